@@ -1,0 +1,61 @@
+# Needs only make and Python 3.11 or newer; everything else goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench docs clean
+
+help:
+	@echo "make demo    run the main job on the embedded SQLite"
+	@echo "make test    run all tests"
+	@echo "make check   format, lint, types, imports, spelling"
+	@echo "make bench   run the benchmarks"
+	@echo "make docs    check the documentation's links"
+	@echo "make clean   remove what the other targets made"
+
+demo: .venv/.stamp-run
+	$(BIN)/jobkit demo
+
+test: .venv/.stamp-dev
+	$(BIN)/pytest
+
+check: .venv/.stamp-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+bench: .venv/.stamp-dev
+	$(BIN)/python -m benchmarks
+
+docs: .venv/.stamp-run
+	$(BIN)/python docs/check_links.py
+
+clean:
+	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .*_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two installs share one environment: the library alone is enough for a demo, and quick.
+.venv/.stamp-run: .venv/.stamp-made pyproject.toml
+	$(PIP) install --editable .
+	@touch $@
+
+.venv/.stamp-dev: .venv/.stamp-made pyproject.toml
+	$(PIP) install --editable '.[dev]'
+	@touch .venv/.stamp-run $@
+
+# The first Python that is new enough: $(PYTHON), or one named by its version.
+.venv/.stamp-made:
+	@for python in '$(PYTHON)' python3.14 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+			echo "$$python -m venv .venv"; \
+			$$python -m venv --clear .venv && touch $@; exit; \
+		fi; \
+	done; \
+	echo "jobkit needs Python 3.11 or newer, and '$(PYTHON)' is not:" \
+		"call make PYTHON=/path/to/python3.11" >&2; \
+	exit 1
