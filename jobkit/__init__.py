@@ -1,0 +1,123 @@
+"""Background jobs for Python: one way to declare a job, any store behind it.
+
+from jobkit import Job, retry_on
+
+@retry_on(ConnectionError, wait="polynomially_longer")
+class WelcomeEmail(Job, queue="mailers"):
+    def perform(self, user_id: int) -> None: ...
+
+WelcomeEmail.perform_later(1)
+"""
+
+from __future__ import annotations
+
+from jobkit import events, middleware
+from jobkit.arguments import register_serializer
+from jobkit.callbacks import (
+    after_discard,
+    after_enqueue,
+    after_perform,
+    around_enqueue,
+    around_perform,
+    before_enqueue,
+    before_perform,
+    on_exhausted,
+)
+from jobkit.capabilities import DayStats, QueueInfo, Stats, WorkerInfo
+from jobkit.errors import (
+    Abort,
+    AdapterError,
+    BuryJob,
+    ConfigurationError,
+    DeserializationError,
+    DiscardJob,
+    EnqueueError,
+    EnqueueUncertain,
+    Interrupted,
+    JobkitError,
+    JobTimeout,
+    LeaseLost,
+    PayloadError,
+    PayloadTooLarge,
+    RecordNotFound,
+    RetryJob,
+    SerializationError,
+    SnoozeJob,
+    UnknownJob,
+    Unsupported,
+    WorkerLost,
+)
+from jobkit.execution import is_stopping as stopping
+from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
+from jobkit.jobs import (
+    Job,
+    JobOptions,
+    aenqueue,
+    aperform_all_later,
+    current_job,
+    enqueue,
+    job,
+    perform_all_later,
+)
+from jobkit.middleware import Middleware, on_death, on_error
+from jobkit.settings import configure
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BURY",
+    "DEFAULT",
+    "DISCARD",
+    "Abort",
+    "AdapterError",
+    "BuryJob",
+    "ConfigurationError",
+    "DayStats",
+    "DeserializationError",
+    "DiscardJob",
+    "EnqueueError",
+    "EnqueueUncertain",
+    "Interrupted",
+    "Job",
+    "JobOptions",
+    "JobTimeout",
+    "JobkitError",
+    "LeaseLost",
+    "Middleware",
+    "PayloadError",
+    "PayloadTooLarge",
+    "QueueInfo",
+    "RecordNotFound",
+    "RetryJob",
+    "SerializationError",
+    "SnoozeJob",
+    "Stats",
+    "UnknownJob",
+    "Unsupported",
+    "WorkerInfo",
+    "WorkerLost",
+    "aenqueue",
+    "after_discard",
+    "after_enqueue",
+    "after_perform",
+    "aperform_all_later",
+    "around_enqueue",
+    "around_perform",
+    "before_enqueue",
+    "before_perform",
+    "configure",
+    "current_job",
+    "discard_on",
+    "enqueue",
+    "events",
+    "job",
+    "middleware",
+    "on_death",
+    "on_error",
+    "on_exhausted",
+    "perform_all_later",
+    "register_serializer",
+    "rescue_from",
+    "retry_on",
+    "stopping",
+]

@@ -1,0 +1,181 @@
+"""Backends: configured adapters by name, made at first use.
+
+What answers for a name, the first that is there: an adapter in `use` here, one that `override`s
+all, one that was `install`ed, the one that the settings' URL describes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from jobkit import settings
+from jobkit.adapter import Adapter, Enqueues, Retention
+from jobkit.errors import ConfigurationError, Unsupported
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["close_all", "get", "get_adapter", "install", "names", "override", "uninstall", "use"]
+
+_GROUP: Final = "jobkit.adapters"
+_EXTRAS: Final[Mapping[str, str]] = {
+    "redis": "redis",
+    "rediss": "redis",
+    "unix": "redis",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+}
+"""The extra that brings the driver, by URL scheme."""
+
+_local: ContextVar[Enqueues | None] = ContextVar("jobkit_adapter", default=None)
+_everywhere: tuple[Enqueues, ...] = ()
+_installed: dict[str, Enqueues] = {}
+_made: dict[tuple[str, str], Enqueues] = {}
+_left_behind: list[dict[tuple[str, str], Enqueues]] = []
+_lock = threading.RLock()
+
+
+def get(name: str = "default") -> Enqueues:
+    """The backend's adapter, made at first use; it connects when it is used.
+
+    Raises ConfigurationError for a name that is not configured or a URL no adapter serves.
+    """
+    if (local := _local.get()) is not None:
+        return local
+    if _everywhere:
+        return _everywhere[-1]
+    return _installed[name] if name in _installed else _configured(name)
+
+
+def get_adapter(name: str = "default") -> Adapter:
+    """The backend's adapter, for a worker. Raises Unsupported if it only takes jobs."""
+    adapter = get(name)
+    if isinstance(adapter, Adapter):
+        return adapter
+    raise Unsupported(f"{type(adapter).__name__} does not support workers: it only takes jobs")
+
+
+def names() -> tuple[str, ...]:
+    """The names of all backends, the default one first."""
+    return tuple(dict.fromkeys(["default", *settings.current().backends, *_installed]))
+
+
+def install(name: str, adapter: Enqueues) -> None:
+    """Have `adapter` answer for `name`, whatever is configured, until `uninstall(name)`."""
+    _installed[name] = adapter
+
+
+def uninstall(name: str) -> None:
+    """Let the configuration answer for `name` again."""
+    _installed.pop(name, None)
+
+
+@contextmanager
+def override(adapter: Enqueues) -> Generator[None]:
+    """Have `adapter` answer for every name in the whole process inside the block."""
+    global _everywhere  # noqa: PLW0603 - replaced whole, so that get needs no lock
+    before = _everywhere
+    _everywhere = (*before, adapter)
+    try:
+        yield
+    finally:
+        _everywhere = before
+
+
+@contextmanager
+def use(adapter: Enqueues) -> Generator[None]:
+    """Have `adapter` answer for every name inside the block, in this thread or task only."""
+    token = _local.set(adapter)
+    try:
+        yield
+    finally:
+        _local.reset(token)
+
+
+def close_all() -> None:
+    """Close the adapters that were made from URLs; the next `get` makes new ones."""
+    with _lock:
+        made = list(_made.values())
+        _made.clear()
+    for adapter in made:
+        adapter.close()
+
+
+def _configured(name: str) -> Enqueues:
+    url = _url(name)
+    made = _made.get((name, url))
+    return _make(name, url) if made is None else made
+
+
+def _url(name: str) -> str:
+    configured = settings.current()
+    if name == "default":
+        return configured.url
+    if name not in configured.backends:
+        raise ConfigurationError(
+            f"there is no backend {name!a}; configured are: {', '.join(names())}"
+        )
+    return configured.backends[name].url
+
+
+def _make(name: str, url: str) -> Enqueues:
+    with _lock:
+        if (name, url) not in _made:
+            _made[name, url] = _adapter_class(name, url).from_url(url, retention=_retention())
+        return _made[name, url]
+
+
+def _retention() -> Retention:
+    configured = settings.current()
+    return Retention(configured.dead_max, configured.dead_days, configured.keep_finished)
+
+
+def _adapter_class(name: str, url: str) -> type[Enqueues]:
+    # Loaded here because it costs 30 ms, which a program that never enqueues need not pay.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    scheme = settings.url_scheme(url)
+    found = {point.name: point for point in entry_points(group=_GROUP)}
+    if scheme in found:
+        return _load(found[scheme], name, scheme)
+    raise ConfigurationError(
+        f"{_where(name)}: no adapter serves {scheme}:// URLs; known are: {', '.join(sorted(found))}"
+        + _remedy(scheme)
+    )
+
+
+def _load(point: EntryPoint, name: str, scheme: str) -> type[Enqueues]:
+    try:
+        loaded: Any = point.load()
+    except ImportError as error:
+        problem = f"{_where(name)}: the adapter for {scheme}:// URLs cannot be loaded: {error}"
+        raise ConfigurationError(problem + _remedy(scheme)) from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Enqueues)):
+        raise ConfigurationError(f"the entry point {point.name} of {_GROUP} is no adapter class")
+    return loaded
+
+
+def _where(name: str) -> str:
+    return settings.where(*(("url",) if name == "default" else ("backends", name)))
+
+
+def _remedy(scheme: str) -> str:
+    extra = _EXTRAS.get(scheme)
+    return f'; install it with: pip install "jobkit[{extra}]"' if extra else ""
+
+
+def _forget_in_child() -> None:
+    """A fork must not share its parent's connections, nor close them: they are left alone."""
+    global _lock, _made
+    _left_behind.append(_made)
+    # Another thread of the parent may have held the lock: nobody would ever release it here.
+    _lock, _made = threading.RLock(), {}
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,115 @@
+"""Callbacks around enqueueing and performing, marked on methods and read once a class.
+
+The order is before, around in, body, around out, after; a base class comes first on the way in
+and last on the way out. An around callback is a generator method with one `yield`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+__all__ = [
+    "KINDS",
+    "Callbacks",
+    "after_discard",
+    "after_enqueue",
+    "after_perform",
+    "around_enqueue",
+    "around_perform",
+    "before_enqueue",
+    "before_perform",
+    "collect",
+    "on_exhausted",
+    "surround",
+]
+
+M = TypeVar("M", bound=Callable[..., Any])
+T = TypeVar("T")
+
+_MARK: Final = "__jobkit_callbacks__"
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """The names of a class's callback methods, by kind, base class first."""
+
+    before_enqueue: tuple[str, ...] = ()
+    around_enqueue: tuple[str, ...] = ()
+    after_enqueue: tuple[str, ...] = ()
+    before_perform: tuple[str, ...] = ()
+    around_perform: tuple[str, ...] = ()
+    after_perform: tuple[str, ...] = ()
+    after_discard: tuple[str, ...] = ()
+    on_exhausted: tuple[str, ...] = ()
+
+
+KINDS: Final = tuple(Callbacks.__dataclass_fields__)
+
+
+def _marker(kind: str, promise: str) -> Callable[[M], M]:
+    def mark(method: M) -> M:
+        setattr(method, _MARK, (*getattr(method, _MARK, ()), kind))
+        return method
+
+    mark.__name__ = mark.__qualname__ = kind
+    mark.__doc__ = promise
+    return mark
+
+
+before_enqueue = _marker("before_enqueue", "Over a method: runs before the job is stored.")
+around_enqueue = _marker("around_enqueue", "Over a generator method: around the storing.")
+after_enqueue = _marker("after_enqueue", "Over a method: runs after the job was stored.")
+before_perform = _marker("before_perform", "Over a method: runs before `perform`.")
+around_perform = _marker("around_perform", "Over a generator method: around `perform`.")
+after_perform = _marker("after_perform", "Over a method: runs after `perform` returned.")
+after_discard = _marker(
+    "after_discard",
+    "Over a method `(self, error)`: runs once when the job ended for good, unsuccessful.",
+)
+on_exhausted = _marker(
+    "on_exhausted",
+    "Over a method `(self, error)`: no attempts are left; DISCARD skips the dead set.",
+)
+
+
+def collect(cls: type) -> Callbacks:
+    """The callbacks of the class and its bases; a method overridden by name counts once."""
+    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for base in reversed(cls.__mro__):
+        for name, member in vars(base).items():
+            for kind in getattr(member, _MARK, ()):
+                if name not in found[kind]:
+                    found[kind].append(name)
+    return Callbacks(**{kind: tuple(names) for kind, names in found.items()})
+
+
+def surround(
+    job: object,
+    body: Callable[[], T],
+    *,
+    before: tuple[str, ...],
+    around: tuple[str, ...],
+    after: tuple[str, ...],
+) -> T:
+    """Run `body` within the callbacks. Raises Abort when one of them stopped it before the body."""
+    for name in before:
+        getattr(job, name)()
+    with ExitStack() as stack:
+        for name in around:
+            stack.enter_context(_around(job, name))
+        result = body()
+    for name in reversed(after):
+        getattr(job, name)()
+    return result
+
+
+def _around(job: object, name: str) -> Any:
+    try:
+        return contextmanager(getattr(job, name))()
+    except TypeError as error:
+        raise TypeError(
+            f"the around callback {name!r} must be a generator method: {error}"
+        ) from error

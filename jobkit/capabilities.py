@@ -1,0 +1,233 @@
+"""What an adapter may be able to do besides: small classes to mix in, asked for by `isinstance`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+
+from jobkit.adapter import State
+from jobkit.errors import Unsupported
+from jobkit.payload import Payload
+
+__all__ = [
+    "DayStats",
+    "JobFilter",
+    "Move",
+    "QueueInfo",
+    "Stats",
+    "StoredJob",
+    "StoredPage",
+    "SupportsInspect",
+    "SupportsManage",
+    "SupportsMigrations",
+    "SupportsPause",
+    "SupportsWait",
+    "WorkerInfo",
+    "require",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Totals since the store began (`processed`, `failed`) and sizes now.
+
+    `running` counts all that is claimed, prefetched jobs included.
+    """
+
+    processed: int = 0
+    failed: int = 0
+    enqueued: int = 0
+    scheduled: int = 0
+    retry: int = 0
+    dead: int = 0
+    running: int = 0
+    blocked: int = 0
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """One queue; `latency` is the age in seconds of its oldest enqueued job."""
+
+    name: str
+    size: int
+    latency: float
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """One worker process; `running` counts its claims, `rss` is in bytes, times are UTC."""
+
+    id: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    concurrency: int
+    running: int
+    quiet: bool
+    started_at: datetime
+    beat_at: datetime
+    rss: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayStats:
+    """One day's totals (UTC)."""
+
+    date: date
+    processed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """A job where it lies. `locator` finds it again without a search; opaque.
+
+    `at` is wall time in seconds: when a waiting job is due, an enqueued one became so, a running
+    one was claimed, a dead one died, a completed one ended.
+    """
+
+    payload: Payload
+    state: State
+    locator: str
+    at: float
+    worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page of jobs; `next` is the cursor of the page behind it, None at the end."""
+
+    items: tuple[StoredJob, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs: exact queue, exact class name, text that occurs in the payload."""
+
+    queue: str | None = None
+    job: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A stored job's new place: as `payload`, in `state` (enqueued, scheduled, retry or dead)."""
+
+    job: StoredJob
+    payload: Payload
+    state: State
+
+
+class SupportsWait(ABC):
+    """Can wait for work without asking over and over."""
+
+    @abstractmethod
+    def wait(self, queues: Sequence[str], timeout: float) -> None:
+        """Return within `timeout` seconds, earlier when there may be work on the queues."""
+
+
+class SupportsInspect(ABC):
+    """Can tell what it holds. Everything bounded: a page costs the same whatever lies behind it."""
+
+    @abstractmethod
+    def stats(self) -> Stats:
+        """The totals and sizes."""
+
+    @abstractmethod
+    def queues(self) -> list[QueueInfo]:
+        """Queues with an enqueued job, paused, or served by a listed worker; by name."""
+
+    @abstractmethod
+    def jobs(
+        self,
+        state: State,
+        *,
+        where: JobFilter = JobFilter(),
+        limit: int = 50,
+        after: str | None = None,
+    ) -> StoredPage:
+        """A page of jobs in that state.
+
+        Enqueued, scheduled and retry in the order they will be taken up, running oldest first,
+        dead and completed newest first. `after` is the `next` of the page before.
+        """
+
+    @abstractmethod
+    def find(self, ids: Sequence[str]) -> list[StoredJob]:
+        """The stored jobs with these ids, in any state; unknown ids are left out."""
+
+    @abstractmethod
+    def workers(self) -> list[WorkerInfo]:
+        """The registered workers that told their presence, oldest first."""
+
+    @abstractmethod
+    def history(self, days: int) -> list[DayStats]:
+        """The last `days` days, oldest first, those without a job included."""
+
+
+class SupportsManage(ABC):
+    """Can change what waits. Running jobs belong to their worker and are never touched."""
+
+    @abstractmethod
+    def move(self, moves: Sequence[Move]) -> int:
+        """Put each job elsewhere if it still is where its `StoredJob` says; the number moved."""
+
+    @abstractmethod
+    def delete(self, jobs: Sequence[StoredJob]) -> int:
+        """Remove each job that still is where its `StoredJob` says; the number removed."""
+
+    @abstractmethod
+    def clear(self, queue: str) -> int:
+        """Remove every enqueued job of the queue; the number removed."""
+
+    @abstractmethod
+    def order(self, worker: str, order: str) -> bool:
+        """Leave an order ("quiet" or "stop") for a worker's next beat; False if there is none."""
+
+
+class SupportsPause(ABC):
+    """Can pause queues: nothing is claimed from them, everywhere, at once."""
+
+    @abstractmethod
+    def pause(self, queue: str) -> None:
+        """Pause the queue; pausing twice is no error."""
+
+    @abstractmethod
+    def resume(self, queue: str) -> None:
+        """Let the queue be claimed from again."""
+
+
+class SupportsMigrations(ABC):
+    """Keeps its jobs in a schema that grows from version to version."""
+
+    @abstractmethod
+    def schema_version(self) -> int:
+        """The version of the schema that is there; 0 when there is none."""
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """What is wrong with the schema and what to do, a line each; empty when all is well."""
+
+    @abstractmethod
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date, beside running workers; the names of what was applied."""
+
+    @abstractmethod
+    def migrations_sql(self) -> str:
+        """The statements of every migration, for those who apply them by hand. Connects nowhere."""
+
+
+Capability = TypeVar("Capability")
+
+
+def require(adapter: object, capability: type[Capability], feature: str) -> Capability:
+    """The adapter as that capability. Raises Unsupported, naming adapter and feature."""
+    if isinstance(adapter, capability):
+        return adapter
+    raise Unsupported(f"{type(adapter).__name__} does not support {feature}")

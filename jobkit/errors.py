@@ -1,0 +1,175 @@
+"""Every error jobkit raises, as one tree.
+
+JobkitError
+├── ConfigurationError      a setting, file, URL or import is wrong
+├── Unsupported             the adapter lacks the capability that was asked for
+├── SerializationError      an argument cannot be stored
+│   └── PayloadTooLarge
+├── DeserializationError    stored arguments cannot be loaded
+│   └── RecordNotFound
+├── PayloadError            stored text is no job
+├── UnknownJob              no class is registered under the stored name
+├── EnqueueError            the store did not take the job
+│   └── EnqueueUncertain    the store may have taken it: the answer was lost
+├── AdapterError            the store failed
+│   └── LeaseLost           the store has given this worker's jobs to others
+├── WorkerLost              the job brought its process down too often
+└── Control                 raised by jobs to say what should happen next
+    ├── RetryJob, SnoozeJob, DiscardJob, BuryJob
+    └── Abort               stops a chain of callbacks
+
+BaseException
+├── JobTimeout              the job ran longer than its time limit
+└── Interrupted             the job gives itself back because the worker stops
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+__all__ = [
+    "Abort",
+    "AdapterError",
+    "BuryJob",
+    "ConfigurationError",
+    "Control",
+    "DeserializationError",
+    "DiscardJob",
+    "EnqueueError",
+    "EnqueueUncertain",
+    "Interrupted",
+    "JobTimeout",
+    "JobkitError",
+    "LeaseLost",
+    "PayloadError",
+    "PayloadTooLarge",
+    "RecordNotFound",
+    "RetryJob",
+    "SerializationError",
+    "SnoozeJob",
+    "UnknownJob",
+    "Unsupported",
+    "WorkerLost",
+]
+
+
+class JobkitError(Exception):
+    """Base of everything jobkit raises on purpose."""
+
+
+class ConfigurationError(JobkitError):
+    """A setting, configuration file, URL or import is wrong; the text says where and what to do."""
+
+
+class Unsupported(JobkitError):
+    """The adapter cannot do what was asked; the text names adapter and feature."""
+
+
+class SerializationError(JobkitError, ValueError):
+    """An argument cannot be stored; the text names job, argument, type and remedy."""
+
+
+class PayloadTooLarge(SerializationError):
+    """The payload is larger than the setting `max_payload` allows."""
+
+
+class DeserializationError(JobkitError):
+    """Stored arguments do not fit the job's `perform` any more."""
+
+
+class RecordNotFound(DeserializationError):
+    """A serializer's `load` found no record for the stored key."""
+
+
+class PayloadError(JobkitError, ValueError):
+    """The stored text is not a job: no JSON, or a field has the wrong shape."""
+
+
+class UnknownJob(JobkitError, LookupError):
+    """No class is registered under the name that the payload carries."""
+
+
+class EnqueueError(JobkitError):
+    """The store did not take the job; the cause is chained."""
+
+
+class EnqueueUncertain(EnqueueError):
+    """The answer was lost after the job was sent: it may or may not be stored.
+
+    With an idempotency key the same call may simply be repeated.
+    """
+
+    def __init__(self, message: str, job_id: str = "") -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class AdapterError(JobkitError):
+    """The store failed or could not be reached; the driver's error is chained."""
+
+
+class LeaseLost(AdapterError):
+    """The worker is not registered (any more): what it held belongs to others."""
+
+
+class WorkerLost(JobkitError):
+    """The job's process died while it ran, as often as a job may do that."""
+
+
+class Control(JobkitError):
+    """Base of what a job raises to say what should happen to it."""
+
+
+class RetryJob(Control):
+    """Run the job again after `wait` (seconds or timedelta; default: by its retry policy)."""
+
+    def __init__(
+        self,
+        wait: float | timedelta | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+    ) -> None:
+        super().__init__("asked to be retried")
+        self.wait = wait
+        self.queue = queue
+        self.priority = priority
+
+
+class SnoozeJob(Control):
+    """Run the job again after `wait` (seconds or timedelta) without counting this run."""
+
+    def __init__(self, wait: float | timedelta) -> None:
+        super().__init__("asked to be snoozed")
+        self.wait = wait
+
+
+class DiscardJob(Control):
+    """Drop the job for good, on purpose."""
+
+    def __init__(self, reason: str = "discarded by the job") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BuryJob(Control):
+    """Put the job into the dead set at once."""
+
+    def __init__(self, reason: str = "buried by the job") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Abort(Control):
+    """Raised in a `before_…` callback: nothing that follows in the chain happens."""
+
+
+class JobTimeout(BaseException):
+    """The job ran longer than its `timeout`.
+
+    Not an `Exception`, so that `except Exception` in a job does not swallow it; it is a failure
+    of the job like any other all the same.
+    """
+
+
+class Interrupted(BaseException):
+    """Raised by a job that saw `self.stopping`: back to the head of its queue, uncharged."""

@@ -1,0 +1,97 @@
+"""Named events: what happens to jobs, for logs, metrics and traces.
+
+`subscribe(callable)` gets every event; a subscriber that raises is logged and harms nobody.
+`NAMES` is the one list of the events there are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+__all__ = ["NAMES", "Event", "emit", "subscribe", "subscribed", "unsubscribe"]
+
+NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "enqueue": "a job was stored, or its enqueue was aborted (data: aborted, state)",
+        "enqueue_bulk": "a slice of jobs was stored (data: count)",
+        "perform_start": "a run began",
+        "perform": "a run ended, whatever its outcome (data: outcome)",
+        "halt": "a before_perform callback aborted the run; the job counts as done",
+        "retry_scheduled": "a failed job will run again (data: delay)",
+        "retry_stopped": "a job has no attempts left",
+        "snooze": "a job asked to run later without using an attempt (data: delay)",
+        "discard": "a job was dropped on purpose (data: reason)",
+        "bury": "a job went to the dead set (data: reason)",
+        "interrupt": "a job gave itself back because the worker stops",
+        "claim_lost": "a run's outcome came too late: the job belongs to another worker",
+        "hook_error": "a hook, handler or middleware of the application raised (data: where)",
+        "worker_start": "a worker registered (data: worker)",
+        "worker_quiet": "a worker takes no more jobs (data: worker)",
+        "worker_stop": "a worker left (data: worker, returned)",
+        "worker_lost": "a worker was declared dead, its jobs were recovered (data: worker, jobs)",
+        "store_error": "the store failed and the worker waits for it (data: part, wait)",
+        "store_back": "the store answers again (data: part)",
+    }
+)
+
+_log = logging.getLogger("jobkit.events")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened. `job` is a job instance, `adapter` its backend's adapter."""
+
+    name: str
+    job: Any = None
+    adapter: Any = None
+    duration: float | None = None
+    error: BaseException | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Subscriber = Callable[[Event], object]
+S = TypeVar("S", bound=Subscriber)
+_subscribers: tuple[Subscriber, ...] = ()
+
+
+def subscribe(subscriber: S) -> S:
+    """Have `subscriber` called with every event, in the thread where it happens."""
+    global _subscribers  # noqa: PLW0603 - replaced whole, so that emit needs no lock
+    if subscriber not in _subscribers:
+        _subscribers = (*_subscribers, subscriber)
+    return subscriber
+
+
+def unsubscribe(subscriber: Subscriber) -> None:
+    """Take `subscriber` off again; unknown ones are ignored."""
+    global _subscribers  # noqa: PLW0603 - see subscribe
+    _subscribers = tuple(known for known in _subscribers if known != subscriber)
+
+
+def subscribed() -> bool:
+    """True when anybody listens: the hot path asks before it builds an event."""
+    return bool(_subscribers)
+
+
+def emit(
+    name: str,
+    *,
+    job: Any = None,
+    adapter: Any = None,
+    duration: float | None = None,
+    error: BaseException | None = None,
+    **data: Any,
+) -> None:
+    """Tell every subscriber. Costs one comparison when there is none."""
+    if not _subscribers:
+        return
+    event = Event(name=name, job=job, adapter=adapter, duration=duration, error=error, data=data)
+    for subscriber in _subscribers:
+        try:
+            subscriber(event)
+        except Exception:  # noqa: BLE001 - an application's code may raise anything
+            _log.exception("an event subscriber failed on %r", name)

@@ -1,0 +1,343 @@
+"""Run one job and say what must happen to it.
+
+`attempt` runs it: middleware, arguments, callbacks, body. `judge` reads an error by the failure
+rules, runs the hooks that belong to the verdict and returns an `Outcome`. `execute` is both. Only
+a small `Runnable` is known here, so that the rules can be read and tested without jobs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar, copy_context
+from functools import partial
+from typing import Any, Final, Protocol
+
+from jobkit import events, middleware
+from jobkit.backoff import policy_delay, policy_jitter, within_bounds
+from jobkit.callbacks import Callbacks, surround
+from jobkit.clock import Clock, as_seconds
+from jobkit.errors import Abort, BuryJob, DiscardJob, Interrupted, RetryJob, SnoozeJob
+from jobkit.failure import failure_of
+from jobkit.handlers import (
+    BURY,
+    DEFAULT,
+    DISCARD,
+    DiscardRule,
+    Policy,
+    RescueRule,
+    RetryRule,
+    Rule,
+    find,
+)
+from jobkit.outcome import (
+    Buried,
+    Discarded,
+    Dropped,
+    Outcome,
+    Released,
+    Retried,
+    Snoozed,
+    Succeeded,
+)
+from jobkit.payload import Payload
+
+__all__ = [
+    "Await",
+    "Runnable",
+    "attempt",
+    "buried",
+    "current",
+    "execute",
+    "is_stopping",
+    "judge",
+    "stop_signal",
+]
+
+MOST_RETRIES: Final = 25
+"""Retries under the default policy: about 20 days."""
+
+Await = Callable[[Coroutine[Any, Any, Any]], Any]
+"""How a coroutine's result is had: by the worker's event loop, or one made for it."""
+
+current: ContextVar[Any] = ContextVar("jobkit_current_job", default=None)
+"""The job that runs in this context."""
+
+stop_signal: ContextVar[Callable[[], bool]] = ContextVar("jobkit_stopping", default=lambda: False)
+"""Tells whether the worker that runs this context is about to stop."""
+
+
+class Runnable(Protocol):
+    """What running needs of a job; `job` is the instance that hooks are called on and with."""
+
+    @property
+    def job(self) -> Any: ...
+    @property
+    def payload(self) -> Payload: ...
+    @property
+    def executions(self) -> int:
+        """Runs so far, this one included."""
+        ...
+
+    @property
+    def rules(self) -> tuple[Rule, ...]: ...
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def callbacks(self) -> Callbacks: ...
+    def call(self) -> Any:
+        """Load the arguments and call the body; a coroutine is returned as it is."""
+        ...
+
+
+def is_stopping() -> bool:
+    """True in a job whose worker is about to stop: finish, or raise `Interrupted`."""
+    return stop_signal.get()()
+
+
+def execute(run: Runnable, *, clock: Clock, wait_for: Await) -> Outcome:
+    """Run the job in a context of its own; whatever it raises becomes an outcome."""
+    return copy_context().run(_execute, run, clock, wait_for)
+
+
+def _execute(run: Runnable, clock: Clock, wait_for: Await) -> Outcome:
+    current.set(run.job)
+    expired = _expired(run, clock.time())
+    if expired is not None:
+        return expired
+    try:
+        return Succeeded(attempt(run, wait_for))
+    except Abort:
+        return Succeeded(halted=True)
+    except BaseException as error:  # noqa: BLE001 - whatever a job raises is the job's failure
+        return judge(run, error, clock.time())
+
+
+def attempt(run: Runnable, wait_for: Await) -> Any:
+    """The result of one run. Raises what it raises, Abort when a before callback stopped it."""
+    if not middleware.entries():
+        return _within_callbacks(run, wait_for)
+    return middleware.run_perform(run.job, lambda: _within_callbacks(run, wait_for))
+
+
+def judge(run: Runnable, error: BaseException, now: float, *, by_policy: bool = True) -> Outcome:
+    """What an error means for the job, hooks included.
+
+    Control errors first, then the declared rules, then the class's policy. Without `by_policy` an
+    error that no rule names is final: the caller hands it on.
+    """
+    controlled = _controlled(run, error, now)
+    if controlled is not None:
+        return controlled
+    met = find(run.rules, error)
+    if met is None:
+        return _by_policy(run, error, now) if by_policy else _given_up(run, error, now)
+    rule, cause = met
+    match rule:
+        case RetryRule():
+            return _by_retry_rule(run, rule, error, now)
+        case DiscardRule():
+            return _by_discard_rule(run, rule, cause)
+        case RescueRule():
+            return _rescued(run, rule, cause, now, by_policy=by_policy)
+
+
+def buried(run: Runnable, error: BaseException, now: float) -> Outcome:
+    """The job is not run (again): it ends in the dead set by `error`, hooks included."""
+    return _ended(run, error, now, dead=True)
+
+
+def _expired(run: Runnable, now: float) -> Outcome | None:
+    expires_at = run.payload.expires_at
+    if expires_at is None or now < expires_at:
+        return None
+    return _discarded(run, DiscardJob("expired before it was started"))
+
+
+def _within_callbacks(run: Runnable, wait_for: Await) -> Any:
+    known = run.callbacks
+    if not (known.before_perform or known.around_perform or known.after_perform):
+        return _body(run, wait_for)
+    return surround(
+        run.job,
+        lambda: _body(run, wait_for),
+        before=known.before_perform,
+        around=known.around_perform,
+        after=known.after_perform,
+    )
+
+
+def _body(run: Runnable, wait_for: Await) -> Any:
+    result = run.call()
+    return wait_for(result) if inspect.iscoroutine(result) else result
+
+
+def _controlled(run: Runnable, error: BaseException, now: float) -> Outcome | None:
+    """What a control error asks for."""
+    match error:
+        case Interrupted():
+            return Released()
+        case RetryJob(wait=wait):
+            delay = policy_delay(max(run.executions - 1, 0)) if wait is None else as_seconds(wait)
+            counts = run.payload.exception_executions
+            return Retried(within_bounds(delay), None, counts, error.queue, error.priority)
+        case SnoozeJob(wait=wait):
+            return Snoozed(within_bounds(as_seconds(wait)))
+        case DiscardJob():
+            return _discarded(run, error)
+        case BuryJob():
+            return _ended(run, error, now, dead=True)
+        case _:
+            return None
+
+
+def _by_retry_rule(run: Runnable, rule: RetryRule, error: BaseException, now: float) -> Outcome:
+    counts = dict(run.payload.exception_executions)
+    failures = counts[rule.key] = counts.get(rule.key, 0) + 1
+    if rule.attempts is not None and failures >= rule.attempts:
+        return _exhausted_rule(run, rule, error, now, counts)
+    middleware.notify("on_error", run.job, error)
+    delay = _guarded(run, "wait", lambda: rule.backoff(failures), policy_delay(failures - 1))
+    return Retried(delay, failure_of(error, now), counts, rule.queue, rule.priority)
+
+
+def _exhausted_rule(
+    run: Runnable, rule: RetryRule, error: BaseException, now: float, counts: dict[str, int]
+) -> Outcome:
+    events.emit("retry_stopped", job=run.job, error=error)
+    handler = rule.on_exhausted
+    if handler is None or not _told(run, "on_exhausted", lambda: handler(run.job, error)):
+        return _exhausted(run, error, now, counts)
+    middleware.notify("on_error", run.job, error)
+    return _discarded(run, error)
+
+
+def _by_discard_rule(run: Runnable, rule: DiscardRule, error: BaseException) -> Outcome:
+    handler = rule.handler
+    if handler is not None:
+        _told(run, "the handler of discard_on", lambda: handler(run.job, error))
+    return _discarded(run, error)
+
+
+def _rescued(
+    run: Runnable, rule: RescueRule, error: BaseException, now: float, *, by_policy: bool
+) -> Outcome:
+    try:
+        return Succeeded(getattr(run.job, rule.method)(error))
+    except BaseException as raised:  # noqa: BLE001 - as above
+        # Not by the rules again: the method's own error could meet it for ever.
+        controlled = _controlled(run, raised, now)
+        if controlled is not None:
+            return controlled
+        return _by_policy(run, raised, now) if by_policy else _given_up(run, raised, now)
+
+
+def _by_policy(run: Runnable, error: BaseException, now: float) -> Outcome:
+    policy, payload = run.policy, run.payload
+    if policy.retry is False:
+        return _ended(run, error, now, dead=False)
+    count = _policy_count(payload)
+    if _used_up(policy, payload, count, now):
+        events.emit("retry_stopped", job=run.job, error=error)
+        return _exhausted(run, error, now)
+    verdict = _retry_in(run, error, count)
+    if verdict is DISCARD:
+        middleware.notify("on_death", run.job, error)
+        return _discarded(run, error)
+    if verdict is BURY:
+        return _exhausted(run, error, now)
+    middleware.notify("on_error", run.job, error)
+    return Retried(verdict, failure_of(error, now), payload.exception_executions)
+
+
+def _policy_count(payload: Payload) -> int:
+    """Failures so far that the policy answered for: all of them less those of declared rules."""
+    failures = 0 if payload.retry_count is None else payload.retry_count + 1
+    return max(0, failures - sum(payload.exception_executions.values()))
+
+
+def _used_up(policy: Policy, payload: Payload, count: int, now: float) -> bool:
+    if policy.retry_for is not None:
+        first = payload.failed_at
+        return now - (now if first is None else first) >= policy.retry_for
+    return count >= (MOST_RETRIES if policy.retry is True else policy.retry)
+
+
+def _retry_in(run: Runnable, error: BaseException, count: int) -> Any:
+    """The delay in seconds, or the verdict DISCARD or BURY."""
+    asked = run.policy.retry_in
+    if asked is None:
+        return policy_delay(count)
+    answer = _guarded(run, "retry_in", lambda: asked(run.executions, error), DEFAULT)
+    if answer is DISCARD or answer is BURY:
+        return answer
+    try:
+        seconds = 0.0 if answer is None or answer is DEFAULT else as_seconds(answer)
+    except (TypeError, ValueError) as failure:
+        middleware.report("retry_in", run.job, failure)
+        seconds = 0.0
+    return within_bounds(seconds + policy_jitter(count)) if seconds > 0 else policy_delay(count)
+
+
+def _exhausted(
+    run: Runnable, error: BaseException, now: float, counts: dict[str, int] | None = None
+) -> Outcome:
+    """No attempts are left: the class is asked, then it is the end."""
+    dead = run.policy.dead
+    for name in run.callbacks.on_exhausted:
+        answer = _guarded(run, name, partial(getattr(run.job, name), error), None)
+        dead = dead and answer is not DISCARD
+    return _ended(run, error, now, dead=dead, counts=counts)
+
+
+def _ended(
+    run: Runnable,
+    error: BaseException,
+    now: float,
+    *,
+    dead: bool,
+    counts: dict[str, int] | None = None,
+) -> Outcome:
+    """The job failed for good: into the dead set, or gone."""
+    middleware.notify("on_error", run.job, error)
+    middleware.notify("on_death", run.job, error)
+    _after_discard(run, error)
+    failure = failure_of(error, now)
+    if not dead:
+        return Dropped(failure)
+    return Buried(failure, run.payload.exception_executions if counts is None else counts)
+
+
+def _given_up(run: Runnable, error: BaseException, now: float) -> Outcome:
+    """Nobody here answers for the error: the caller does."""
+    _after_discard(run, error)
+    return Dropped(failure_of(error, now))
+
+
+def _discarded(run: Runnable, error: BaseException) -> Outcome:
+    _after_discard(run, error)
+    return Discarded(str(error) or type(error).__name__)
+
+
+def _after_discard(run: Runnable, error: BaseException) -> None:
+    for name in reversed(run.callbacks.after_discard):
+        _told(run, name, partial(getattr(run.job, name), error))
+
+
+def _told(run: Runnable, where: str, hook: Callable[[], object]) -> bool:
+    """Run an application's hook; False when it raised, which is reported and harms nobody."""
+    try:
+        hook()
+    except Exception as failure:  # noqa: BLE001 - an application's hook may raise anything
+        middleware.report(where, run.job, failure)
+        return False
+    return True
+
+
+def _guarded(run: Runnable, where: str, asked: Callable[[], Any], fallback: Any) -> Any:
+    """The answer of an application's callable, or the fallback when it raised."""
+    try:
+        return asked()
+    except Exception as failure:  # noqa: BLE001 - an application's hook may raise anything
+        middleware.report(where, run.job, failure)
+        return fallback

@@ -1,0 +1,214 @@
+"""`Job`, the class that every job inherits."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Coroutine, Iterable
+from datetime import datetime
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, Unpack, overload
+
+from jobkit import execution
+from jobkit.handlers import Rule
+from jobkit.jobs import plan, registry
+from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, check_name, merged
+from jobkit.jobs.verbs import Configured, Performs, Row
+from jobkit.payload import Payload
+
+__all__ = ["Job"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+J = TypeVar("J")
+
+
+class Job:
+    """A kind of background job: define `perform`, give options as class keywords.
+
+        class WelcomeEmail(Job, queue="mailers", retry=5):
+            def perform(self, user_id: int, *, locale: str = "en") -> None: ...
+
+        WelcomeEmail.perform_later(1)
+
+    An instance is one job: enqueued (what the verbs return) or running (`self` in `perform`).
+    """
+
+    id: str
+    """32 hex digits; made where the job is enqueued."""
+    queue: str
+    priority: int
+    tags: tuple[str, ...]
+    executions: int
+    """Runs so far: 0 before the first, 1 during it."""
+    created_at: datetime | None
+    enqueued_at: datetime | None
+    scheduled_at: datetime | None
+    """When it is due; None for now."""
+    successfully_enqueued: bool | None
+    """True once it is stored; False when a callback or middleware stopped it."""
+
+    _options: ClassVar[Options] = Options()
+    _name: ClassVar[str] = "jobkit.Job"
+    _localns: ClassVar[dict[str, Any] | None] = None
+
+    # Of one instance, set where it is made (`jobkit.jobs.instances`).
+    _plan: plan.Plan
+    _given: SetOptions
+    _payload: Payload | None
+    _arguments: tuple[list[Any], dict[str, Any]] | None
+
+    def __init_subclass__(cls, **options: Unpack[JobOptions]) -> None:
+        super().__init_subclass__()
+        cls._options = merged(cls._options, options, cls.__name__)
+        named = options.get("name") or registry.importable_name(cls.__module__, cls.__qualname__)
+        cls._name = check_name(named)
+        cls._localns = _locals_of_definition(cls)
+        registry.register(cls, cls._name, options.get("aliases", ()))
+
+    if TYPE_CHECKING:
+
+        def _self(self) -> Self: ...
+
+    def perform(self, *args: Any, **kwargs: Any) -> Any:
+        """The body of the job. Of an `async def` the coroutine runs on the worker's event loop."""
+        raise NotImplementedError(f"{type(self).__name__} does not define perform")
+
+    @property
+    def args(self) -> list[Any]:
+        """The positional arguments. Raises DeserializationError when they cannot be loaded."""
+        return self._loaded()[0]
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The keyword arguments; see `args`."""
+        return self._loaded()[1]
+
+    @property
+    def stopping(self) -> bool:
+        """True when the worker is about to stop: finish, or raise `Interrupted` to go on later."""
+        return execution.is_stopping()
+
+    def __repr__(self) -> str:
+        return f"<{self._plan.name} {self.id}>" if hasattr(self, "id") else object.__repr__(self)
+
+    def _loaded(self) -> tuple[list[Any], dict[str, Any]]:
+        if self._arguments is None:
+            stored = self._payload
+            args, kwargs = ([], {}) if stored is None else (stored.args, stored.kwargs)
+            self._arguments = self._plan.arguments.load(args, kwargs)
+        return self._arguments
+
+    @classmethod
+    def __jobkit_declare__(cls, rule: Rule) -> None:
+        plan.declare(cls, rule)
+
+    # The verbs. `cls` is annotated with what a verb needs of it, which is how checkers find
+    # perform's parameters (P), its result (R) and the class itself (J).
+
+    @classmethod
+    def set(cls: type[Performs[P, R, J]], /, **options: Unpack[SetOptions]) -> Configured[P, R, J]:
+        """An object with the same verbs that enqueues with these options."""
+        return Configured(cls).set(**options)
+
+    @classmethod
+    def new(cls: type[Performs[P, Any, J]], /, *args: P.args, **kwargs: P.kwargs) -> J:
+        """An instance that is not enqueued yet, for `perform_all_later`."""
+        return Configured(cls).new(*args, **kwargs)
+
+    @classmethod
+    def perform_later(cls: type[Performs[P, Any, J]], /, *args: P.args, **kwargs: P.kwargs) -> J:
+        """Store the job and return it.
+
+        Raises TypeError when `perform` takes no such arguments, SerializationError when one cannot
+        be stored, PayloadTooLarge, EnqueueError when the store does not take it.
+        """
+        return Configured(cls).perform_later(*args, **kwargs)
+
+    @classmethod
+    def perform_in(
+        cls: type[Performs[P, Any, J]], delay: Seconds, /, *args: P.args, **kwargs: P.kwargs
+    ) -> J:
+        """Store the job to run after `delay` (seconds or a timedelta); below zero means now."""
+        return Configured(cls).perform_in(delay, *args, **kwargs)
+
+    @classmethod
+    def perform_at(
+        cls: type[Performs[P, Any, J]], when: When, /, *args: P.args, **kwargs: P.kwargs
+    ) -> J:
+        """Store the job to run at `when` (an aware datetime or epoch seconds), or now."""
+        return Configured(cls).perform_at(when, *args, **kwargs)
+
+    @classmethod
+    def perform_bulk(cls, rows: Iterable[Row], *, spread: Seconds | None = None) -> int:
+        """Store a job for each row of arguments (a tuple or a mapping) and return their number.
+
+        Rows are taken lazily, a thousand at a time; `spread` gives each a random delay within that
+        window. Runs no enqueue callbacks.
+        """
+        return Configured(cls).perform_bulk(rows, spread=spread)
+
+    @overload
+    @classmethod
+    def perform_now(
+        cls: type[Performs[P, Coroutine[Any, Any, T], Any]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    @overload
+    @classmethod
+    def perform_now(cls: type[Performs[P, R, Any]], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @classmethod
+    def perform_now(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Run the job here, callbacks and declared rules included; what `perform` returned.
+
+        A rule that retries enqueues the job and returns None; an error no rule names propagates.
+        """
+        return Configured(cls).perform_now(*args, **kwargs)
+
+    @classmethod
+    async def aperform_later(
+        cls: type[Performs[P, Any, J]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> J:
+        """`perform_later` without blocking the event loop."""
+        return await Configured(cls).aperform_later(*args, **kwargs)
+
+    @classmethod
+    async def aperform_bulk(cls, rows: Iterable[Row], *, spread: Seconds | None = None) -> int:
+        """`perform_bulk` without blocking the event loop."""
+        return await Configured(cls).aperform_bulk(rows, spread=spread)
+
+    @overload
+    @classmethod
+    async def aperform_now(
+        cls: type[Performs[P, Coroutine[Any, Any, T], Any]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    @overload
+    @classmethod
+    async def aperform_now(
+        cls: type[Performs[P, R, Any]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @classmethod
+    async def aperform_now(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """`perform_now` from asyncio: an `async def perform` runs on the current loop."""
+        return await Configured(cls).aperform_now(*args, **kwargs)
+
+
+def _locals_of_definition(cls: type) -> dict[str, Any] | None:
+    """The local names around a class made within a function, where its annotations may point.
+
+    Only when there are annotations as text to resolve: the names would be kept alive for nothing.
+    """
+    if "<locals>" not in cls.__qualname__ or not _has_text_annotations(cls):
+        return None
+    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_globals.get("__name__") != cls.__module__:
+        frame = frame.f_back
+    return None if frame is None else dict(frame.f_locals)
+
+
+def _has_text_annotations(cls: type) -> bool:
+    perform = inspect.unwrap(plan.function_of(cls))
+    try:
+        return any(isinstance(written, str) for written in perform.__annotations__.values())
+    except NameError:  # Python 3.14 resolves them when they are asked for, by closure
+        return False

@@ -1,0 +1,88 @@
+"""Job instances: made for an enqueue, or from a payload for a run."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from jobkit.clock import as_datetime
+from jobkit.jobs.options import SetOptions, check_queue, delay_seconds, moment_seconds
+from jobkit.jobs.plan import Plan, plan_of
+from jobkit.payload import Payload, new_id
+
+__all__ = ["due_at", "loaded", "made"]
+
+# Names the ids that are derived from idempotency keys, so that equal keys make equal ids.
+_KEYS: Final = uuid.UUID("6f0f1c0a-6d3b-5e0e-9a53-6a6f626b6974")
+
+
+def made(
+    job_class: Any,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    given: SetOptions,
+    *,
+    plan: Plan | None = None,
+) -> Any:
+    """An instance that is not enqueued. Raises TypeError when `perform` takes no such arguments."""
+    job = job_class()
+    job._plan = plan_of(job_class) if plan is None else plan
+    job._plan.arguments.bind(args, kwargs)
+    job._given = given
+    job._payload = None
+    job._arguments = (list(args), dict(kwargs))
+    job.id = _id(job._plan.name, given)
+    job.tags = (*job._plan.options.tags, *given.get("tags", ()))
+    job.priority = given.get("priority", job._plan.options.priority)
+    job.executions = 0
+    job.created_at = job.enqueued_at = job.scheduled_at = None
+    job.successfully_enqueued = None
+    job.queue = _queue(job, given)
+    return job
+
+
+def loaded(job_class: Any, plan: Plan, payload: Payload) -> Any:
+    """The instance for the run of a payload. Raises PayloadError when the payload is malformed."""
+    job = job_class()
+    job._plan = plan
+    job._given = {}
+    job._payload = payload
+    job._arguments = None
+    job.id = payload.id
+    job.queue = payload.queue
+    job.priority = payload.priority
+    job.tags = payload.tags
+    job.executions = payload.executions + 1
+    job.created_at = _datetime(payload.created_at)
+    job.enqueued_at = _datetime(payload.enqueued_at)
+    job.scheduled_at = _datetime(payload.scheduled_at)
+    job.successfully_enqueued = True
+    return job
+
+
+def due_at(given: SetOptions, now: float) -> float | None:
+    """The moment the call asked for, or None when that is now or has passed."""
+    wait, until = given.get("wait"), given.get("wait_until")
+    if until is not None:
+        moment = moment_seconds(until)
+    elif wait is not None:
+        moment = now + delay_seconds(wait)
+    else:
+        return None
+    return moment if moment > now else None
+
+
+def _queue(job: Any, given: SetOptions) -> str:
+    named = given.get("queue") or job._plan.options.queue
+    return check_queue(named(job)) if callable(named) else named
+
+
+def _id(name: str, given: SetOptions) -> str:
+    key = given.get("idempotency_key")
+    return new_id() if key is None else uuid.uuid5(_KEYS, f"{name}\n{key}").hex
+
+
+def _datetime(epoch: float | None) -> datetime | None:
+    return None if epoch is None else as_datetime(epoch)

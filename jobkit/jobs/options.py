@@ -1,0 +1,232 @@
+"""The options of a class and of a call: their types for checkers, their values checked once."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict
+
+from jobkit.backoff import LONGEST
+from jobkit.clock import as_seconds
+from jobkit.handlers import Policy, RetryIn
+from jobkit.settings import check_queue_name
+
+__all__ = [
+    "JobOptions",
+    "Options",
+    "Seconds",
+    "SetOptions",
+    "When",
+    "check_name",
+    "check_queue",
+    "check_retry",
+    "delay_seconds",
+    "merged",
+    "moment_seconds",
+    "refuse_unknown",
+    "settings_of",
+]
+
+Seconds = float | timedelta
+When = datetime | float
+
+_LONGEST_NAME: Final = 255
+
+
+class JobOptions(TypedDict, total=False):
+    """The class keywords of a job, and the options of `@job`."""
+
+    name: str
+    queue: str | Callable[[Any], str]
+    priority: int
+    retry: bool | int
+    dead: bool
+    retry_in: RetryIn | None
+    retry_for: Seconds | None
+    timeout: Seconds | None
+    expires_in: Seconds | None
+    backend: str
+    aliases: Collection[str]
+    version: int
+    tags: Collection[str]
+    log_arguments: bool
+    redact: Collection[str]
+
+
+class SetOptions(TypedDict, total=False):
+    """The options of `set`: for the next enqueue only."""
+
+    wait: Seconds | None
+    wait_until: When | None
+    queue: str
+    priority: int
+    timeout: Seconds | None
+    expires_in: Seconds | None
+    tags: Collection[str]
+    backend: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A class's options as they are used; durations in seconds."""
+
+    queue: str | Callable[[Any], str] = "default"
+    priority: int = 0
+    policy: Policy = Policy()
+    timeout: float | None = None
+    expires_in: float | None = None
+    backend: str = "default"
+    aliases: tuple[str, ...] = ()
+    version: int = 1
+    tags: tuple[str, ...] = ()
+    log_arguments: bool = True
+    redact: frozenset[str] = field(default_factory=frozenset)
+
+
+def merged(parent: Options, given: JobOptions, owner: str) -> Options:
+    """The parent's options with these changed. Raises TypeError or ValueError for a wrong one."""
+    refuse_unknown(given, JobOptions.__annotations__, owner)
+    try:
+        return replace(parent, **_checked(parent, given))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{owner}: {error}") from None
+
+
+def settings_of(given: SetOptions) -> SetOptions:
+    """The options of a call, checked."""
+    refuse_unknown(given, SetOptions.__annotations__, "set()")
+    if given.get("wait") is not None and given.get("wait_until") is not None:
+        raise ValueError("set() takes wait or wait_until, not both")
+    if "queue" in given:
+        check_queue(given["queue"])
+    if "priority" in given:
+        _whole("priority", given["priority"])
+    if "tags" in given:
+        _names("tags", given["tags"])
+    _duration("timeout", given.get("timeout"))
+    _duration("expires_in", given.get("expires_in"))
+    return given
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], owner: str) -> None:
+    """Raise TypeError for an option there is not, naming the nearest one there is."""
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise TypeError(f"{owner}: unknown option {name!r}; {hint}")
+
+
+def check_queue(name: object) -> str:
+    """The queue's name. Raises TypeError or ValueError for what no store could hold as one."""
+    if not isinstance(name, str):
+        raise TypeError(f"queue is {name!a}: give a name, or a callable of the job")
+    return check_queue_name(name)
+
+
+def check_name(name: object) -> str:
+    """A job's registered name. Raises ValueError unless it is printable and not too long."""
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
+        raise ValueError(
+            f"name is {name!a}: a job's name is 1 to {_LONGEST_NAME} printable characters"
+        )
+    return name
+
+
+def delay_seconds(delay: Seconds) -> float:
+    """A delay in seconds; below zero means now. Raises ValueError above ten years."""
+    seconds = _finite("the delay", as_seconds(delay))
+    if seconds > LONGEST:
+        raise ValueError(
+            f"a delay of {seconds:.0f} seconds is above 10 years: give the moment to perform_at "
+            "(or wait_until) instead"
+        )
+    return max(0.0, seconds)
+
+
+def moment_seconds(when: When) -> float:
+    """A moment as seconds since the epoch. Raises ValueError for a datetime without a zone."""
+    if isinstance(when, datetime):
+        if when.tzinfo is None or when.utcoffset() is None:
+            raise ValueError(
+                f"{when!r} has no time zone: give an aware datetime, such as "
+                "datetime.now(timezone.utc) + timedelta(hours=1), or epoch seconds"
+            )
+        return when.timestamp()
+    return _finite("the moment", float(when))
+
+
+def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
+    checks: dict[str, Callable[[Any], Any]] = {
+        "queue": lambda queue: queue if callable(queue) else check_queue(queue),
+        "priority": lambda value: _whole("priority", value),
+        "timeout": lambda value: _duration("timeout", value),
+        "expires_in": lambda value: _duration("expires_in", value),
+        "version": lambda value: _whole("version", value),
+        "tags": lambda value: _names("tags", value),
+        "aliases": lambda value: _names("aliases", value),
+        "redact": lambda value: frozenset(_names("redact", value)),
+        "backend": str,
+        "log_arguments": bool,
+    }
+    values = {name: check(given[name]) for name, check in checks.items() if name in given}
+    return {**values, "policy": _policy(parent.policy, given)}
+
+
+def _policy(parent: Policy, given: Mapping[str, Any]) -> Policy:
+    changes: dict[str, Any] = {}
+    if "retry" in given:
+        changes["retry"] = check_retry(given["retry"])
+    if "dead" in given:
+        changes["dead"] = bool(given["dead"])
+    if "retry_for" in given:
+        changes["retry_for"] = _duration("retry_for", given["retry_for"])
+    if "retry_in" in given:
+        changes["retry_in"] = _callable("retry_in", given["retry_in"])
+    return replace(parent, **changes)
+
+
+def check_retry(value: object) -> bool | int:
+    """The option `retry`. Raises ValueError unless it is a bool or a number from 0."""
+    if isinstance(value, bool) or (isinstance(value, int) and value >= 0):
+        return value
+    raise ValueError(f"retry is {value!r}: give True, False or a number of retries from 0")
+
+
+def _callable(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} is {value!r}: give a callable of (executions, error)")
+    return value
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}: give a whole number")
+    return value
+
+
+def _duration(name: str, value: Seconds | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
+        raise TypeError(f"{name} is {value!r}: give seconds or a timedelta")
+    seconds = _finite(name, as_seconds(value))
+    if seconds <= 0:
+        raise ValueError(f"{name} is {value!r}: give more than 0 seconds")
+    return seconds
+
+
+def _finite(name: str, seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise ValueError(f"{name} is {seconds}: give a finite number of seconds")
+    return seconds
+
+
+def _names(option: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Collection):
+        raise TypeError(f"{option} is {values!r}: give a list of names")
+    return tuple(check_name(value) for value in values)

@@ -1,0 +1,103 @@
+"""What is worked out once a class, so that a run need not: rules, callbacks, arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobkit.arguments import Arguments
+from jobkit.callbacks import Callbacks, collect
+from jobkit.handlers import Policy, Rule, rescues_of
+from jobkit.jobs.options import Options, check_name, check_retry
+from jobkit.payload import Payload
+
+__all__ = [
+    "FUNCTION",
+    "OWN_RULES",
+    "Plan",
+    "declare",
+    "function_of",
+    "plan_by_name",
+    "plan_of",
+    "policy_for",
+]
+
+OWN_RULES = "_own_rules"
+"""The class attribute that holds what the decorators over one class declared, top-down."""
+
+FUNCTION = "__jobkit_function__"
+"""The attribute of a generated `perform` that holds the function it calls."""
+_PLAN = "_own_plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A job class, compiled."""
+
+    name: str
+    options: Options
+    rules: tuple[Rule, ...]
+    callbacks: Callbacks
+    arguments: Arguments
+
+
+def plan_of(cls: Any) -> Plan:
+    """The class's plan, made at first use: decorators run after the class statement."""
+    plan: Plan | None = cls.__dict__.get(_PLAN)
+    if plan is None:
+        plan = _compile(cls)
+        setattr(cls, _PLAN, plan)
+    return plan
+
+
+def declare(cls: Any, rule: Rule) -> None:
+    """Put a rule above the others of this class."""
+    setattr(cls, OWN_RULES, (rule, *cls.__dict__.get(OWN_RULES, ())))
+    setattr(cls, _PLAN, None)
+
+
+def plan_by_name(name: str, *, retry: bool | int = True) -> Plan:
+    """The plan of a job that is known by its name only: no class, no options, JSON arguments."""
+    options = Options(policy=Policy(retry=check_retry(retry)))
+    arguments = Arguments(name, _anything, bound=False)
+    return Plan(check_name(name), options, (), Callbacks(), arguments)
+
+
+def _anything(*args: Any, **kwargs: Any) -> None:
+    """The call shape of a job whose class is elsewhere."""
+
+
+def function_of(cls: Any) -> Callable[..., Any]:
+    """The code whose parameters the job's arguments are: `perform`, or the function behind it."""
+    function: Callable[..., Any] = getattr(cls.perform, FUNCTION, cls.perform)
+    return function
+
+
+def _compile(cls: Any) -> Plan:
+    options: Options = cls._options
+    function = function_of(cls)
+    arguments = Arguments(
+        cls.__name__,
+        function,
+        localns=cls._localns,
+        redact=options.redact,
+        bound=function is cls.perform,
+    )
+    return Plan(cls._name, options, _rules(cls), collect(cls), arguments)
+
+
+def policy_for(options: Options, payload: Payload) -> Policy:
+    """The class's policy, with `retry` as the payload says it."""
+    if "retry" not in payload.fields or payload.retry == options.policy.retry:
+        return options.policy
+    return replace(options.policy, retry=payload.retry)
+
+
+def _rules(cls: Any) -> tuple[Rule, ...]:
+    """Top-down: a class's decorators, then its rescue_from methods, then the base class's."""
+    return tuple(
+        rule
+        for base in cls.__mro__
+        for rule in (*base.__dict__.get(OWN_RULES, ()), *rescues_of(vars(base)))
+    )

@@ -1,0 +1,150 @@
+"""Running jobs: the `Runnable` of a payload for workers, and `perform_now`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Coroutine
+from typing import Any
+
+from jobkit.callbacks import Callbacks
+from jobkit.clock import SYSTEM
+from jobkit.errors import Abort, UnknownJob
+from jobkit.execution import Await, attempt, current, judge
+from jobkit.handlers import Policy, Rule
+from jobkit.jobs import registry
+from jobkit.jobs.enqueueing import adapter_of, payload_of, put
+from jobkit.jobs.instances import loaded
+from jobkit.jobs.plan import Plan, plan_by_name, plan_of, policy_for
+from jobkit.outcome import Discarded, Retried, Snoozed, Succeeded
+from jobkit.payload import Payload
+from jobkit.settlement import with_retry, with_snooze
+
+__all__ = ["Run", "aperform_now", "perform_now", "run_of"]
+
+
+class Run:
+    """One run of one job, as `jobkit.execution` sees it."""
+
+    __slots__ = ("_plan", "job", "payload")
+
+    def __init__(self, job: Any, plan: Plan, payload: Payload) -> None:
+        self.job = job
+        self.payload = payload
+        self._plan = plan
+
+    @property
+    def executions(self) -> int:
+        return self.payload.executions + 1
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self._plan.rules
+
+    @property
+    def policy(self) -> Policy:
+        return policy_for(self._plan.options, self.payload)
+
+    @property
+    def callbacks(self) -> Callbacks:
+        return self._plan.callbacks
+
+    def call(self) -> Any:
+        args, kwargs = self.job._loaded()
+        return self.job.perform(*args, **kwargs)
+
+
+class UnknownRun(Run):
+    """The run of a job whose class is not here: it fails, under the default policy."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, job: Any, plan: Plan, payload: Payload, error: UnknownJob) -> None:
+        super().__init__(job, plan, payload)
+        self._error = error
+
+    def call(self) -> Any:
+        raise self._error
+
+
+def run_of(payload: Payload, base: Any) -> Run:
+    """The run of a payload; `base` stands in for a class that is not registered here.
+
+    Raises PayloadError when the payload is malformed.
+    """
+    name = payload.job_class
+    try:
+        job_class = registry.lookup(name)
+    except UnknownJob as error:
+        plan = plan_by_name(name)
+        return UnknownRun(loaded(base, plan, payload), plan, payload, error)
+    plan = plan_of(job_class)
+    return Run(loaded(job_class, plan, payload), plan, payload)
+
+
+def perform_now(job: Any) -> Any:
+    """Run an instance here; see `Job.perform_now`."""
+    if inspect.iscoroutinefunction(type(job).perform) and _inside_a_loop():
+        raise RuntimeError(
+            f"{job._plan.name}.perform_now() cannot wait for a coroutine inside a running event "
+            "loop: use `await aperform_now(...)`"
+        )
+    return _perform_now(job, asyncio.run)
+
+
+async def aperform_now(job: Any) -> Any:
+    """`perform_now` beside a running loop: the body runs on it, the rest in a thread."""
+    loop = asyncio.get_running_loop()
+
+    def wait_for(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+    return await asyncio.to_thread(_perform_now, job, wait_for)
+
+
+def _perform_now(job: Any, wait_for: Await) -> Any:
+    payload = payload_of(job, SYSTEM.time())
+    run = Run(_running(job, payload), job._plan, payload)
+    outer = current.set(run.job)
+    try:
+        return attempt(run, wait_for)
+    except Abort:
+        return None
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise  # meant for the caller's program, not for the job
+    except BaseException as error:  # noqa: BLE001 - judged, and raised again where it must be
+        return _handled(run, error)
+    finally:
+        current.reset(outer)
+
+
+def _running(job: Any, payload: Payload) -> Any:
+    """The instance again, as a worker would see it: fresh arguments, one execution."""
+    running = loaded(type(job), job._plan, payload)
+    running._given = job._given
+    return running
+
+
+def _handled(run: Run, error: BaseException) -> Any:
+    now = SYSTEM.time()
+    outcome = judge(run, error, now, by_policy=False)
+    match outcome:
+        case Succeeded(result=result):
+            return result
+        case Retried():
+            put(adapter_of(run.job), [with_retry(run.payload, outcome, now)])
+        case Snoozed():
+            put(adapter_of(run.job), [with_snooze(run.payload, outcome, now)])
+        case Discarded():
+            pass
+        case _:
+            raise error
+    return None
+
+
+def _inside_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,196 @@
+"""Middleware: the application's own code around every enqueue and every run.
+
+    class Timing(Middleware):
+        def perform(self, job, call_next):
+            with timer(job.queue):
+                return call_next()
+
+    jobkit.middleware.add(Timing())
+
+Also here: the handlers of the whole program, `on_error` and `on_death`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+from jobkit import events
+from jobkit.payload import Payload
+
+__all__ = [
+    "Middleware",
+    "add",
+    "clear",
+    "entries",
+    "notify",
+    "on_death",
+    "on_error",
+    "remove",
+    "report",
+    "run_enqueue",
+    "run_perform",
+    "tell",
+]
+
+H = TypeVar("H", bound=Callable[[Any, BaseException], object])
+ProcessEvent = Literal["startup", "quiet", "shutdown", "beat"]
+FailureEvent = Literal["on_error", "on_death"]
+
+_log = logging.getLogger("jobkit")
+
+
+class Middleware:
+    """Hooks around everything; define the ones you need.
+
+    `enqueue` and `perform` call on by `call_next`; one that does not stops the job: it is not
+    stored, or counts as done.
+    """
+
+    def enqueue(
+        self, payload: Payload, call_next: Callable[[Payload], Payload | None]
+    ) -> Payload | None:
+        """Runs once a job, when it is enqueued; what it returns is stored, None stops it."""
+        return call_next(payload)
+
+    def perform(self, job: Any, call_next: Callable[[], Any]) -> Any:
+        """Runs around every run, outside the job's own callbacks; returns the run's result."""
+        return call_next()
+
+    def startup(self, worker: Any) -> None:
+        """A worker process is about to take jobs."""
+
+    def quiet(self, worker: Any) -> None:
+        """The worker takes no more jobs."""
+
+    def shutdown(self, worker: Any) -> None:
+        """The worker is about to leave."""
+
+    def beat(self, worker: Any) -> None:
+        """The worker beat."""
+
+    def on_error(self, job: Any, error: BaseException) -> None:
+        """A run failed, whatever follows."""
+
+    def on_death(self, job: Any, error: BaseException) -> None:
+        """A job failed for good."""
+
+
+_entries: tuple[Middleware, ...] = ()
+_handlers: dict[FailureEvent, list[Callable[[Any, BaseException], object]]] = {
+    "on_error": [],
+    "on_death": [],
+}
+
+
+def add(
+    entry: Middleware,
+    *,
+    before: type[Middleware] | None = None,
+    after: type[Middleware] | None = None,
+) -> None:
+    """Add middleware, innermost unless placed `before` or `after` another's class.
+
+    Adding the same object or another of its class again replaces the first, where it stood.
+    """
+    global _entries  # noqa: PLW0603 - replaced whole, so that runs need no lock
+    if not isinstance(entry, Middleware):
+        raise TypeError(f"middleware.add takes an instance of a Middleware subclass, not {entry!r}")
+    known = [type(other) for other in _entries]
+    if type(entry) in known and before is None and after is None:
+        at = known.index(type(entry))
+        _entries = (*_entries[:at], entry, *_entries[at + 1 :])
+        return
+    rest = [other for other in _entries if type(other) is not type(entry)]
+    rest.insert(_place(rest, before, after), entry)
+    _entries = tuple(rest)
+
+
+def remove(kind: type[Middleware]) -> None:
+    """Take the middleware of that class out; none there is no error."""
+    global _entries  # noqa: PLW0603 - see add
+    _entries = tuple(entry for entry in _entries if type(entry) is not kind)
+
+
+def clear() -> None:
+    """Take all middleware and all program-wide handlers out."""
+    global _entries  # noqa: PLW0603 - see add
+    _entries = ()
+    for registered in _handlers.values():
+        registered.clear()
+
+
+def entries() -> tuple[Middleware, ...]:
+    """The middleware, outermost first."""
+    return _entries
+
+
+def on_error(handler: H) -> H:
+    """Have `handler(job, error)` called for every run that failed, whatever follows."""
+    _handlers["on_error"].append(handler)
+    return handler
+
+
+def on_death(handler: H) -> H:
+    """Have `handler(job, error)` called for every job that failed for good."""
+    _handlers["on_death"].append(handler)
+    return handler
+
+
+def run_enqueue(payload: Payload) -> Payload | None:
+    """The payload to store after all middleware, or None when one stopped it."""
+    call: Callable[[Payload], Payload | None] = _stored
+    for entry in reversed(_entries):
+        call = partial(entry.enqueue, call_next=call)
+    return call(payload)
+
+
+def run_perform(job: Any, body: Callable[[], Any]) -> Any:
+    """The result of `body` run within all middleware."""
+    call = body
+    for entry in reversed(_entries):
+        call = partial(entry.perform, job, call)
+    return call()
+
+
+def notify(event: FailureEvent, job: Any, error: BaseException) -> None:
+    """Tell every handler of the program; one that raises is reported and the next is told."""
+    for handler in (*_handlers[event], *(getattr(entry, event) for entry in _entries)):
+        try:
+            handler(job, error)
+        except Exception as failure:  # noqa: BLE001 - an application's code may raise anything
+            report(event, job, failure)
+
+
+def tell(event: ProcessEvent, worker: Any) -> None:
+    """Tell all middleware of a process event; quiet and shutdown from the innermost out."""
+    order = reversed(_entries) if event in ("quiet", "shutdown") else _entries
+    for entry in order:
+        try:
+            getattr(entry, event)(worker)
+        except Exception as failure:  # noqa: BLE001 - an application's code may raise anything
+            report(event, None, failure)
+
+
+def report(where: str, job: Any, error: BaseException) -> None:
+    """An application's hook raised: say so, harm nobody."""
+    _log.error("%s raised %s and was passed over", where, type(error).__name__, exc_info=error)
+    events.emit("hook_error", job=job, error=error, where=where)
+
+
+def _stored(payload: Payload) -> Payload | None:
+    return payload
+
+
+def _place(
+    rest: list[Middleware], before: type[Middleware] | None, after: type[Middleware] | None
+) -> int:
+    anchor = before or after
+    if anchor is None:
+        return len(rest)
+    at = next((i for i, entry in enumerate(rest) if isinstance(entry, anchor)), None)
+    if at is None:
+        raise ValueError(f"no middleware of class {anchor.__name__} was added")
+    return at if before else at + 1
