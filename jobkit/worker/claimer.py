@@ -1,0 +1,148 @@
+"""The thread that asks the store for jobs."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from jobkit.adapter import Claim, Release
+from jobkit.capabilities import SupportsWait
+from jobkit.errors import AdapterError, LeaseLost
+from jobkit.settings import Queues
+from jobkit.worker.desk import Desk
+from jobkit.worker.pace import PATIENCE, Pace, Waiting
+from jobkit.worker.part import Part, Patience
+from jobkit.worker.pool import Pool
+from jobkit.worker.settler import Settler
+
+__all__ = ["Claimer", "order_of"]
+
+IDLE_WAIT: Final = 0.25
+"""Seconds between looks at a store without anything to do; a store that can wait wakes sooner."""
+
+POLL: Final = 0.1
+"""Seconds between looks at a store that cannot wait."""
+
+GLANCE: Final = 0.005
+"""Seconds between looks in a burst while its own jobs run, which may enqueue others."""
+
+
+def order_of(queues: Queues) -> tuple[str, ...]:
+    """The queues for one claim: as given, or at random in proportion to their weights.
+
+    The order is drawn by exponential races (Efraimidis and Spirakis, 2006): a queue of weight w
+    is first with probability w / sum of weights, and so on among the rest.
+    """
+    weights = queues.weights
+    if weights is None:
+        return queues.names
+    return tuple(sorted(queues.names, key=lambda name: random.expovariate(weights[name])))
+
+
+class Claimer(Part):
+    """Keeps the threads busy: claims what they have room for, and a little beside it."""
+
+    name = "claimer"
+
+    def __init__(self, desk: Desk, pool: Pool, settler: Settler, pace: Pace) -> None:
+        super().__init__(desk)
+        self._pool = pool
+        self._settler = settler
+        self._pace = pace
+        self._waiting = Waiting()
+        self._patience = Patience(self.name)
+        self.claimed = 0
+
+    def wake(self) -> None:
+        self._pool.wake()
+
+    def work(self) -> None:
+        """Claim until asked to end or, in a burst, until there is nothing left to do."""
+        while not self.ending.is_set():
+            self._return_the_stale()
+            if self._held_back():
+                self.ending.wait(PATIENCE)
+            elif (room := self._room()) <= 0:
+                self._pool.wait_for_room(self._pace.prefetch() // 2, PATIENCE)
+            elif self._finished(room):
+                self.desk.inbox.put("done")
+                return
+
+    def give_back_waiting(self) -> None:
+        """Give back what no thread has started."""
+        taken = self._pool.take_back()
+        self._settler.give_back([Release(claim) for claim in taken])
+
+    def _held_back(self) -> bool:
+        desk = self.desk
+        if self._used_up():
+            desk.inbox.put("done")
+            self.ending.set()
+        return desk.quiet.is_set() or desk.fenced.is_set() or self._settler.behind
+
+    def _used_up(self) -> bool:
+        most = self.desk.options.max_jobs
+        return most is not None and self.claimed >= most and not self.desk.held
+
+    def _room(self) -> int:
+        """How many jobs to ask for: 0 until the threads run short of work."""
+        free, waiting, prefetch = self._pool.free(), self._pool.waiting(), self._pace.prefetch()
+        if waiting > prefetch // 2 or not (free or prefetch):
+            return 0
+        most = self.desk.options.max_jobs
+        room = free + prefetch - waiting
+        return room if most is None else min(room, most - self.claimed)
+
+    def _claim(self, room: int) -> bool:
+        """Claim up to that many jobs and hand them over; False when there were none."""
+        desk = self.desk
+        try:
+            claims = desk.adapter.claim(
+                order_of(desk.options.queues), limit=room, worker=desk.identity
+            )
+        except LeaseLost:
+            desk.fenced.set()  # the heart registers anew
+            return True
+        except AdapterError as error:
+            self.ending.wait(self._patience.failed(error))
+            return True
+        self._patience.worked()
+        if claims:
+            self._hand_over(claims)
+        elif not desk.options.burst or desk.held:
+            self._wait()
+        return bool(claims)
+
+    def _hand_over(self, claims: list[Claim]) -> None:
+        self.claimed += len(claims)
+        self.desk.held.update((claim.receipt, claim) for claim in claims)
+        self._waiting.handed(len(claims), self.desk.clock.monotonic())
+        self._pool.hand_over(claims)
+
+    def _wait(self) -> None:
+        adapter = self.desk.adapter
+        if self.desk.options.burst:
+            self.ending.wait(GLANCE)  # what its own jobs enqueue is work, too
+        elif isinstance(adapter, SupportsWait):
+            try:
+                adapter.wait(self.desk.options.queues.names, IDLE_WAIT)
+            except AdapterError as error:
+                self.ending.wait(self._patience.failed(error))
+        else:
+            self.ending.wait(POLL)
+
+    def _finished(self, room: int) -> bool:
+        """Claim; True when a burst has nothing left to do.
+
+        Nothing may have been held before the claim that found nothing: a job that was being
+        settled meanwhile may have enqueued itself again, or another.
+        """
+        idle = not self.desk.held
+        return not self._claim(room) and self.desk.options.burst and idle
+
+    def _return_the_stale(self) -> None:
+        """Give back what was prefetched and waits too long: a thread elsewhere may be idle."""
+        left = self._pool.waiting()
+        if left and self._waiting.age(left, self.desk.clock.monotonic()) > PATIENCE:
+            self._pace.stalled()
+            self.give_back_waiting()

@@ -1,0 +1,81 @@
+"""What a worker's threads share: the identity, the claims in hand, and the words between them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Literal
+
+from jobkit.adapter import Adapter, Claim, Presence
+from jobkit.clock import Clock
+from jobkit.worker.options import WorkerOptions
+
+__all__ = ["Broken", "Desk", "Message", "new_identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A part of the worker met an error that it must not meet."""
+
+    part: str
+    error: BaseException
+
+
+Message = Literal["quiet", "stop", "done"] | int | Broken
+"""To the main thread: an order, the end of a burst, a signal's number, a broken part."""
+
+
+def new_identity() -> str:
+    """`host:pid:` and 64 random bits: new at every start and after every loss of the lease."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+
+
+class Desk:
+    """Shared by the parts of one worker.
+
+    `held` maps the receipt of every claim that is not settled yet to it: the claimer adds, the
+    settler takes out; single operations on a dict need no lock.
+    """
+
+    def __init__(self, adapter: Adapter, options: WorkerOptions, clock: Clock) -> None:
+        self.adapter = adapter
+        self.options = options
+        self.clock = clock
+        self.identity = new_identity()
+        self.held: dict[str, Claim] = {}
+        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.quiet = threading.Event()
+        """No more claims are taken."""
+        self.stopping = threading.Event()
+        """Jobs should come to an end."""
+        self.fenced = threading.Event()
+        """The lease may be lost: nothing is taken until a beat has come through."""
+        self.hurried = False
+        """Nobody waits for running jobs any more. A plain flag, set within signal handlers."""
+        self.started_at = clock.time()
+
+    def presence(self) -> Presence:
+        """What the worker tells about itself."""
+        return Presence(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self.options.queues.names,
+            concurrency=self.options.concurrency,
+            started_at=self.started_at,
+            quiet=self.quiet.is_set(),
+            rss=resident_bytes(),
+        )
+
+
+def resident_bytes() -> int:
+    """The process's resident memory; 0 where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

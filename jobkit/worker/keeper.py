@@ -1,0 +1,68 @@
+"""The thread of upkeep: due jobs, the dead set, workers that stood still."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from jobkit import events
+from jobkit.adapter import Maintenance, Settlement
+from jobkit.errors import AdapterError
+from jobkit.worker.desk import Desk
+from jobkit.worker.part import Part, Patience
+from jobkit.worker.recovery import after_loss
+from jobkit.worker.watch import Watch
+
+__all__ = ["Keeper"]
+
+EVERY: Final = 1.0
+"""Seconds between slices of upkeep, at most."""
+
+SLICE: Final = 1_000
+"""Jobs of each kind that one slice handles."""
+
+_SOONEST: Final = 0.005
+
+_log = logging.getLogger("jobkit.worker")
+
+
+class Keeper(Part):
+    """Has the store promote what is due, and recovers the jobs of workers that stood still."""
+
+    name = "keeper"
+
+    def __init__(self, desk: Desk, deliver: Callable[[list[Settlement]], None]) -> None:
+        """`deliver` settles, and tries again while the store is away."""
+        super().__init__(desk)
+        self._deliver = deliver
+        self._patience = Patience(self.name)
+        # Three beats: more, and the watcher itself was asleep.
+        self._watch = Watch(blind_after=max(3 * desk.options.beat_every, 3 * EVERY))
+
+    def work(self) -> None:
+        """Keep house until asked to end."""
+        while not self.ending.is_set():
+            self.ending.wait(self._kept())
+
+    def _kept(self) -> float:
+        """Do one slice; the seconds until the next."""
+        try:
+            done = self.desk.adapter.maintain(limit=SLICE)
+            self._recover(done)
+        except AdapterError as error:
+            return self._patience.failed(error)
+        self._patience.worked()
+        return EVERY if done.due_in is None else min(EVERY, max(_SOONEST, done.due_in))
+
+    def _recover(self, seen: Maintenance) -> None:
+        desk = self.desk
+        for worker, beat in self._watch.still(seen.workers, desk.clock.monotonic()).items():
+            if worker == desk.identity:
+                continue  # whether this worker still lives is for the others to judge
+            claims = desk.adapter.recover(worker, to=desk.identity, beat=beat)
+            reason = f"the worker {worker} stopped beating"
+            now = desk.clock.time()
+            self._deliver([after_loss(claim, reason, now) for claim in claims])
+            _log.warning("%s; %d jobs were recovered", reason, len(claims))
+            events.emit("worker_lost", adapter=desk.adapter, worker=worker, jobs=len(claims))

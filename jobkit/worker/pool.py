@@ -1,0 +1,116 @@
+"""The threads that run jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import Final
+
+from jobkit.adapter import Claim, Settlement
+from jobkit.execution import stop_signal
+from jobkit.worker.desk import Desk
+
+__all__ = ["Pool"]
+
+_GLANCE: Final = 0.05
+"""Seconds between looks whether somebody is in a hurry."""
+
+Perform = Callable[[Claim], Settlement]
+Deliver = Callable[[Settlement, float], None]
+
+
+class Pool:
+    """`concurrency` threads that take claims from one hand-over queue.
+
+    A job that raises anything at all never ends its thread.
+    """
+
+    def __init__(self, desk: Desk, perform: Perform, deliver: Deliver) -> None:
+        """`deliver` takes each settlement, with the seconds its job took."""
+        self._desk = desk
+        self._perform = perform
+        self._deliver = deliver
+        self._queue: SimpleQueue[Claim | None] = SimpleQueue()
+        self._slots: list[Claim | None] = [None] * desk.options.concurrency
+        self._room = threading.Event()
+        self._low = 0
+        self._watched = False
+        self._threads = [
+            threading.Thread(target=self._work, args=(slot,), name=f"jobkit-{slot}", daemon=True)
+            for slot in range(desk.options.concurrency)
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def hand_over(self, claims: list[Claim]) -> None:
+        """Have the claims performed, in this order, as threads get free."""
+        for claim in claims:
+            self._queue.put(claim)
+
+    def take_back(self) -> list[Claim]:
+        """The claims that no thread has started, out of the queue again."""
+        taken: list[Claim] = []
+        try:
+            while (claim := self._queue.get_nowait()) is not None:
+                taken.append(claim)
+        except Empty:
+            pass
+        return taken
+
+    def running(self) -> list[Claim]:
+        """The claims whose jobs run now."""
+        return [claim for claim in self._slots if claim is not None]
+
+    def free(self) -> int:
+        """Threads without a job."""
+        return self._slots.count(None)
+
+    def waiting(self) -> int:
+        """Claims that no thread has taken yet."""
+        return self._queue.qsize()
+
+    def idle(self) -> bool:
+        """True when nothing runs and nothing waits."""
+        return self._queue.empty() and self._slots.count(None) == len(self._slots)
+
+    def wait_for_room(self, low: int, timeout: float) -> None:
+        """Return when a thread is free and at most `low` claims wait, or after `timeout` s."""
+        self._low = low
+        self._room.clear()
+        self._watched = True
+        # Looked at after the flag is up, so that a thread which ends in between is not missed.
+        if not (self.free() and self.waiting() <= low):
+            self._room.wait(timeout)
+        self._watched = False
+
+    def wake(self) -> None:
+        """End a `wait_for_room`."""
+        self._room.set()
+
+    def drained(self, timeout: float) -> bool:
+        """Let the threads end after what they run now; False when one has not within `timeout`."""
+        for _ in self._threads:
+            self._queue.put(None)
+        deadline = self._desk.clock.monotonic() + timeout
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
+            left = deadline - self._desk.clock.monotonic()
+            if left <= 0 or self._desk.hurried:
+                return False
+            alive[0].join(min(left, _GLANCE))
+        return True
+
+    def _work(self, slot: int) -> None:
+        stop_signal.set(self._desk.stopping.is_set)
+        while (claim := self._queue.get()) is not None:
+            self._slots[slot] = claim
+            began = perf_counter()
+            settlement = self._perform(claim)
+            self._slots[slot] = None
+            self._deliver(settlement, perf_counter() - began)
+            if self._watched and self._queue.qsize() <= self._low:
+                self._room.set()

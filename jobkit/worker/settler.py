@@ -1,0 +1,140 @@
+"""The thread that brings outcomes to the store, many at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from jobkit import events
+from jobkit.adapter import Settlement
+from jobkit.errors import AdapterError
+from jobkit.worker.desk import Desk
+from jobkit.worker.pace import Pace
+from jobkit.worker.part import Part, Patience
+
+__all__ = ["BATCH", "GATHER", "Settler"]
+
+BATCH: Final = 100
+"""Outcomes that are settled without waiting for more."""
+
+GATHER: Final = 0.01
+"""Seconds the first outcome of a batch waits for others while jobs are running."""
+
+_MOST: Final = 1_000
+_SINGLY_AFTER: Final = 3
+
+_log = logging.getLogger("jobkit.worker")
+
+
+class Settler(Part):
+    """Gathers settlements and applies them in batches; at once when nothing else runs.
+
+    While the store is away what it gathered waits, and nothing is lost by that: the claims stay
+    held until the store says otherwise.
+    """
+
+    name = "settler"
+
+    def __init__(self, desk: Desk, pace: Pace, idle: Callable[[], bool]) -> None:
+        super().__init__(desk)
+        self._pace = pace
+        self._idle = idle
+        self._ready: deque[tuple[Settlement, float]] = deque()
+        self._some = threading.Event()
+        self._enough = threading.Event()
+        self._patience = Patience(self.name)
+        self._failures = 0
+        self.settled = 0
+        """Jobs settled since the start, given-back ones not counted."""
+
+    @property
+    def behind(self) -> bool:
+        """True while the store does not take settlements: no more jobs should be claimed."""
+        return self._patience.failing
+
+    def deliver(self, settlement: Settlement, seconds: float) -> None:
+        """Take the settlement of a job that took so long; from any thread."""
+        self._ready.append((settlement, seconds))
+        waiting = len(self._ready)
+        if waiting == 1:
+            self._some.set()
+        if waiting >= BATCH or self._idle():
+            self._enough.set()
+
+    def give_back(self, settlements: list[Settlement]) -> None:
+        """Take settlements of claims that were never started."""
+        for settlement in settlements:
+            self.deliver(settlement, -1.0)
+
+    def wake(self) -> None:
+        self._some.set()
+        self._enough.set()
+
+    def work(self) -> None:
+        """Settle until asked to end, and then what is left, if the store takes it."""
+        while not self.ending.is_set():
+            self._some.wait()
+            if not self._idle() and not self.ending.is_set():
+                self._enough.wait(GATHER)
+            self._settle(self._gathered())
+        self._settle(self._gathered())
+
+    def _gathered(self) -> list[tuple[Settlement, float]]:
+        # Cleared first: what is delivered from here on sets them again.
+        self._some.clear()
+        self._enough.clear()
+        batch = [self._ready.popleft() for _ in range(min(len(self._ready), _MOST))]
+        if self._ready:
+            self._some.set()
+        return batch
+
+    def _settle(self, batch: list[tuple[Settlement, float]]) -> None:
+        if not batch:
+            return
+        self._observe(batch)
+        left = [settlement for settlement, _ in batch]
+        while left:
+            left = self._applied(left)
+            if left and self.ending.wait(self._delay):
+                left = self._applied(left)
+                if left:
+                    _log.warning("%d outcomes could not be settled before leaving", len(left))
+                return
+        self._patience.worked()
+
+    def _applied(self, settlements: list[Settlement]) -> list[Settlement]:
+        """Apply them; those that must be tried again."""
+        if self._failures >= _SINGLY_AFTER and len(settlements) > 1:
+            # One of them may be what the store refuses: the others must not wait for it.
+            return [one for each in settlements for one in self._tried([each])]
+        return self._tried(settlements)
+
+    def _tried(self, settlements: list[Settlement]) -> list[Settlement]:
+        try:
+            stale = self.desk.adapter.settle(settlements)
+        except AdapterError as error:
+            self._failures += 1
+            self._delay = self._patience.failed(error)
+            return settlements
+        self._forget(settlements)
+        if stale and not self._failures:
+            _log.warning("%d outcomes came too late: other workers have the jobs", len(stale))
+            for claim in stale:
+                events.emit("claim_lost", adapter=self.desk.adapter, claim=claim)
+        self._failures = 0
+        return []
+
+    _delay = 0.0
+
+    def _forget(self, settlements: list[Settlement]) -> None:
+        for settlement in settlements:
+            self.desk.held.pop(settlement.claim.receipt, None)
+
+    def _observe(self, batch: list[tuple[Settlement, float]]) -> None:
+        times = [seconds for _, seconds in batch if seconds >= 0]
+        if times:
+            self._pace.observe(len(times), sum(times))
+            self.settled += len(times)
