@@ -143,8 +143,8 @@ def judge(run: Runnable, error: BaseException, now: float, *, by_policy: bool = 
 
 
 def buried(run: Runnable, error: BaseException, now: float) -> Outcome:
-    """The job is not run (again): it ends in the dead set by `error`, hooks included."""
-    return _ended(run, error, now, dead=True)
+    """The job is not run again: it ends by `error` as if its attempts were used up."""
+    return _exhausted(run, error, now)
 
 
 def _expired(run: Runnable, now: float) -> Outcome | None:

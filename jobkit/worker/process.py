@@ -36,6 +36,7 @@ PART_ENDS_WITHIN: Final = 5.0
 SECOND_TERM_AFTER: Final = 1.0
 """Seconds after which another TERM is meant: service managers send it to the group and to one."""
 
+_TURN: Final = 0.2
 _DUMPS: Final = tuple(
     getattr(signal, name) for name in ("SIGUSR1", "SIGTTIN") if hasattr(signal, name)
 )
@@ -72,10 +73,10 @@ class Worker:
         if self.desk.options.burst:
             self._promote()
         middleware.tell("startup", self)
+        events.emit("worker_start", adapter=self.desk.adapter, worker=self.id)
         self._pool.start()
         for part in (self._settler, self._heart, self._keeper, self._claimer):
             part.start()
-        events.emit("worker_start", adapter=self.desk.adapter, worker=self.id)
         return True
 
     def quiet(self) -> None:
@@ -104,7 +105,11 @@ class Worker:
 
     def next_message(self) -> Message:
         """Wait for a signal, an order, the end of a burst, or a broken part."""
-        return self.desk.inbox.get()
+        while True:
+            # Never without end: the kernel may hand a signal to another thread, and then nothing
+            # interrupts this one, on which alone Python runs the handler.
+            with suppress(Empty):
+                return self.desk.inbox.get(timeout=_TURN)
 
     def _deliver(self, settlement: Settlement, seconds: float) -> None:
         # Pool and settler know each other: this is the knot.

@@ -1,0 +1,177 @@
+"""Real worker processes on a real SQLite file, with an application of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+
+from jobkit.adapter import State
+from jobkit.capabilities import Move
+from jobkit.payload import Payload
+from jobkit_sql import SqlAdapter
+
+APPLICATION = '''
+    """Jobs that write down when they start and finish, outside of the store."""
+
+    import os
+    import time
+    from pathlib import Path
+
+    from jobkit import Interrupted, Job
+
+    LOG = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+    def note(what, number):
+        os.write(LOG, f"{what} {number} {os.getpid()}\\n".encode())
+
+
+    class Count(Job):
+        def perform(self, number):
+            note("S", number)
+            note("F", number)
+
+
+    class Hold(Job):
+        """Runs until a file named `go` is there."""
+
+        def perform(self, number):
+            note("S", number)
+            while not Path("go").exists():
+                time.sleep(0.01)
+            note("F", number)
+
+
+    class Polite(Job):
+        def perform(self, number):
+            note("S", number)
+            while not self.stopping:
+                time.sleep(0.01)
+            raise Interrupted
+
+
+    class Hook(Job):
+        def perform(self, number):
+            note("S", number)
+            os._exit(3)
+'''
+
+
+@dataclass
+class Site:
+    """A folder with an application, a SQLite file and the workers started on it."""
+
+    folder: Path
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.folder / 'jobs.db'}"
+
+    @property
+    def store(self) -> SqlAdapter:
+        """A connection to the store, of this process."""
+        return self._store
+
+    def __post_init__(self) -> None:
+        (self.folder / "app.py").write_text(dedent(APPLICATION))
+        self._store = SqlAdapter(self.url)
+
+    def enqueue(self, job: str, numbers: range) -> None:
+        """Store a job of the application for each number."""
+        self.store.enqueue([payload(f"app.{job}", number) for number in numbers])
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start `jobkit worker` in a process group of its own."""
+        # Into a file: a pipe that nobody reads would block the worker when it is full.
+        with (self.folder / "stderr").open("a") as stderr:
+            worker = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "jobkit",
+                    "worker",
+                    "-A",
+                    "app",
+                    "--url",
+                    self.url,
+                    *options,
+                ],
+                cwd=self.folder,
+                env={**os.environ, "JOBKIT_LEASE": "2"},
+                stderr=stderr,
+                start_new_session=True,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def log(self, what: str) -> list[tuple[int, int]]:
+        """What the jobs wrote down: the number and the process of each start (S) or finish (F)."""
+        path = self.folder / "log"
+        lines = path.read_text().splitlines() if path.exists() else []
+        parts = [line.split() for line in lines]
+        return [(int(number), int(pid)) for kind, number, pid in parts if kind == what]
+
+    def started(self) -> list[int]:
+        return sorted(number for number, _ in self.log("S"))
+
+    def finished(self) -> list[int]:
+        return sorted(number for number, _ in self.log("F"))
+
+    def said(self) -> str:
+        """What the workers wrote to stderr."""
+        return (self.folder / "stderr").read_text()
+
+    def go(self) -> None:
+        """Let the jobs that hold finish."""
+        (self.folder / "go").touch()
+
+    def charged(self, deliveries: int) -> bool:
+        """True when the deaths of its workers have charged the one waiting job that often."""
+        waiting = [
+            job
+            for state in (State.ENQUEUED, State.SCHEDULED)
+            for job in self.store.jobs(state).items
+        ]
+        return bool(waiting) and waiting[0].payload.deliveries == deliveries
+
+    def make_due(self) -> None:
+        """Have the waiting jobs run now."""
+        jobs = self.store.jobs(State.SCHEDULED).items
+        self.store.move([Move(job, job.payload, State.ENQUEUED) for job in jobs])
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+        self._store.close()
+
+
+def payload(job: str, number: int) -> Payload:
+    """A job's payload, as another program might write it."""
+    return Payload.of(
+        {
+            "class": job,
+            "args": [number],
+            "jid": f"{job}-{number}",
+            "queue": "default",
+            "retry": True,
+            "created_at": time.time(),
+        }
+    )
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for what must come; fails the test when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)

@@ -1,0 +1,42 @@
+"""Real workers on a store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from jobkit import backends, middleware, settings
+from jobkit.adapter import Adapter
+from jobkit.settings import Queues
+from jobkit.worker import Worker, WorkerOptions
+from jobkit_inline import MemoryAdapter
+
+StartWorker = Callable[..., Worker]
+
+
+@pytest.fixture
+def store() -> Iterator[MemoryAdapter]:
+    adapter = MemoryAdapter()
+    with backends.override(adapter):
+        yield adapter
+    middleware.clear()
+    settings.reset()
+
+
+@pytest.fixture
+def start_worker(store: MemoryAdapter) -> Iterator[StartWorker]:
+    """Starts workers on the store (or another adapter) and stops them after the test."""
+    started: list[Worker] = []
+
+    def start(adapter: Adapter | None = None, **options: object) -> Worker:
+        given = {"queues": Queues(("default",)), "concurrency": 4, **options}
+        worker = Worker(adapter or store, WorkerOptions(**given))  # type: ignore[arg-type]
+        assert worker.start()
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.desk.hurried = True
+        worker.stop(0)

@@ -1,0 +1,51 @@
+"""What becomes of the jobs of a worker that was lost."""
+
+from __future__ import annotations
+
+from jobkit.adapter import Claim, Requeue, Settlement, State, Tally
+from jobkit.payload import Payload
+from jobkit.worker.recovery import after_loss
+
+NOW = 1_700_000_000.0
+
+
+def lost(deliveries: int) -> Settlement:
+    fields = dict[str, object](args=[], jid="1", deliveries=deliveries or None)
+    fields["class"] = "A"
+    return after_loss(Claim(Payload.of(fields), "r"), "the worker w stopped beating", NOW)
+
+
+def requeued(deliveries: int) -> Requeue:
+    settlement = lost(deliveries)
+    assert isinstance(settlement, Requeue)
+    return settlement
+
+
+def test_after_its_first_loss_a_job_goes_back_to_the_head_at_once() -> None:
+    back = requeued(0)
+    assert (back.state, back.head, back.payload.deliveries) == (State.ENQUEUED, True, 1)
+
+
+def test_after_its_second_loss_a_job_waits_five_to_fifteen_seconds() -> None:
+    for _ in range(50):
+        back = requeued(1)
+        assert back.state is State.SCHEDULED
+        assert back.payload.scheduled_at is not None
+        assert NOW + 5 <= back.payload.scheduled_at <= NOW + 15
+
+
+def test_after_its_third_loss_a_job_is_handed_on_to_be_set_aside() -> None:
+    back = requeued(2)
+    assert (back.state, back.head, back.payload.deliveries) == (State.ENQUEUED, True, 3)
+
+
+def test_the_reason_is_kept_with_the_job() -> None:
+    fields = requeued(0).payload.fields
+    assert fields["error_class"] == "jobkit.errors.WorkerLost"
+    assert fields["error_message"] == "the worker w stopped beating"
+
+
+def test_a_lost_run_counts_neither_as_processed_nor_as_failed_nor_as_an_execution() -> None:
+    back = requeued(0)
+    assert back.tally is Tally.NEITHER
+    assert back.payload.executions == 0
