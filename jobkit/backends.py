@@ -2,25 +2,46 @@
 
 What answers for a name, the first that is there: an adapter in `use` here, one that `override`s
 all, one that was `install`ed, the one that the settings' URL describes.
+
+Adapters that run what they take (inline, fake) stand below the code that runs jobs. Here they are
+handed it: `jobkit.jobs` calls `hand`, they call `perform`.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jobkit import settings
-from jobkit.adapter import Adapter, Enqueues, Retention
+from jobkit.adapter import Adapter, Claim, Enqueues, Retention, Settlement
+from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import ConfigurationError, Unsupported
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["close_all", "get", "get_adapter", "install", "names", "override", "uninstall", "use"]
+__all__ = [
+    "HasOwnTime",
+    "Perform",
+    "Performed",
+    "close_all",
+    "get",
+    "get_adapter",
+    "hand",
+    "install",
+    "names",
+    "now",
+    "override",
+    "perform",
+    "uninstall",
+    "use",
+]
 
 _GROUP: Final = "jobkit.adapters"
 _EXTRAS: Final[Mapping[str, str]] = {
@@ -32,12 +53,33 @@ _EXTRAS: Final[Mapping[str, str]] = {
 }
 """The extra that brings the driver, by URL scheme."""
 
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A run that ended: what the store must do, and the error that no rule answered for."""
+
+    settlement: Settlement
+    error: BaseException | None = None
+
+
+Perform = Callable[[Claim, Enqueues, Clock], Performed]
+
+
+class HasOwnTime(ABC):
+    """An adapter by whose time, not the machine's, jobs are enqueued."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Wall time in seconds."""
+
+
 _local: ContextVar[Enqueues | None] = ContextVar("jobkit_adapter", default=None)
 _everywhere: tuple[Enqueues, ...] = ()
 _installed: dict[str, Enqueues] = {}
 _made: dict[tuple[str, str], Enqueues] = {}
 _left_behind: list[dict[tuple[str, str], Enqueues]] = []
 _lock = threading.RLock()
+_perform: Perform | None = None
 
 
 def get(name: str = "default") -> Enqueues:
@@ -106,6 +148,24 @@ def close_all() -> None:
         adapter.close()
 
 
+def hand(perform: Perform) -> None:
+    """Give the code that runs jobs to the adapters that are to run them."""
+    global _perform  # noqa: PLW0603 - the process has one executor
+    _perform = perform
+
+
+def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
+    """Run the claim's job in this thread, as a worker of `adapter` would; settles nothing."""
+    if _perform is None:
+        raise RuntimeError("nothing can be run before jobkit.jobs is imported")
+    return _perform(claim, adapter, clock)
+
+
+def now(adapter: Enqueues) -> float:
+    """The wall time, in seconds, at which a job is enqueued there."""
+    return adapter.now() if isinstance(adapter, HasOwnTime) else SYSTEM.time()
+
+
 def _configured(name: str) -> Enqueues:
     url = _url(name)
     made = _made.get((name, url))
@@ -161,7 +221,7 @@ def _load(point: EntryPoint, name: str, scheme: str) -> type[Enqueues]:
 
 
 def _where(name: str) -> str:
-    return settings.where(*(("url",) if name == "default" else ("backends", name)))
+    return settings.where(*(("url",) if name == "default" else ("backends", name, "url")))
 
 
 def _remedy(scheme: str) -> str:

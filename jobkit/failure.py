@@ -6,6 +6,7 @@ import base64
 import json
 import traceback
 import zlib
+from pathlib import Path
 from typing import Final
 
 from jobkit.outcome import Failure
@@ -16,6 +17,8 @@ LONGEST_MESSAGE: Final = 10_000
 """Characters of an error's message that are kept."""
 
 _FRAMES = 30
+_OURS: Final = str(Path(__file__).parent)
+"""Where the frames between the worker and the job lie, which tell nobody anything."""
 _REPLACED = {"\x00": "\\x00"}
 
 
@@ -37,7 +40,7 @@ def message_of(error: BaseException) -> str:
         text = str(error)
     except BaseException as failure:  # noqa: BLE001 - it is the job's failure that must be recorded
         return f"<the message cannot be read: its __str__ raised {type(failure).__name__}>"
-    return safe_text(text[:LONGEST_MESSAGE])
+    return safe_text(text[:LONGEST_MESSAGE])[:LONGEST_MESSAGE]
 
 
 def safe_text(text: str) -> str:
@@ -66,7 +69,8 @@ def _frames(error: BaseException) -> tuple[str, ...]:
         frames = traceback.extract_tb(error.__traceback__, limit=-_FRAMES)
     except Exception:  # noqa: BLE001 - a source file that cannot be read must not cost the record
         return ()
+    theirs = [frame for frame in frames if not frame.filename.startswith(_OURS)]
     return tuple(
         safe_text(f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}")
-        for frame in frames
+        for frame in theirs or frames
     )

@@ -123,9 +123,12 @@ def current() -> Settings:
 
 
 def where(*key: str) -> str:
-    """Where a setting comes from, to begin an error with: `jobkit.toml, line 3`."""
+    """Where a setting comes from, to begin an error with: `jobkit.toml, line 3`.
+
+    `where("concurrency")`, `where("backends", "bulk", "url")`.
+    """
     layers = (_reading or _read_once()).layers
-    found = next((layer for layer in reversed(layers) if has(layer.values, key)), None)
+    found = next((layer for layer in reversed(layers) if has(layer.values, key[:2])), None)
     return found.place(key) if found else f"the default of {'.'.join(key)}"
 
 

@@ -1,0 +1,31 @@
+"""The command line: one module for each command or group, loaded when it is called."""
+
+from __future__ import annotations
+
+import click
+
+import jobkit
+from jobkit.cli.lazy import LazyGroup
+
+__all__ = ["cli"]
+
+_COMMANDS = {
+    "worker": "Run jobs until told to stop.",
+    "jobs": "List, show and change jobs; enqueue one.",
+    "queues": "List, pause, resume and clear queues.",
+    "workers": "List, quiet and stop workers.",
+    "stats": "Show totals and sizes.",
+    "check": "Tell what is wrong with configuration, stores, schema and imports.",
+    "db": "Create, check and print the schema of a SQL store.",
+}
+"""Each command's module below `jobkit.cli`, with what `jobkit --help` says of it."""
+
+
+@click.group(
+    cls=LazyGroup,
+    modules=_COMMANDS,
+    context_settings={"auto_envvar_prefix": "JOBKIT", "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(jobkit.__version__, prog_name="jobkit")
+def cli() -> None:
+    """Run and operate background jobs."""

@@ -1,0 +1,210 @@
+"""`jobkit jobs`: reading and changing jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+import jobkit
+from jobkit.adapter import State
+from jobkit.cli.options import Store, json_option, store_options
+from jobkit.cli.output import moment, print_json, print_table, printable
+from jobkit.errors import JobkitError
+from jobkit.inspection import Inspector, JobInfo, Page
+
+__all__ = ["command"]
+
+_IDS = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+
+
+@click.group()
+def command() -> None:
+    """List, show and change jobs; enqueue one."""
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice([str(state) for state in State]), help="Only these.")
+@click.option("--queue", metavar="NAME", help="Only those of this queue.")
+@click.option("--job", metavar="CLASS", help="Only those of this class.")
+@click.option("--text", metavar="TEXT", help="Only those whose payload contains this text.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--after", metavar="CURSOR", help="Go on behind the page that gave this cursor.")
+@json_option
+@store_options
+def list_(store: Store, /, *, as_json: bool, **filters: Any) -> None:
+    """List jobs; without --state those in every state but completed."""
+    try:
+        page = store.inspector().jobs(**filters)
+    except JobkitError:
+        raise
+    except ValueError as error:  # a cursor that no page gave
+        raise click.UsageError(str(error)) from error
+    _print_page(page, as_json=as_json)
+
+
+@command.command()
+@_IDS
+@json_option
+@store_options
+def show(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
+    """Show everything about jobs."""
+    found = {job_id: store.inspector().find(job_id) for job_id in ids}
+    jobs = [info for info in found.values() if info is not None]
+    if as_json:
+        print_json(jobs)
+    elif jobs:
+        click.echo("\n\n".join(_described(info) for info in jobs))
+    _fail_for([job_id for job_id, info in found.items() if info is None], "there is no job {}")
+
+
+@command.command()
+@_IDS
+@json_option
+@store_options
+def run(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
+    """Enqueue scheduled, retrying and dead jobs now."""
+    _change(ids, store.inspector().run_now, "enqueued", as_json=as_json)
+
+
+@command.command()
+@_IDS
+@json_option
+@store_options
+def retry(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
+    """Enqueue jobs that failed now: those in retry or dead."""
+    inspector = store.inspector()
+    _change(ids, lambda job_id: _retried(inspector, job_id), "enqueued", as_json=as_json)
+
+
+@command.command()
+@_IDS
+@json_option
+@store_options
+def discard(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
+    """Remove jobs that are not running, for good."""
+    _change(ids, store.inspector().discard, "discarded", as_json=as_json)
+
+
+@command.command()
+@_IDS
+@json_option
+@store_options
+def bury(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
+    """Put waiting jobs into the dead set."""
+    _change(ids, store.inspector().bury, "buried", as_json=as_json)
+
+
+def _json(kind: type, name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """A callback that reads an option as JSON of a certain kind."""
+
+    def read(ctx: click.Context, param: click.Parameter, text: str) -> Any:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise click.BadParameter(f"{text!a} is not JSON: {error}", ctx, param) from error
+        if not isinstance(value, kind):
+            raise click.BadParameter(f"{text!a} is not a JSON {name}", ctx, param)
+        return value
+
+    return read
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--args",
+    callback=_json(list, "array"),
+    default="[]",
+    metavar="JSON",
+    help="Positional arguments, an array.",
+)
+@click.option(
+    "--kwargs",
+    callback=_json(dict, "object"),
+    default="{}",
+    metavar="JSON",
+    help="Keyword arguments, an object.",
+)
+@click.option("--in", "wait", type=float, metavar="S", help="Run after so many seconds.")
+@click.option("--queue", default="default", show_default=True, metavar="NAME")
+@json_option
+@store_options
+def enqueue(
+    store: Store, /, *, name: str, args: Any, kwargs: Any, as_json: bool, **options: Any
+) -> None:
+    """Enqueue a job by the name of its class, and print its id."""
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        job = jobkit.enqueue(name, args, kwargs, backend=store.backend, **given)
+    except JobkitError:
+        raise
+    except ValueError as error:  # a wait, or a queue's name, that is not allowed
+        raise click.UsageError(str(error)) from error
+    print_json({"id": job.id}) if as_json else click.echo(job.id)
+
+
+def _retried(inspector: Inspector, job_id: str) -> int:
+    info = inspector.find(job_id)
+    failed = info is not None and info.state in (State.RETRY, State.DEAD)
+    return inspector.run_now(job_id) if failed else 0
+
+
+def _change(ids: Sequence[str], change: Callable[[str], int], done: str, *, as_json: bool) -> None:
+    """Change each job, say how many were changed, and fail for those that were not."""
+    changed = {job_id: change(job_id) for job_id in dict.fromkeys(ids)}
+    number = sum(changed.values())
+    if as_json:
+        print_json({"changed": number})
+    else:
+        click.echo(f"{number} {done}")
+    unchanged = [job_id for job_id, count in changed.items() if not count]
+    _fail_for(unchanged, f"{{}} was not {done}: there is no such job, or its state forbids it")
+
+
+def _fail_for(ids: Sequence[str], problem: str) -> None:
+    """Say what is wrong with each of these jobs, and fail if there are any."""
+    for job_id in ids:
+        click.echo(f"Error: {problem.format(printable(job_id))}", err=True)
+    if ids:
+        click.get_current_context().exit(1)
+
+
+def _print_page(page: Page, *, as_json: bool) -> None:
+    if as_json:
+        print_json(page.items)
+    else:
+        headers = ("ID", "STATE", "QUEUE", "CLASS", "AT (UTC)", "ERROR")
+        print_table(headers, [_row(info) for info in page.items])
+    if page.next is not None:
+        click.echo(page.next if as_json else f"more with: --after {page.next}", err=True)
+
+
+def _row(info: JobInfo) -> tuple[object, ...]:
+    at = moment(info.scheduled_at or info.enqueued_at)
+    error = ": ".join(part for part in (info.error_class, info.error_message) if part)
+    return (info.id, info.state, info.queue, info.job_class or "(no job)", at, error)
+
+
+def _described(info: JobInfo) -> str:
+    """Every field on a line of its own, those without a value left out."""
+    fields = {
+        "id": info.id,
+        "class": info.job_class,
+        "state": info.state,
+        "args": json.dumps(info.args),
+        "kwargs": json.dumps(info.kwargs) if info.kwargs else "",
+        "queue": info.queue,
+        "priority": info.priority,
+        "tags": ", ".join(info.tags),
+        "created": moment(info.created_at),
+        "enqueued": moment(info.enqueued_at),
+        "scheduled": moment(info.scheduled_at),
+        "executions": info.executions,
+        "worker": info.worker or "",
+        "error": ": ".join(part for part in (info.error_class, info.error_message) if part),
+    }
+    lines = [f"{name + ':':<12}{printable(value)}" for name, value in fields.items() if value != ""]
+    return "\n".join([*lines, *(f"    {printable(line)}" for line in info.error_backtrace)])

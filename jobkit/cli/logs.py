@@ -1,0 +1,188 @@
+"""Logging as the command line sets it up: a line on stderr for each thing that happens."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, assert_never
+
+from jobkit import events
+from jobkit.cli.output import printable
+from jobkit.events import Event
+from jobkit.outcome import (
+    Buried,
+    Discarded,
+    Dropped,
+    Failure,
+    Outcome,
+    Released,
+    Retried,
+    Snoozed,
+    Succeeded,
+)
+
+__all__ = ["JsonFormatter", "TextFormatter", "log_failure", "log_run", "set_up"]
+
+LONGEST_ERROR: Final = 1_000
+"""Characters of an error's message in a line; the job itself keeps more."""
+
+_FIELDS: Final = "jobkit"
+"""The attribute under which a record carries what is known of its job."""
+
+_log = logging.getLogger("jobkit.jobs")
+
+
+def set_up(level: str, form: str) -> None:
+    """Write what is of `level` or above to stderr, as "text" or "json". May be called again.
+
+    Where the application gave the root logger handlers of its own, only the level of jobkit's own
+    loggers is set.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.getLogger("jobkit").setLevel(number)
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Stderr)]:
+        root.removeHandler(handler)
+    if not root.handlers:
+        root.addHandler(_Stderr(JsonFormatter() if form == "json" else TextFormatter()))
+        root.setLevel(number)
+        # At INFO it would write every statement, with every job's arguments.
+        logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+    _subscribe()
+
+
+class _Stderr(logging.StreamHandler[Any]):
+    """The handler that is ours."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, logger, message. Whatever a job's author or caller wrote stays on its line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{_time(record)} {record.levelname:<8} {record.name}: "
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        # Indented, so that no message of an error can pose as a record.
+        return head + "\n    ".join(map(printable, [record.getMessage(), *trace.splitlines()]))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; records of jobs have fields of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, _FIELDS, {}),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, default=str)
+
+
+def log_run(event: Event) -> None:
+    """Subscriber: a line when a run starts and one when it ends."""
+    if event.name == "perform_start":
+        fields = _fields(event)
+        _write(logging.INFO, "started", fields)
+    elif event.name == "perform":
+        _log_end(event)
+
+
+def log_failure(event: Event) -> None:
+    """Subscriber: a line when a run fails."""
+    if event.name == "perform" and isinstance(event.data["outcome"], Retried | Dropped | Buried):
+        _log_end(event)
+
+
+def _subscribe() -> None:
+    """Subscribe no more than is written: events nobody hears cost the worker nothing."""
+    events.unsubscribe(log_run)
+    events.unsubscribe(log_failure)
+    if _log.isEnabledFor(logging.INFO):
+        events.subscribe(log_run)
+    elif _log.isEnabledFor(logging.ERROR):
+        events.subscribe(log_failure)
+
+
+def _log_end(event: Event) -> None:
+    outcome: Outcome = event.data["outcome"]
+    level, said, failure = _told(outcome)
+    if not _log.isEnabledFor(level):
+        return
+    duration = event.duration or 0.0
+    fields = {
+        **_fields(event),
+        "duration": round(duration, 6),
+        "outcome": type(outcome).__name__.lower(),
+        **_error_fields(failure),
+    }
+    _write(level, f"ended after {duration:.3f} s: {said}", fields)
+
+
+def _write(level: int, said: str, fields: Mapping[str, Any]) -> None:
+    job, queue = f"{fields['job_class']} {fields['job_id']}", fields["queue"]
+    _log.log(level, "%s from %s %s", job, queue, said, extra={_FIELDS: fields})
+
+
+def _told(outcome: Outcome) -> tuple[int, str, Failure | None]:
+    """An outcome's level, its words, and what went wrong."""
+    match outcome:
+        case Retried(delay=delay, failure=Failure() as failure):
+            said = f"failed, runs again in {delay:.0f} s: {_error(failure)}"
+            return logging.WARNING, said, failure
+        case Dropped(failure=failure):
+            return logging.ERROR, f"failed for good, not kept: {_error(failure)}", failure
+        case Buried(failure=failure):
+            return logging.ERROR, f"failed for good, buried: {_error(failure)}", failure
+        case _:
+            return logging.INFO, _without_failure(outcome), None
+
+
+def _without_failure(outcome: Succeeded | Retried | Snoozed | Discarded | Released) -> str:
+    match outcome:
+        case Succeeded(halted=halted):
+            return "halted" if halted else "succeeded"
+        case Retried(delay=delay):
+            return f"asked to run again in {delay:.0f} s"
+        case Snoozed(delay=delay):
+            return f"snoozed for {delay:.0f} s"
+        case Discarded(reason=reason):
+            return f"discarded: {reason[:LONGEST_ERROR]}"
+        case Released():
+            return "given back"
+        case _:
+            assert_never(outcome)
+
+
+def _error(failure: Failure) -> str:
+    return f"{failure.error_class}: {failure.message[:LONGEST_ERROR]}"
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    job = event.job
+    return {
+        "event": event.name,
+        "job_id": job.id,
+        "job_class": job._plan.name,
+        "queue": job.queue,
+    }
+
+
+def _error_fields(failure: Failure | None) -> dict[str, str]:
+    if failure is None:
+        return {}
+    message = failure.message[:LONGEST_ERROR]
+    return {"error_class": failure.error_class, "error_message": message}
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,14 @@
+"""Reading and operating a store: what the command line and the dashboard stand on."""
+
+from __future__ import annotations
+
+from jobkit import backends
+from jobkit.inspection.info import JobInfo, Page
+from jobkit.inspection.inspector import Inspector
+
+__all__ = ["Inspector", "JobInfo", "Page", "inspect"]
+
+
+def inspect(backend: str = "default") -> Inspector:
+    """The inspector of a backend. Raises Unsupported if its adapter cannot tell what it holds."""
+    return Inspector(backends.get(backend))

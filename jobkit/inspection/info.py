@@ -1,0 +1,118 @@
+"""A stored job as users see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from jobkit.adapter import State
+from jobkit.capabilities import StoredJob
+from jobkit.clock import as_datetime
+from jobkit.errors import PayloadError
+from jobkit.failure import unpacked
+from jobkit.payload import Payload
+
+__all__ = ["JobInfo", "Page", "info_of"]
+
+_WAITING: Final = frozenset({State.SCHEDULED, State.RETRY})
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A stored job. Times are UTC; `scheduled_at` is when it is or was due.
+
+    Text that is no job is shown all the same: `job_class` is empty, `args` holds the text alone,
+    and the error says what is wrong with it.
+    """
+
+    id: str
+    job_class: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    queue: str
+    priority: int
+    state: State
+    created_at: datetime | None
+    enqueued_at: datetime | None
+    scheduled_at: datetime | None
+    executions: int
+    error_class: str | None
+    error_message: str | None
+    error_backtrace: tuple[str, ...]
+    tags: tuple[str, ...]
+    worker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of jobs; `next` is the cursor of the page behind it, None at the end."""
+
+    items: list[JobInfo]
+    next: str | None
+
+
+def info_of(stored: StoredJob) -> JobInfo:
+    """The stored job, readable or not."""
+    try:
+        return _readable(stored, stored.payload)
+    except (ValueError, OverflowError, OSError) as error:  # PayloadError, and times beyond any year
+        return _unreadable(stored, error)
+
+
+def _readable(stored: StoredJob, payload: Payload) -> JobInfo:
+    return JobInfo(
+        id=payload.id,
+        job_class=payload.job_class,
+        args=payload.args,
+        kwargs=payload.kwargs,
+        queue=payload.queue,
+        priority=payload.priority,
+        state=stored.state,
+        created_at=_datetime(payload.created_at),
+        enqueued_at=_datetime(payload.enqueued_at),
+        scheduled_at=_datetime(stored.at if stored.state in _WAITING else payload.scheduled_at),
+        executions=payload.executions,
+        error_class=_text(payload, "error_class"),
+        error_message=_text(payload, "error_message"),
+        error_backtrace=unpacked(payload.fields.get("error_backtrace")),
+        tags=payload.tags,
+        worker=stored.worker,
+    )
+
+
+def _unreadable(stored: StoredJob, error: Exception) -> JobInfo:
+    return JobInfo(
+        id=_id(stored.payload),
+        job_class="",
+        args=[stored.payload.text],
+        kwargs={},
+        queue="",
+        priority=0,
+        state=stored.state,
+        created_at=None,
+        enqueued_at=None,
+        scheduled_at=None,
+        executions=0,
+        error_class=type(error).__name__,
+        error_message=str(error),
+        error_backtrace=(),
+        tags=(),
+        worker=stored.worker,
+    )
+
+
+def _id(payload: Payload) -> str:
+    try:
+        return payload.id
+    except PayloadError:
+        return ""
+
+
+def _datetime(epoch: float | None) -> datetime | None:
+    return None if epoch is None else as_datetime(epoch)
+
+
+def _text(payload: Payload, name: str) -> str | None:
+    value = payload.fields.get(name)
+    return value if isinstance(value, str) else None

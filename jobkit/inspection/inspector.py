@@ -1,0 +1,251 @@
+"""The one object through which a store is read and operated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from jobkit.adapter import Enqueues, State
+from jobkit.capabilities import (
+    DayStats,
+    JobFilter,
+    Move,
+    QueueInfo,
+    Stats,
+    StoredJob,
+    SupportsInspect,
+    SupportsManage,
+    SupportsPause,
+    WorkerInfo,
+    require,
+)
+from jobkit.clock import SYSTEM, Clock
+from jobkit.errors import PayloadError
+from jobkit.inspection.info import JobInfo, Page, info_of
+from jobkit.jobs.options import When, moment_seconds
+
+__all__ = ["Inspector"]
+
+_SLICE: Final = 500
+_DUE: Final = frozenset({State.SCHEDULED, State.RETRY})
+_RUNNABLE: Final = _DUE | {State.DEAD}
+_BURIABLE: Final = _DUE | {State.ENQUEUED}
+_RESCHEDULABLE: Final = _RUNNABLE | {State.ENQUEUED}
+_LISTED: Final = tuple(state for state in State if state is not State.COMPLETED)
+
+_FRESH_BUDGET: Final[dict[str, None]] = dict.fromkeys(
+    ("retry_count", "exception_executions", "deliveries", "failed_at", "retried_at")
+)
+"""What a dead job forgets when it gets another life; the last error stays, to be read."""
+
+
+class Inspector:
+    """Tells what a store holds and changes what waits in it.
+
+    What changes jobs answers with the number changed: ids that are unknown, and jobs in a state
+    that does not allow it, are left alone. Running jobs belong to their worker. Every method
+    raises AdapterError when the store fails, Unsupported when its adapter has no such ability.
+    """
+
+    def __init__(self, adapter: Enqueues, *, clock: Clock = SYSTEM) -> None:
+        self._adapter = adapter
+        self._clock = clock
+        self._store = require(adapter, SupportsInspect, "inspection")  # type: ignore[type-abstract]
+
+    def stats(self) -> Stats:
+        """Totals since the store began, and sizes now."""
+        return self._store.stats()
+
+    def queues(self) -> list[QueueInfo]:
+        """Queues that hold an enqueued job, are paused or are served; by name."""
+        return self._store.queues()
+
+    def workers(self) -> list[WorkerInfo]:
+        """The worker processes, oldest first."""
+        return self._store.workers()
+
+    def history(self, days: int = 30) -> list[DayStats]:
+        """The last `days` days (UTC), oldest first, today included."""
+        return self._store.history(days)
+
+    def jobs(
+        self,
+        state: str | None = None,
+        *,
+        queue: str | None = None,
+        job: str | None = None,
+        text: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page:
+        """A page of jobs in a state; without one, in every state but completed, one by one.
+
+        `queue` and `job` (the class's name) are exact, `text` is looked for in the payload,
+        `after` is the `next` of the page before. Raises ValueError for an unknown state, a limit
+        below 1, or a cursor that no page gave.
+        """
+        if limit < 1:
+            raise ValueError(f"limit must be 1 or more, not {limit}")
+        where = JobFilter(queue, job, text)
+        if state is None:
+            return self._all_states(where, limit, after)
+        page = self._store.jobs(_state(state), where=where, limit=limit, after=after)
+        return Page([info_of(stored) for stored in page.items], page.next)
+
+    def find(self, job_id: str) -> JobInfo | None:
+        """The job with this id, in any state."""
+        return next((info_of(stored) for stored in self._store.find([job_id])), None)
+
+    def run_now(self, ids: str | Iterable[str]) -> int:
+        """Enqueue scheduled, retrying and dead jobs now; a dead one has a fresh budget."""
+        return self._move(self._found(ids), self._to_run)
+
+    def discard(self, ids: str | Iterable[str]) -> int:
+        """Remove jobs for good, without hooks."""
+        return self._delete(self._found(ids))
+
+    def bury(self, ids: str | Iterable[str]) -> int:
+        """Put waiting jobs into the dead set, without hooks."""
+        return self._move(self._found(ids), _to_bury)
+
+    def reschedule(self, job_id: str, when: When) -> int:
+        """Have a waiting or dead job run at `when`, an aware datetime or epoch seconds.
+
+        A dead one has a fresh budget. Raises ValueError for a datetime without a zone.
+        """
+        at = moment_seconds(when)
+        return self._move(self._found(job_id), lambda job: _to_wait(job, at))
+
+    def run_all(
+        self,
+        state: str,
+        *,
+        queue: str | None = None,
+        job: str | None = None,
+        text: str | None = None,
+    ) -> int:
+        """`run_now` for all jobs in a state that meet the filters, in slices."""
+        pages = self._slices(_state(state), JobFilter(queue, job, text))
+        return sum(self._move(jobs, self._to_run) for jobs in pages)
+
+    def discard_all(
+        self,
+        state: str,
+        *,
+        queue: str | None = None,
+        job: str | None = None,
+        text: str | None = None,
+    ) -> int:
+        """`discard` for all jobs in a state that meet the filters, in slices."""
+        pages = self._slices(_state(state), JobFilter(queue, job, text))
+        return sum(self._delete(jobs) for jobs in pages)
+
+    def pause(self, queue: str) -> None:
+        """Have nothing taken from the queue any more, everywhere."""
+        self._pausing.pause(queue)
+
+    def resume(self, queue: str) -> None:
+        """Let the queue be worked again."""
+        self._pausing.resume(queue)
+
+    def clear(self, queue: str) -> int:
+        """Remove all enqueued jobs of the queue; their number."""
+        return self._managing.clear(queue)
+
+    def quiet(self, worker_id: str) -> bool:
+        """Tell a worker to take no more jobs, for good; False if there is no such worker."""
+        return self._managing.order(worker_id, "quiet")
+
+    def stop(self, worker_id: str) -> bool:
+        """Tell a worker to stop as TERM would; False if there is no such worker."""
+        return self._managing.order(worker_id, "stop")
+
+    @property
+    def _managing(self) -> SupportsManage:
+        return require(self._adapter, SupportsManage, "changing jobs")  # type: ignore[type-abstract]
+
+    @property
+    def _pausing(self) -> SupportsPause:
+        return require(self._adapter, SupportsPause, "pausing queues")  # type: ignore[type-abstract]
+
+    def _all_states(self, where: JobFilter, limit: int, after: str | None) -> Page:
+        """A page over all listed states. The cursor is `STATE:` and that state's own cursor."""
+        start, cursor = _split(after)
+        items: list[JobInfo] = []
+        for state in _LISTED[_LISTED.index(start) :]:
+            room = limit - len(items)
+            page = self._store.jobs(state, where=where, limit=room or 1, after=cursor)
+            if not room and page.items:
+                return Page(items, f"{state}:")
+            items += [info_of(stored) for stored in page.items[:room]]
+            if page.next is not None:
+                return Page(items, f"{state}:{page.next}")
+            cursor = None
+        return Page(items, None)
+
+    def _found(self, ids: str | Iterable[str]) -> Iterator[StoredJob]:
+        remaining = iter([ids] if isinstance(ids, str) else ids)
+        while some := list(islice(remaining, _SLICE)):
+            yield from self._store.find(some)
+
+    def _slices(self, state: State, where: JobFilter) -> Iterator[Sequence[StoredJob]]:
+        cursor: str | None = None
+        while True:
+            page = self._store.jobs(state, where=where, limit=_SLICE, after=cursor)
+            yield page.items
+            if page.next is None:
+                return
+            cursor = page.next
+
+    def _move(self, jobs: Iterable[StoredJob], change: Callable[[StoredJob], Move | None]) -> int:
+        """Move those jobs that `change` gives a new place."""
+        managing = self._managing
+        moves = [move for job in jobs if (move := change(job)) is not None]
+        return managing.move(moves) if moves else 0
+
+    def _delete(self, jobs: Iterable[StoredJob]) -> int:
+        managing = self._managing
+        waiting = [job for job in jobs if job.state is not State.RUNNING]
+        return managing.delete(waiting) if waiting else 0
+
+    def _to_run(self, job: StoredJob) -> Move | None:
+        if job.state not in _RUNNABLE:
+            return None
+        return _rewritten(job, State.ENQUEUED, scheduled_at=None, enqueued_at=self._clock.time())
+
+
+def _state(name: str) -> State:
+    if name not in tuple(State):
+        raise ValueError(f"there is no state {name!a}: there are {', '.join(State)}")
+    return State(name)
+
+
+def _to_bury(job: StoredJob) -> Move | None:
+    return Move(job, job.payload, State.DEAD) if job.state in _BURIABLE else None
+
+
+def _to_wait(job: StoredJob, at: float) -> Move | None:
+    if job.state not in _RESCHEDULABLE:
+        return None
+    state = State.RETRY if job.state is State.RETRY else State.SCHEDULED
+    return _rewritten(job, state, scheduled_at=at)
+
+
+def _rewritten(job: StoredJob, state: State, **changes: Any) -> Move | None:
+    """The job elsewhere; one that was dead starts anew. None for text that is no job."""
+    fresh = _FRESH_BUDGET if job.state is State.DEAD else {}
+    try:
+        return Move(job, job.payload.replace(**fresh, **changes), state)
+    except PayloadError:
+        return None
+
+
+def _split(after: str | None) -> tuple[State, str | None]:
+    """The state where a page over all states begins, and the cursor inside it."""
+    if after is None:
+        return _LISTED[0], None
+    state, _, cursor = after.partition(":")
+    if state not in _LISTED:
+        raise ValueError(f"{after[:200]!a} is no cursor of a list of all states")
+    return State(state), cursor or None

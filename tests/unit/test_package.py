@@ -1,0 +1,67 @@
+"""The package as a whole: what it loads, what it names, how large its pieces are."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jobkit
+
+ROOT = Path(jobkit.__file__).parent.parent
+PACKAGES = ("jobkit", "jobkit_inline", "jobkit_redis", "jobkit_sql")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+STORES = ("redis", "sqlalchemy", "psycopg", "jobkit_sql", "jobkit_redis", "jobkit_inline")
+IMPORT = """
+import sys, time
+began = time.perf_counter()
+import jobkit
+print((time.perf_counter() - began) * 1000, *[name for name in sys.argv[1:] if name in sys.modules])
+"""
+
+
+def imported() -> tuple[float, list[str]]:
+    """Milliseconds that `import jobkit` takes in a new process, and the store libraries loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, *STORES, "click", "asyncio.subprocess", "pytest"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    took, *loaded = done.stdout.split()
+    return float(took), loaded
+
+
+def test_importing_jobkit_loads_no_store_library_and_takes_under_150_ms() -> None:
+    # The fastest of five: the others measure the machine.
+    runs = [imported() for _ in range(5)]
+    assert min(took for took, _ in runs) < 150
+    assert {name for _, loaded in runs for name in loaded} <= {"asyncio.subprocess"}
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in jobkit.__all__:
+        value = getattr(jobkit, name)
+        assert value.__doc__, name
+
+
+def test_the_public_names_are_sorted_and_said_once() -> None:
+    assert len(set(jobkit.__all__)) == len(jobkit.__all__)
+    assert set(jobkit.__all__) <= set(dir(jobkit))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_longer_than_400_lines_and_no_function_than_40(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    assert [name for name, length in functions(text) if length > 40] == []
+
+
+def functions(text: str) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
