@@ -1,0 +1,82 @@
+"""What competes for jobs in the tests, from threads and from other processes.
+
+Kept apart from the tests, so that a child process need not load them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Final, NoReturn, TypeVar
+
+from jobkit.adapter import Ack, Adapter
+
+__all__ = ["at_once", "claim_and_die", "drain", "drain_elsewhere", "recover_elsewhere"]
+
+T = TypeVar("T")
+
+_PATIENCE: Final = 30.0  # seconds; who has not come by then never will
+
+
+def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """Make the calls in threads that start at the same moment; what they return, in order."""
+    waiting = [*calls]
+    start = Barrier(len(waiting))
+
+    def run(call: Callable[[], T]) -> T:
+        start.wait(_PATIENCE)
+        return call()
+
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        return [*pool.map(run, waiting)]
+
+
+def drain(adapter: Adapter, worker: str, *, limit: int = 10) -> list[str]:
+    """Claim and ack until `default` is empty; the ids of the jobs this worker finished."""
+    adapter.beat(worker, lease=30.0, claims=[], register=True)
+    done: list[str] = []
+    while claims := adapter.claim(["default"], limit=limit, worker=worker):
+        stale = adapter.settle([Ack(each) for each in claims])
+        done += [each.payload.id for each in claims if each not in stale]
+    return done
+
+
+def drain_elsewhere(opener: Callable[[], Adapter], worker: str, among: int) -> list[str]:
+    """`drain` in this process, once that many workers are there."""
+    adapter = opener()
+    _meet(adapter, worker, among)
+    done = drain(adapter, worker)
+    adapter.close()
+    return done
+
+
+def recover_elsewhere(
+    opener: Callable[[], Adapter], dead: str, heir: str, beat: int, among: int
+) -> list[str]:
+    """Recover in this process, once that many workers are there; the ids of what it got."""
+    adapter = opener()
+    _meet(adapter, heir, among)
+    got = adapter.recover(dead, to=heir, beat=beat)
+    adapter.close()
+    return [each.payload.id for each in got]
+
+
+def claim_and_die(opener: Callable[[], Adapter], worker: str, limit: int) -> NoReturn:
+    """Claim that many jobs and end without a word, as a process that is killed."""
+    adapter = opener()
+    adapter.beat(worker, lease=30.0, claims=[], register=True)
+    adapter.claim(["default"], limit=limit, worker=worker)
+    os._exit(9)
+
+
+def _meet(adapter: Adapter, worker: str, among: int) -> None:
+    """The store is the meeting point: processes need no other, and start far apart."""
+    adapter.beat(worker, lease=30.0, claims=[], register=True)
+    give_up = time.monotonic() + _PATIENCE
+    while len(adapter.maintain(limit=1).workers) < among:
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"not all of the {among} workers came")
+        time.sleep(0.01)

@@ -1,0 +1,51 @@
+"""The groups of the contract: one class for each thing an adapter does."""
+
+from jobkit.testing.contract.groups.claiming import Claiming, Ordering, Prioritizing
+from jobkit.testing.contract.groups.competing import Competing
+from jobkit.testing.contract.groups.enqueueing import Closing, Enqueueing
+from jobkit.testing.contract.groups.fencing import Fencing
+from jobkit.testing.contract.groups.inspecting import Finding, Inspecting
+from jobkit.testing.contract.groups.keeping import Keeping
+from jobkit.testing.contract.groups.leasing import Holding, Leasing, Retiring
+from jobkit.testing.contract.groups.listing import Filtering, Listing
+from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
+from jobkit.testing.contract.groups.modelled import Modelled
+from jobkit.testing.contract.groups.pausing import Pausing
+from jobkit.testing.contract.groups.preserving import Preserving
+from jobkit.testing.contract.groups.recovering import Recovering
+from jobkit.testing.contract.groups.scheduling import Scheduling
+from jobkit.testing.contract.groups.separated import Separated
+from jobkit.testing.contract.groups.settling import Requeueing, Settling
+from jobkit.testing.contract.groups.tallying import Tallying
+from jobkit.testing.contract.groups.waiting import Waiting
+
+__all__ = [
+    "Claiming",
+    "Closing",
+    "Commanding",
+    "Competing",
+    "Deleting",
+    "Enqueueing",
+    "Fencing",
+    "Filtering",
+    "Finding",
+    "Holding",
+    "Inspecting",
+    "Keeping",
+    "Leasing",
+    "Listing",
+    "Modelled",
+    "Moving",
+    "Ordering",
+    "Pausing",
+    "Preserving",
+    "Prioritizing",
+    "Recovering",
+    "Requeueing",
+    "Retiring",
+    "Scheduling",
+    "Separated",
+    "Settling",
+    "Tallying",
+    "Waiting",
+]

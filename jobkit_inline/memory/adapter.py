@@ -1,0 +1,134 @@
+"""The adapter protocol over a memory store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Self, assert_never
+from urllib.parse import urlsplit
+
+from jobkit.adapter import (
+    Ack,
+    Adapter,
+    Bury,
+    Checkpoint,
+    Claim,
+    Features,
+    Release,
+    Requeue,
+    Retention,
+    Settlement,
+    State,
+)
+from jobkit.capabilities import SupportsWait
+from jobkit.clock import SYSTEM, Clock
+from jobkit.errors import ConfigurationError
+from jobkit.payload import Payload
+from jobkit_inline.memory.inspection import Inspection
+from jobkit_inline.memory.leases import Leases
+from jobkit_inline.memory.management import Management
+from jobkit_inline.memory.records import Envelope, Job
+from jobkit_inline.memory.store import WAITING, Store
+from jobkit_inline.memory.upkeep import Upkeep
+
+__all__ = ["MemoryAdapter"]
+
+_shared: dict[str, Store] = {}
+
+
+class MemoryAdapter(Leases, Upkeep, Inspection, Management, Adapter, SupportsWait):
+    """A store in this process's memory: for tests, and for workers embedded in the application.
+
+    `MemoryAdapter()` is a store of its own; `memory://NAME` is one store for the whole process,
+    as long as it lives. Retention and clock belong to the adapter, not to the store.
+    """
+
+    features = Features(durable=False)
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        retention: Retention | None = None,
+        store: Store | None = None,
+    ) -> None:
+        super().__init__(store or Store(), clock or SYSTEM, retention or Retention())
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, clock: Clock | None = None, retention: Retention | None = None
+    ) -> Self:
+        return cls(clock=clock, retention=retention, store=_shared.setdefault(_name(url), Store()))
+
+    def enqueue(self, payloads: Sequence[Payload]) -> None:
+        envelopes = [Envelope.of(payload) for payload in payloads]  # all are read before one is in
+        with self._lock:
+            now = self._clock.time()
+            for payload, envelope in zip(payloads, envelopes, strict=True):
+                self._store.add(payload, envelope, now)
+
+    def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
+        with self._lock:
+            self._registered(worker)
+            now = self._clock.time()
+            jobs = list(islice(self._claimable(queues), limit))
+            return [self._store.lend(job, worker, now).claim for job in jobs]
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        with self._lock:
+            return [each.claim for each in settlements if not self._settle(each)]
+
+    def wait(self, queues: Sequence[str], timeout: float) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: any(self._claimable(queues)), timeout)
+
+    def _claimable(self, queues: Sequence[str]) -> Iterator[Job]:
+        return chain.from_iterable(
+            self._store.queue(name)
+            for name in dict.fromkeys(queues)
+            if name not in self._store.paused
+        )
+
+    def _settle(self, settlement: Settlement) -> bool:
+        """False when the claim is stale: then nothing changed."""
+        job = self._store.claimed.get(settlement.claim.receipt)
+        if job is None:
+            return False
+        now = self._clock.time()
+        match settlement:
+            case Ack():
+                self._finish(job, now)
+            case Requeue():
+                self._store.move(job, _requeued(job, settlement, now))
+            case Bury(payload=payload):
+                self._store.move(job, job.rewritten(payload).ended(State.DEAD, now))
+            case Checkpoint(payload=payload):
+                self._store.move(job, job.rewritten(payload))
+            case Release():
+                self._store.move(job, job.waiting(job.run_at))
+            case _:
+                assert_never(settlement)
+        if isinstance(settlement, Ack | Requeue | Bury):
+            self._store.count(settlement.tally, now)
+        return True
+
+    def _finish(self, job: Job, now: float) -> None:
+        if self._retention.keep_finished > 0:
+            self._store.move(job, job.ended(State.COMPLETED, now))
+        else:
+            self._store.remove(job)
+
+
+def _requeued(job: Job, settlement: Requeue, now: float) -> Job:
+    job = job.rewritten(settlement.payload)
+    if settlement.state in WAITING:
+        return job.postponed(settlement.state, now)
+    return job.waiting(job.run_at if settlement.head else now)
+
+
+def _name(url: str) -> str:
+    """The name in `memory://NAME`; `memory://` is a name of its own."""
+    parts = urlsplit(url)
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"{url!r}: a memory store has no options, write memory://NAME")
+    return parts.netloc + parts.path

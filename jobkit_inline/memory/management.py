@@ -1,0 +1,67 @@
+"""Changing what waits in a memory store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jobkit.adapter import State
+from jobkit.capabilities import Move, StoredJob, SupportsManage, SupportsPause
+from jobkit_inline.memory.handle import Handle
+from jobkit_inline.memory.records import Job
+from jobkit_inline.memory.store import WAITING
+
+__all__ = ["Management"]
+
+
+class Management(Handle, SupportsManage, SupportsPause):
+    """The manage and pause capabilities."""
+
+    def move(self, moves: Sequence[Move]) -> int:
+        with self._lock:
+            return sum(self._move(move) for move in moves)
+
+    def delete(self, jobs: Sequence[StoredJob]) -> int:
+        with self._lock:
+            return sum(self._delete(job) for job in jobs)
+
+    def clear(self, queue: str) -> int:
+        with self._lock:
+            jobs = list(self._store.queue(queue))
+            for job in jobs:
+                self._store.remove(job)
+            return len(jobs)
+
+    def order(self, worker: str, order: str) -> bool:
+        with self._lock:
+            known = self._store.workers.get(worker)
+            if known is not None:
+                self._store.workers[worker] = replace(known, orders=known.orders | {order})
+            return known is not None
+
+    def pause(self, queue: str) -> None:
+        with self._lock:
+            self._store.paused.add(queue)
+
+    def resume(self, queue: str) -> None:
+        with self._lock:
+            self._store.paused.discard(queue)
+            self._lock.notify_all()
+
+    def _move(self, move: Move) -> bool:
+        job = self._store.still(move.job)
+        if job is not None:
+            self._store.move(job, self._moved(job.rewritten(move.payload), move.state))
+        return job is not None
+
+    def _moved(self, job: Job, state: State) -> Job:
+        now = self._clock.time()
+        if state is State.DEAD:
+            return job.ended(state, now)
+        return job.postponed(state, now) if state in WAITING else job.waiting(now)
+
+    def _delete(self, seen: StoredJob) -> bool:
+        job = self._store.still(seen)
+        if job is not None:
+            self._store.remove(job)
+        return job is not None

@@ -1,0 +1,147 @@
+"""The places of one memory store. Nothing here knows why a job moves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date
+from heapq import merge
+from itertools import count
+from operator import attrgetter
+from typing import Final
+
+from jobkit.adapter import State, Tally
+from jobkit.capabilities import DayStats, StoredJob
+from jobkit.clock import as_datetime
+from jobkit.payload import Payload, new_id
+from jobkit_inline.memory.index import Index
+from jobkit_inline.memory.records import Envelope, Job, Key, Worker
+
+__all__ = ["WAITING", "Store"]
+
+WAITING: Final = (State.SCHEDULED, State.RETRY)
+"""Where jobs wait for their time."""
+
+_NEWEST_FIRST: Final = (State.DEAD, State.COMPLETED)
+
+
+class Store:
+    """Jobs, workers and counts. Every use is made with `changed` held, which is reentrant.
+
+    `changed` is notified when a job may have become claimable.
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition(threading.RLock())
+        self.workers: dict[str, Worker] = {}
+        self.paused: set[str] = set()
+        self.days: dict[date, DayStats] = {}
+        self.claimed: dict[str, Job] = {}
+        self._jobs: dict[int, Job] = {}
+        self._ids: dict[str, int] = {}
+        self._queues: dict[str, Index] = {}
+        self._places = {state: Index() for state in State}
+        self._sequence = count(1)
+        self._receipt = count(1)
+
+    # Moving
+
+    def add(self, payload: Payload, envelope: Envelope, now: float) -> None:
+        """Store a new job, unless one with its id is here already."""
+        if payload.id in self._ids:
+            return
+        at = max(now, envelope.scheduled_at or now)
+        state = State.SCHEDULED if at > now else State.ENQUEUED
+        job_id = payload.id or new_id()  # those without an id are not all one job
+        sequence = next(self._sequence)
+        self._insert(Job(job_id, sequence, payload.text, envelope, state, run_at=at, at=at))
+
+    def remove(self, job: Job) -> None:
+        """Take the job out of the store; its receipt is spent."""
+        del self._jobs[job.sequence], self._ids[job.id]
+        self._place(job).remove(job)
+        self.claimed.pop(job.receipt, None)
+
+    def move(self, job: Job, to: Job) -> None:
+        """Replace the job by its changed self."""
+        self.remove(job)
+        self._insert(to)
+
+    def lend(self, job: Job, worker: str, now: float) -> Job:
+        """Lend the job to a worker under a new receipt."""
+        lent = job.running(worker, str(next(self._receipt)), now)
+        self.move(job, lent)
+        return lent
+
+    def count(self, tally: Tally, now: float) -> None:
+        """Add an ended run to the totals of its day."""
+        if tally is Tally.NEITHER:
+            return
+        today = as_datetime(now).date()
+        day = self.days.get(today, DayStats(today, 0, 0))
+        failed = day.failed + (tally is Tally.FAILED)
+        self.days[today] = replace(day, processed=day.processed + 1, failed=failed)
+
+    # Looking
+
+    def queue(self, name: str) -> Index:
+        """The enqueued jobs of a queue; an unknown one is empty."""
+        return self._queues.get(name, Index())
+
+    def queues(self) -> dict[str, Index]:
+        """Every queue that holds an enqueued job."""
+        return {name: index for name, index in self._queues.items() if index}
+
+    def place(self, state: State) -> Index:
+        """The jobs in a state other than enqueued."""
+        return self._places[state]
+
+    def size(self, state: State) -> int:
+        """How many jobs are in that state."""
+        if state is State.ENQUEUED:
+            return sum(map(len, self._queues.values()))
+        return len(self._places[state])
+
+    def listed(self, state: State, queue: str | None, after: Key | None) -> Iterator[Job]:
+        """The jobs in a state behind `after`, in the order they are shown."""
+        if state in _NEWEST_FIRST:
+            return self._places[state].descending(after)
+        if state is not State.ENQUEUED:
+            return self._places[state].ascending(after)
+        indexes: Iterable[Index] = self._queues.values() if queue is None else [self.queue(queue)]
+        return merge(*(index.ascending(after) for index in indexes), key=attrgetter("key"))
+
+    def waiting(self) -> Iterator[Job]:
+        """The jobs that wait for their time, the next due first."""
+        return merge(*(self._places[state] for state in WAITING), key=attrgetter("key"))
+
+    def held(self, worker: str) -> list[Job]:
+        """What the worker holds, the longest held first."""
+        return [job for job in self._places[State.RUNNING] if job.worker == worker]
+
+    def find(self, job_id: str) -> Job | None:
+        """The job with this id, in any state."""
+        sequence = self._ids.get(job_id)
+        return None if sequence is None else self._jobs[sequence]
+
+    def still(self, seen: StoredJob) -> Job | None:
+        """The job, if it is as it was seen: same place, same text, and nobody runs it."""
+        job = self._jobs.get(int(seen.locator))
+        if job is None or job.state is State.RUNNING:
+            return None
+        return job if (job.state, job.text) == (seen.state, seen.payload.text) else None
+
+    def _insert(self, job: Job) -> None:
+        self._jobs[job.sequence] = job
+        self._ids[job.id] = job.sequence
+        self._place(job).add(job)
+        if job.state is State.RUNNING:
+            self.claimed[job.receipt] = job
+        elif job.state is State.ENQUEUED:
+            self.changed.notify_all()
+
+    def _place(self, job: Job) -> Index:
+        if job.state is not State.ENQUEUED:
+            return self._places[job.state]
+        return self._queues.setdefault(job.envelope.queue, Index())
