@@ -6,13 +6,20 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack, cast
 
+from jobkit import backends
 from jobkit.errors import JobkitError
 from jobkit.execution import current
-from jobkit.jobs import enqueueing, registry, running
+from jobkit.jobs import enqueueing, performing, registry, running
 from jobkit.jobs.base import Job
 from jobkit.jobs.function import FunctionJob, job
 from jobkit.jobs.instances import made
-from jobkit.jobs.options import JobOptions, SetOptions, settings_of
+from jobkit.jobs.options import (
+    JobOptions,
+    SetOptions,
+    check_name,
+    refuse_unknown,
+    settings_of,
+)
 from jobkit.jobs.plan import Plan, plan_by_name, plan_of
 from jobkit.jobs.verbs import Configured
 from jobkit.payload import Payload
@@ -36,6 +43,8 @@ __all__ = [
 ]
 
 AnyJob = TypeVar("AnyJob", bound=Job)
+
+backends.hand(performing.perform)
 
 
 class NamedOptions(SetOptions, total=False):
@@ -124,6 +133,11 @@ def check_classes() -> list[str]:
 def _by_name(
     name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: NamedOptions
 ) -> Job:
+    refuse_unknown(options, NamedOptions.__annotations__, "enqueue()")
+    if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
+        raise TypeError(f"args is {ascii(args)[:200]}: give a list of the arguments")
+    if not isinstance(kwargs, Mapping):
+        raise TypeError(f"kwargs is {ascii(kwargs)[:200]}: give a dict of the arguments by name")
     given = {key: value for key, value in options.items() if key != "retry"}
-    plan: Plan = plan_by_name(name, retry=options.get("retry", True))
+    plan: Plan = plan_by_name(check_name(name), retry=options.get("retry", True))
     return cast("Job", made(Job, args, kwargs, settings_of(cast("SetOptions", given)), plan=plan))

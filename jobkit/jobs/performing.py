@@ -1,0 +1,116 @@
+"""One run of a stored job, told to the subscribers: for workers, and for adapters without one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from time import perf_counter
+from typing import Any
+
+from jobkit import events
+from jobkit.adapter import Claim, Enqueues
+from jobkit.backends import Performed
+from jobkit.clock import Clock
+from jobkit.execution import Await, Runnable, execute
+from jobkit.handlers import Policy
+from jobkit.jobs.base import Job
+from jobkit.jobs.running import Run, run_of
+from jobkit.outcome import (
+    Buried,
+    Discarded,
+    Dropped,
+    Outcome,
+    Released,
+    Retried,
+    Snoozed,
+    Succeeded,
+)
+from jobkit.settlement import settlement_of
+
+__all__ = ["outcome_of", "perform", "tell_outcome"]
+
+
+def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
+    """Run the claim's job in this thread; what must become of it, and the error if no rule did.
+
+    Raises PayloadError when the payload is malformed.
+    """
+    run = _Watched(run_of(claim.payload, Job))
+    outcome = outcome_of(run, adapter, clock=clock, wait_for=_awaited)
+    settlement = settlement_of(claim, outcome, clock.time())
+    # The policy's `retry_in` may have said DISCARD: that is an answer too.
+    return Performed(settlement, None if isinstance(outcome, Discarded) else run.unanswered)
+
+
+def outcome_of(run: Runnable, adapter: Enqueues, *, clock: Clock, wait_for: Await) -> Outcome:
+    """Execute the run; subscribers hear of its start and of its outcome."""
+    if not events.subscribed():
+        return execute(run, clock=clock, wait_for=wait_for)
+    events.emit("perform_start", job=run.job, adapter=adapter)
+    began = perf_counter()
+    outcome = execute(run, clock=clock, wait_for=wait_for)
+    tell_outcome(run.job, adapter, outcome, perf_counter() - began)
+    return outcome
+
+
+def tell_outcome(job: Any, adapter: Enqueues, outcome: Outcome, duration: float) -> None:
+    """Tell the subscribers how a run of `duration` seconds ended."""
+    name, data = _event_of(outcome)
+    if name is not None:
+        events.emit(name, job=job, adapter=adapter, duration=duration, **data)
+    events.emit("perform", job=job, adapter=adapter, duration=duration, outcome=outcome)
+
+
+class _Watched:
+    """A run that notices the error its class's policy is asked about.
+
+    The policy is asked, while the error is being handled, when no rule answers for it, or none
+    does any more.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.job = run.job
+        self.payload = run.payload
+        self.executions = run.executions
+        self.rules = run.rules
+        self.callbacks = run.callbacks
+        self.call = run.call
+        self.unanswered: BaseException | None = None
+        self._run = run
+
+    @property
+    def policy(self) -> Policy:
+        self.unanswered = sys.exc_info()[1]
+        return self._run.policy
+
+
+def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The coroutine's result; beside a running loop it has a thread, and a loop, of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1, thread_name_prefix="jobkit-coroutine") as thread:
+        return thread.submit(copy_context().run, asyncio.run, coroutine).result()
+
+
+def _event_of(outcome: Outcome) -> tuple[str | None, dict[str, Any]]:
+    """The event that tells more of an outcome than `perform` does, and its data."""
+    match outcome:
+        case Succeeded(halted=halted):
+            return ("halt" if halted else None), {}
+        case Retried(delay=delay, failure=failure):
+            return "retry_scheduled", {"delay": delay, "failure": failure}
+        case Snoozed(delay=delay):
+            return "snooze", {"delay": delay}
+        case Discarded(reason=reason):
+            return "discard", {"reason": reason}
+        case Dropped(failure=failure):
+            return "discard", {"reason": failure.message, "failure": failure}
+        case Buried(failure=failure):
+            return "bury", {"reason": failure.message, "failure": failure}
+        case Released():
+            return "interrupt", {}

@@ -1,0 +1,1 @@
+"""The test helpers: what applications use in their own tests."""

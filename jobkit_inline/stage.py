@@ -1,0 +1,126 @@
+"""What the inline and the fake adapter have in common: a store whose jobs are run in place."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from jobkit import backends
+from jobkit.adapter import Claim, Enqueues, Features, Release, Retention, State
+from jobkit.backends import Performed
+from jobkit.clock import SYSTEM, Clock
+from jobkit.errors import ConfigurationError
+from jobkit.payload import Payload, new_id
+from jobkit_inline.memory import MemoryAdapter
+from jobkit_inline.memory.inspection import Inspection
+from jobkit_inline.memory.store import Store
+
+__all__ = ["MOST_RUNS", "WAITING", "Stage", "Started"]
+
+WAITING: Final = (State.ENQUEUED, State.SCHEDULED, State.RETRY)
+"""The states that jobs are run from, whether or not they are due."""
+
+MOST_RUNS: Final = 1_000
+"""Runs in a row of one job that is run again at once, before it is taken for endless."""
+
+_HERE: Final = "here"
+"""The worker that holds what is run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that started: the payload it was given, and its place among all that happened."""
+
+    order: int
+    payload: Payload
+
+
+class Stage(Inspection, Enqueues):
+    """A store in memory whose jobs are run here, by the executor that the core hands down.
+
+    `runs` is how many started runs it remembers; None is all of them.
+    """
+
+    features = Features(durable=False)
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        retention: Retention | None = None,
+        runs: int | None = None,
+    ) -> None:
+        clock, retention = clock or SYSTEM, retention or Retention()
+        super().__init__(Store(), clock, retention)
+        self._verbs = MemoryAdapter(clock=clock, retention=retention, store=self._store)
+        self._runs: deque[Started] = deque(maxlen=runs)
+        self._order = count(1)
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, clock: Clock | None = None, retention: Retention | None = None
+    ) -> Self:
+        parts = urlsplit(url)
+        if parts.netloc or parts.path or parts.query or parts.fragment:
+            raise ConfigurationError(
+                f"{parts.scheme}:// takes neither name nor options: write {parts.scheme}://"
+            )
+        return cls(clock=clock, retention=retention)
+
+    def mark(self) -> int:
+        """This moment, for `since`: what happens from now on comes after it."""
+        return next(self._order)
+
+    def performed(self, since: int = 0) -> list[Payload]:
+        """The payload of every run that started, in the order they did."""
+        with self._lock:
+            return [run.payload for run in self._runs if run.order > since]
+
+    def clear(self) -> None:
+        """Forget everything but what is running."""
+        with self._lock:
+            for state in (*WAITING, State.DEAD, State.COMPLETED, State.BLOCKED):
+                for job in list(self._store.listed(state, None, None)):
+                    self._store.remove(job)
+            self._store.days.clear()
+            self._runs.clear()
+
+    def _add(self, payloads: Sequence[Payload]) -> list[str]:
+        """Store the payloads; their ids."""
+        named = [each if each.id else each.replace(jid=new_id()) for each in payloads]
+        self._verbs.enqueue(named)
+        return [each.id for each in named]
+
+    def _run(self, job_id: str) -> Performed | None:
+        """Run the job once if it waits, due or not, and settle it; None if no run started."""
+        claim = self._lend(job_id)
+        if claim is None:
+            return None
+        started = self._started(claim)
+        try:
+            performed = backends.perform(claim, self, self._clock)
+        except BaseException:  # nothing was decided: not the job's error
+            self._verbs.settle([Release(claim)])
+            raise
+        self._verbs.settle([performed.settlement])
+        return performed if started else None
+
+    def _lend(self, job_id: str) -> Claim | None:
+        with self._lock:
+            job = self._store.find(job_id)
+            if job is None or job.state not in WAITING:
+                return None
+            return self._store.lend(job, _HERE, self._clock.time()).claim
+
+    def _started(self, claim: Claim) -> bool:
+        """Remember the run; False for a job that expired, which the executor will not start."""
+        expires_at = claim.payload.expires_at
+        if expires_at is not None and expires_at <= self._clock.time():
+            return False
+        with self._lock:
+            self._runs.append(Started(next(self._order), claim.payload))
+        return True
