@@ -1,0 +1,224 @@
+"""The SQL adapter: every verb of the protocol, each in the module that bears its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from sqlalchemy import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from jobkit.adapter import (
+    Adapter,
+    Beat,
+    Claim,
+    Features,
+    Maintenance,
+    Presence,
+    Retention,
+    Settlement,
+    State,
+)
+from jobkit.capabilities import (
+    DayStats,
+    JobFilter,
+    Move,
+    QueueInfo,
+    Stats,
+    StoredJob,
+    StoredPage,
+    SupportsInspect,
+    SupportsManage,
+    SupportsMigrations,
+    SupportsPause,
+    SupportsWait,
+    WorkerInfo,
+)
+from jobkit.clock import Clock
+from jobkit.errors import AdapterError, ConfigurationError
+from jobkit.payload import Payload
+from jobkit_sql.claim import Take
+from jobkit_sql.counters import Counters
+from jobkit_sql.dialect import Dialect
+from jobkit_sql.dialects.sqlite import Sqlite
+from jobkit_sql.enqueue import Enqueue
+from jobkit_sql.inspection import Inspection
+from jobkit_sql.lending import Lending
+from jobkit_sql.listing import Listing
+from jobkit_sql.maintain import Maintain
+from jobkit_sql.manage import Manage
+from jobkit_sql.registry import Registry
+from jobkit_sql.settle import Settle
+from jobkit_sql.store import Store
+from jobkit_sql.workers import Workers
+
+__all__ = ["SqlAdapter"]
+
+
+class SqlAdapter(
+    Adapter, SupportsWait, SupportsInspect, SupportsManage, SupportsPause, SupportsMigrations
+):
+    """Jobs in a SQL database, named by a SQLAlchemy URL (`sqlite:///jobkit.db`) or an engine.
+
+    Of an engine only the URL is used: the adapter keeps connections of its own, so that jobs
+    which exhaust the application's pool cannot stop the worker. A SQLite file is made and
+    migrated at first use. Raises ConfigurationError for a URL it cannot use.
+    """
+
+    features = Features(durable=True)
+
+    def __init__(
+        self,
+        url: str | URL | Engine,
+        *,
+        clock: Clock | None = None,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
+    ) -> None:
+        self._store = store = Store(_dialect(_url(url)), clock)
+        lending, registry = Lending(store.dialect), Registry(store.dialect)
+        counters = Counters(store.dialect)
+        self._enqueue = Enqueue(store)
+        self._take = Take(store, lending, registry)
+        self._settle = Settle(store, lending, counters, keep_finished=retention.keep_finished > 0)
+        self._workers = Workers(store, lending, registry)
+        self._maintain = Maintain(store, registry, retention)
+        self._listing = Listing(store)
+        self._inspection = Inspection(store, registry, counters)
+        self._manage = Manage(store)
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, clock: Clock | None = None, retention: Retention | None = None
+    ) -> Self:
+        return cls(url, clock=clock, retention=retention or Retention())
+
+    # Working.
+
+    def enqueue(self, payloads: Sequence[Payload]) -> None:
+        self._enqueue(payloads)
+
+    def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
+        return self._take(queues, limit=limit, worker=worker)
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        return self._settle(settlements)
+
+    def beat(
+        self,
+        worker: str,
+        *,
+        lease: float,
+        claims: Sequence[Claim] | None,
+        register: bool = False,
+        presence: Presence | None = None,
+    ) -> Beat:
+        return self._workers.beat(
+            worker, lease=lease, claims=claims, register=register, presence=presence
+        )
+
+    def maintain(self, *, limit: int) -> Maintenance:
+        return self._maintain(limit=limit)
+
+    def recover(self, worker: str, *, to: str, beat: int | None = None) -> list[Claim]:
+        return self._workers.recover(worker, to=to, beat=beat)
+
+    def retire(self, worker: str) -> int:
+        return self._workers.retire(worker)
+
+    def held(self, worker: str) -> list[Claim]:
+        return self._workers.held(worker)
+
+    def wait(self, queues: Sequence[str], timeout: float) -> None:
+        self._store.wait(queues, timeout)
+
+    def close(self) -> None:
+        self._store.close()
+
+    # Inspecting and managing.
+
+    def stats(self) -> Stats:
+        return self._inspection.stats()
+
+    def queues(self) -> list[QueueInfo]:
+        return self._inspection.queues()
+
+    def jobs(
+        self,
+        state: State,
+        *,
+        where: JobFilter = JobFilter(),
+        limit: int = 50,
+        after: str | None = None,
+    ) -> StoredPage:
+        return self._listing.page(state, where=where, limit=limit, after=after)
+
+    def find(self, ids: Sequence[str]) -> list[StoredJob]:
+        return self._listing.find(ids)
+
+    def workers(self) -> list[WorkerInfo]:
+        return self._inspection.workers()
+
+    def history(self, days: int) -> list[DayStats]:
+        return self._inspection.history(days)
+
+    def move(self, moves: Sequence[Move]) -> int:
+        return self._manage.move(moves)
+
+    def delete(self, jobs: Sequence[StoredJob]) -> int:
+        return self._manage.delete(jobs)
+
+    def clear(self, queue: str) -> int:
+        return self._manage.clear(queue)
+
+    def order(self, worker: str, order: str) -> bool:
+        return self._workers.order(worker, order)
+
+    def pause(self, queue: str) -> None:
+        self._manage.pause(queue)
+
+    def resume(self, queue: str) -> None:
+        self._manage.resume(queue)
+
+    # The schema.
+
+    def schema_version(self) -> int:
+        return self._store.version()
+
+    def check(self) -> list[str]:
+        """What keeps workers from using the database, a line each; empty when nothing does.
+
+        Does what a worker does first: makes or migrates a SQLite file, and takes the write lock.
+        """
+        try:
+            with self._store.writing():
+                return []
+        except AdapterError as error:
+            return [str(error)]
+
+    def migrate(self) -> list[str]:
+        return self._store.migrate()
+
+    def migrations_sql(self) -> str:
+        return self._store.schema.sql
+
+
+def _url(url: str | URL | Engine) -> URL:
+    if isinstance(url, Engine):
+        return url.url
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # Without its cause, which may show the URL and the password in it.
+        raise ConfigurationError(
+            "the URL of the database cannot be read: write it as in sqlite:///jobkit.db"
+        ) from None
+
+
+def _dialect(url: URL) -> Dialect:
+    match url.get_backend_name():
+        case "sqlite":
+            return Sqlite(url)
+        case "postgresql" | "postgres":
+            raise ConfigurationError("PostgreSQL is not available yet: use sqlite:///jobkit.db")
+        case other:
+            raise ConfigurationError(f"jobkit stores no jobs in {other}: use sqlite:///jobkit.db")

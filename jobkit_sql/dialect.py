@@ -1,0 +1,84 @@
+"""The seam between the statements, written once, and the databases that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
+from sqlalchemy.types import TypeEngine
+
+__all__ = ["Database", "Dialect"]
+
+
+class Database(Protocol):
+    """What one process has of a store: its connections. Never carried across a fork."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for plain reads: no lock is taken, each statement sees its own moment."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A connection in a transaction that may write: committed at the end, or nothing happened.
+
+        What it read does not change before it ends, if the rows were selected for update.
+        """
+        ...
+
+    def wait(self, queues: Sequence[str], timeout: float) -> None:
+        """Return within `timeout` seconds, earlier when something was stored.
+
+        What was stored since this thread's previous wait counts, so that a look between two waits
+        misses nothing.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close what is idle. The next use connects again."""
+        ...
+
+
+class Dialect(Protocol):
+    """What differs between databases, and nothing else."""
+
+    @property
+    def name(self) -> str:
+        """The directory of its migrations."""
+        ...
+
+    @property
+    def embedded(self) -> bool:
+        """True when the store belongs to the application, which creates and migrates it unasked."""
+        ...
+
+    def open(self) -> Database:
+        """New connections for this process; none is made before it is needed."""
+        ...
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the database fit for work, outside any transaction. Called once per process."""
+        ...
+
+    def time(self, database: Database) -> float:
+        """The store's own time in seconds since the epoch."""
+        ...
+
+    def explain(self, error: Exception) -> str:
+        """The driver's error as one sentence without secrets: where, what is wrong, what to do."""
+        ...
+
+    def insert_new(self, table: Table) -> Insert:
+        """An insert that leaves out rows which are there already."""
+        ...
+
+    def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
+        """A list parameter of any length as a table with the one column `value`.
+
+        JSON on SQLite, an array on PostgreSQL: one statement serves every batch.
+        """
+        ...
+
+    def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+        """True where the column holds the parameter's text, which is no pattern."""
+        ...

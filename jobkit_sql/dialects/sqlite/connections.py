@@ -1,0 +1,117 @@
+"""One process's connections to a SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from jobkit.errors import AdapterError
+from jobkit_sql.dialects.sqlite.faults import explained
+from jobkit_sql.dialects.sqlite.gate import Gate
+from jobkit_sql.dialects.sqlite.watch import Watch
+
+__all__ = ["BUSY_TIMEOUT", "Connections"]
+
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds a writer waits for its turn among the process's threads, then for other processes."""
+
+
+class Connections:
+    """The `Database` of a file. Transactions are ours: the driver begins none."""
+
+    def __init__(self, url: URL, file: Path) -> None:
+        self._file = file
+        self._engine = _engine(url, file)
+        self._gate = Gate(self.close)
+        self._watch = Watch(self._engine, self._gate)
+        self._turn = threading.RLock()
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        with self._gate, self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        with self._in_turn(), self._gate, self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def wait(self, queues: Sequence[str], timeout: float) -> None:
+        del queues  # the file tells that it changed, not where
+        try:
+            self._watch.wait(timeout)
+        except sqlite3.Error as error:
+            raise AdapterError(explained(error, self._file)) from error
+
+    def close(self) -> None:
+        self._watch.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def _in_turn(self) -> Generator[None]:
+        """One writer of this process after the other: SQLite would let them sleep ever longer."""
+        # A job's time limit may raise in this thread between the acquire and what follows it, so
+        # the acquire stands inside the try, and releasing what is not ours is no error.
+        try:
+            if not self._turn.acquire(timeout=BUSY_TIMEOUT):
+                raise AdapterError(
+                    f"{self._file} is busy: other threads of this process have been writing for"
+                    f" {BUSY_TIMEOUT:g} s"
+                )
+            yield
+        finally:
+            with suppress(RuntimeError):
+                self._turn.release()
+
+
+def _engine(url: URL, file: Path) -> Engine:
+    def connect(_: object, __: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+        return _connect(file, *arguments, **options)
+
+    engine = create_engine(
+        url,
+        connect_args={
+            "isolation_level": None,
+            "timeout": BUSY_TIMEOUT,
+            "check_same_thread": False,
+        },
+        pool_timeout=BUSY_TIMEOUT,
+        hide_parameters=True,  # errors are logged, arguments of jobs are not
+    )
+    event.listen(engine, "do_connect", connect)
+    return engine
+
+
+def _connect(file: Path, *arguments: Any, **options: Any) -> sqlite3.Connection:
+    try:
+        return _opened(*arguments, **options)
+    except sqlite3.OperationalError as error:
+        # WAL needs two files beside the database. Where they cannot be made and no writer has
+        # left them either, the file alone is everything, and may be read as it is.
+        if error.sqlite_errorname != "SQLITE_READONLY_DIRECTORY" or _log(file).exists():
+            raise
+        return _opened(f"file:{quote(str(file))}?immutable=1", **{**options, "uri": True})
+
+
+def _log(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
+
+
+def _opened(*arguments: Any, **options: Any) -> sqlite3.Connection:
+    connection: sqlite3.Connection = sqlite3.connect(*arguments, **options)
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

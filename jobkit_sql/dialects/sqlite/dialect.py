@@ -1,0 +1,114 @@
+"""What SQLite spells or does in its own way."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Insert,
+    Table,
+    Text,
+    bindparam,
+    column,
+    func,
+)
+from sqlalchemy import Dialect as EngineDialect
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from jobkit.errors import ConfigurationError
+from jobkit_sql.dialect import Database
+from jobkit_sql.dialects.sqlite.connections import BUSY_TIMEOUT, Connections
+from jobkit_sql.dialects.sqlite.faults import code_of, explained
+
+__all__ = ["Sqlite"]
+
+_OPTIONS: Final = frozenset({"cache", "cached_statements", "mode", "nolock", "psow", "uri", "vfs"})
+
+
+class Sqlite:
+    """The dialect for one file. Raises ConfigurationError for a URL that cannot be used."""
+
+    name = "sqlite"
+    embedded = True
+
+    def __init__(self, url: URL) -> None:
+        _check(url)
+        self._file = _file(url)
+        # Made absolute once, so that a process that changes its directory keeps its file.
+        self._url = url if _is_uri(url) else url.set(database=str(self._file))
+
+    def open(self) -> Database:
+        return Connections(self._url, self._file)
+
+    def prepare(self, connection: Connection) -> None:
+        deadline = time.monotonic() + BUSY_TIMEOUT
+        while connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            except OperationalError as error:
+                if code_of(error).startswith("SQLITE_READONLY"):
+                    return
+                # Here SQLite does not wait for the others, whatever its busy time-out says.
+                if not code_of(error).startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+
+    def time(self, database: Database) -> float:
+        del database  # the file is on this machine
+        return time.time()
+
+    def explain(self, error: Exception) -> str:
+        return explained(error, self._file)
+
+    def insert_new(self, table: Table) -> Insert:
+        return sqlite.insert(table).on_conflict_do_nothing()
+
+    def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
+        listed = func.json_each(bindparam(parameter, type_=_JsonList()))
+        return listed.table_valued(column("value", type_), name=f"each_{parameter}")
+
+    def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+        return func.instr(column, bindparam(parameter, type_=Text())) > 0
+
+
+class _JsonList(TypeDecorator[Sequence[Any]]):
+    """A list of texts or whole numbers, sent as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: EngineDialect) -> str:
+        del dialect
+        return json.dumps(list(value or ()))
+
+
+def _check(url: URL) -> None:
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ConfigurationError(f"{url.drivername}:// cannot be used: write sqlite:///file")
+    database = url.database or ""
+    if database in ("", ":memory:", "file::memory:") or url.query.get("mode") == "memory":
+        raise ConfigurationError(
+            "a SQLite database in memory cannot be shared with worker processes:"
+            " name a file (sqlite:///jobkit.db), or use memory:// in tests"
+        )
+    unknown = sorted(set(url.query) - _OPTIONS)
+    if unknown and not _is_uri(url):
+        raise ConfigurationError(f"the SQLite URL has unknown options: {', '.join(unknown)}")
+
+
+def _is_uri(url: URL) -> bool:
+    return (url.database or "").startswith("file:")
+
+
+def _file(url: URL) -> Path:
+    return Path((url.database or "").removeprefix("file:")).absolute()

@@ -1,0 +1,28 @@
+"""The verb enqueue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobkit.payload import Payload
+from jobkit_sql.placing import new_row
+from jobkit_sql.store import Store
+from jobkit_sql.tables import jobs
+
+__all__ = ["Enqueue"]
+
+
+class Enqueue:
+    """Stores jobs: all of a call or none, the same id once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._insert = store.dialect.insert_new(jobs)
+
+    def __call__(self, payloads: Sequence[Payload]) -> None:
+        if not payloads:
+            return
+        now = self._store.time()
+        rows = [new_row(payload, now) for payload in payloads]
+        with self._store.writing() as connection:
+            connection.execute(self._insert, rows)

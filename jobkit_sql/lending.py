@@ -1,0 +1,100 @@
+"""Rows lent to workers, and the receipts that prove it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from typing import Final, TypeAlias
+
+from sqlalchemy import BigInteger, Connection, bindparam, select, update
+
+from jobkit.adapter import Claim, State
+from jobkit.payload import Payload
+from jobkit_sql.dialect import Dialect
+from jobkit_sql.tables import in_state, jobs
+
+__all__ = ["BORROWED", "Borrowed", "Lending", "key_of"]
+
+BORROWED: Final = (jobs.c.key, jobs.c.payload, jobs.c.deliveries)
+"""The columns of a row that is to be lent."""
+Borrowed: TypeAlias = tuple[int, str, int]
+
+_MAX_DIGITS: Final = 18
+"""Fewer than the largest key has, so that no receipt names a number the store cannot compare."""
+
+
+def key_of(receipt: str) -> int:
+    """The key a receipt names; 0, which no row has, if it is none of ours."""
+    key = receipt.partition(".")[0]
+    return int(key) if key.isdecimal() and len(key) <= _MAX_DIGITS else 0
+
+
+class Lending:
+    """What is lent to whom. A receipt is `key.token`, its token new each time a row is lent."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        keys = select(dialect.each("keys", BigInteger()).c.value)
+        running = in_state(State.RUNNING)
+        self._lend = (
+            update(jobs)
+            .where(jobs.c.key.in_(keys))
+            .values(
+                state=State.RUNNING.value,
+                at=bindparam("now"),
+                worker=bindparam("borrower"),
+                receipt=bindparam("token"),
+            )
+        )
+        self._held = (
+            select(*BORROWED, jobs.c.receipt)
+            .where(running, jobs.c.worker == bindparam("borrower"))
+            .order_by(jobs.c.key)
+            .with_for_update()
+        )
+        receipts = select(jobs.c.key, jobs.c.receipt)
+        self._receipts_of = receipts.where(running, jobs.c.worker == bindparam("borrower"))
+        # Not by state: few running rows would tempt a planner to read them all.
+        self._receipts_for = (
+            receipts.where(jobs.c.key.in_(keys), jobs.c.receipt.is_not(None))
+            .order_by(jobs.c.key)
+            .with_for_update()
+        )
+        self._give_back = (
+            update(jobs)
+            .where(jobs.c.key.in_(keys))
+            .values(state=State.ENQUEUED.value, at=jobs.c.run_at, worker=None, receipt=None)
+        )
+
+    def lend(
+        self, connection: Connection, rows: Sequence[Borrowed], worker: str, now: float
+    ) -> list[Claim]:
+        """Lend the rows (columns `BORROWED`) to the worker; earlier receipts for them are void."""
+        if not rows:
+            return []
+        token = secrets.token_hex(8)
+        keys = [key for key, _, _ in rows]
+        parameters = {"keys": keys, "borrower": worker, "token": token, "now": now}
+        connection.execute(self._lend, parameters)
+        return [Claim(Payload(text), f"{key}.{token}", loans) for key, text, loans in rows]
+
+    def held(self, connection: Connection, worker: str) -> Sequence[tuple[int, str, int, str]]:
+        """The rows (columns `BORROWED` and the token) the worker holds, oldest first."""
+        return connection.execute(self._held, {"borrower": worker}).all()
+
+    def receipts_of(self, connection: Connection, worker: str) -> set[str]:
+        """The receipts for all the worker holds."""
+        rows = connection.execute(self._receipts_of, {"borrower": worker})
+        return {f"{key}.{token}" for key, token in rows}
+
+    def receipts_for(self, connection: Connection, keys: Collection[int]) -> set[str]:
+        """The valid receipts for these keys; the rows stay as they are until the transaction ends.
+
+        Locked in the order of their keys, so that two batches never wait for each other.
+        """
+        rows = connection.execute(self._receipts_for, {"keys": list(keys)})
+        return {f"{key}.{token}" for key, token in rows}
+
+    def give_back(self, connection: Connection, keys: Sequence[int]) -> None:
+        """To the head: a row keeps its age."""
+        if keys:
+            connection.execute(self._give_back, {"keys": keys})

@@ -1,0 +1,134 @@
+"""The verb maintain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from jobkit.adapter import Maintenance, Retention, State
+from jobkit_sql.registry import Registry
+from jobkit_sql.store import Store
+from jobkit_sql.tables import in_state, jobs
+
+__all__ = ["Maintain"]
+
+_DAY: Final = 86_400.0
+_WAITING: Final = (State.SCHEDULED, State.RETRY)
+
+
+class Maintain:
+    """Promotes what fell due and trims what was kept long enough, in slices.
+
+    Looks with plain reads first and takes the write lock only when there is something to do.
+    """
+
+    def __init__(self, store: Store, registry: Registry, retention: Retention) -> None:
+        self._store = store
+        self._registry = registry
+        self._retention = retention
+
+    def __call__(self, *, limit: int) -> Maintenance:
+        now = self._store.time()
+        promoted = trimmed = 0
+        if self._has_work(now):
+            with self._store.writing() as connection:
+                parameters = self._parameters(now)
+                promoted = _run(connection, _PROMOTE, limit, parameters)
+                trimmed = _run(connection, _TRIM_DEAD, limit, parameters)
+                trimmed += _run(connection, _TRIM_COMPLETED, limit, parameters)
+        with self._store.reading() as connection:
+            due_in = _due_in(connection, now)
+            return Maintenance(promoted, trimmed, due_in, self._registry.pulses(connection))
+
+    def _has_work(self, now: float) -> bool:
+        with self._store.reading() as connection:
+            return bool(connection.scalar(_LOOK, {**self._parameters(now), "limit": 1}))
+
+    def _parameters(self, now: float) -> dict[str, float]:
+        retention = self._retention
+        return {
+            "now": now,
+            "died": now - retention.dead_days * _DAY,
+            "ended": now - retention.keep_finished,
+            "dead_max": retention.dead_max,
+        }
+
+
+def _due(state: State) -> Select[int]:
+    found = select(jobs.c.key).where(in_state(state), jobs.c.run_at <= bindparam("now"))
+    return found.order_by(jobs.c.run_at, jobs.c.key)
+
+
+def _older(state: State, moment: str) -> Select[int]:
+    return select(jobs.c.key).where(in_state(state), jobs.c.at <= bindparam(moment))
+
+
+# Every row has such an `at`. Without a range SQLite, when it was analyzed while the table was
+# small, prefers to sort all of it.
+_TOO_MANY: Final = (
+    select(jobs.c.key)
+    .where(in_state(State.DEAD), jobs.c.at >= 0)
+    .order_by(jobs.c.at.desc(), jobs.c.key.desc())
+    .offset(bindparam("dead_max"))
+)
+
+
+def _slice(found: Select[int]) -> ColumnElement[bool]:
+    limited = found.limit(bindparam("limit")).with_for_update(skip_locked=True)
+    return jobs.c.key.in_(limited)
+
+
+_PROMOTE: Final = tuple(
+    update(jobs).where(_slice(_due(state))).values(state=State.ENQUEUED.value) for state in _WAITING
+)
+_TRIM_DEAD: Final = (
+    delete(jobs).where(_slice(_older(State.DEAD, "died"))),
+    delete(jobs).where(_slice(_TOO_MANY)),
+)
+_TRIM_COMPLETED: Final = (delete(jobs).where(_slice(_older(State.COMPLETED, "ended"))),)
+_LOOK: Final = select(
+    or_(
+        *(_due(state).exists() for state in _WAITING),
+        _older(State.DEAD, "died").exists(),
+        _TOO_MANY.limit(bindparam("limit")).exists(),
+        _older(State.COMPLETED, "ended").exists(),
+    )
+)
+_NEXT_DUE: Final = union_all(
+    *(select(func.min(jobs.c.run_at)).where(in_state(state)) for state in _WAITING)
+)
+
+
+def _run(
+    connection: Connection,
+    statements: Iterable[Update | Delete],
+    limit: int,
+    parameters: dict[str, float],
+) -> int:
+    """Rows changed by the statements together, at most `limit`."""
+    changed = 0
+    for statement in statements:
+        if changed < limit:
+            slice_ = {**parameters, "limit": limit - changed}
+            changed += connection.execute(statement, slice_).rowcount
+    return changed
+
+
+def _due_in(connection: Connection, now: float) -> float | None:
+    moments = [moment for moment in connection.scalars(_NEXT_DUE) if moment is not None]
+    return max(0.0, min(moments) - now) if moments else None

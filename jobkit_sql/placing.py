@@ -1,0 +1,86 @@
+"""A payload's place among the rows: the columns that its envelope decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Float, Integer, Text, Update, bindparam, func, update
+
+from jobkit.adapter import State
+from jobkit.errors import PayloadError
+from jobkit.payload import Payload, new_id
+from jobkit_sql.tables import jobs
+
+__all__ = ["PLACE", "new_row", "place"]
+
+#: What stays None keeps its column as it was.
+PLACE: Update = update(jobs).values(
+    state=bindparam("to_state", type_=Text()),
+    payload=bindparam("text", type_=Text()),
+    queue=func.coalesce(bindparam("to_queue", type_=Text()), jobs.c.queue),
+    priority=func.coalesce(bindparam("to_priority", type_=Integer()), jobs.c.priority),
+    job_class=func.coalesce(bindparam("to_class", type_=Text()), jobs.c.job_class),
+    deliveries=func.coalesce(bindparam("loans", type_=Integer()), jobs.c.deliveries),
+    run_at=func.coalesce(bindparam("due", type_=Float()), jobs.c.run_at),
+    at=func.coalesce(
+        bindparam("since", type_=Float()), bindparam("due", type_=Float()), jobs.c.run_at
+    ),
+    worker=None,
+    receipt=None,
+)
+"""Puts rows that are not running, or whose claim ends here, elsewhere. Needs a condition."""
+
+_UNREADABLE = {"to_queue": None, "to_priority": None, "to_class": None, "loans": None}
+
+
+def new_row(payload: Payload, now: float) -> dict[str, Any]:
+    """The row of a job that arrives. Raises PayloadError for text that is no job."""
+    due = payload.scheduled_at
+    waits = due is not None and due > now
+    run_at = due if waits else now
+    return {
+        "id": payload.id or new_id(),
+        "state": State.SCHEDULED.value if waits else State.ENQUEUED.value,
+        "queue": payload.queue,
+        "priority": payload.priority,
+        "job_class": payload.job_class,
+        "run_at": run_at,
+        "at": run_at,
+        "deliveries": payload.deliveries,
+        "payload": payload.text,
+    }
+
+
+def place(payload: Payload, state: State, now: float, *, head: bool = False) -> dict[str, Any]:
+    """The parameters of `PLACE`. An envelope that cannot be read leaves its columns as they are.
+
+    With `head` an enqueued row keeps its age; otherwise it is as old as `now`.
+    """
+    try:
+        columns, scheduled_at = _envelope(payload), payload.scheduled_at
+    except PayloadError:
+        columns, scheduled_at = _UNREADABLE, None
+    return {
+        **columns,
+        "to_state": state.value,
+        "text": payload.text,
+        "due": _due(state, scheduled_at, now, head=head),
+        "since": now if state is State.DEAD else None,
+    }
+
+
+def _envelope(payload: Payload) -> dict[str, Any]:
+    return {
+        "to_queue": payload.queue,
+        "to_priority": payload.priority,
+        "to_class": payload.job_class,
+        "loans": payload.deliveries,
+    }
+
+
+def _due(state: State, scheduled_at: float | None, now: float, *, head: bool) -> float | None:
+    if state is State.DEAD or (state is State.ENQUEUED and head):
+        return None
+    if state is State.ENQUEUED or scheduled_at is None:
+        return now
+    return scheduled_at

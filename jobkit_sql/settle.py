@@ -1,0 +1,165 @@
+"""The verb settle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, bindparam, delete, select, update
+
+from jobkit.adapter import (
+    Ack,
+    Bury,
+    Checkpoint,
+    Claim,
+    Release,
+    Requeue,
+    Settlement,
+    State,
+    Tally,
+)
+from jobkit_sql.counters import Counters
+from jobkit_sql.faults import RowRefused
+from jobkit_sql.lending import Lending, key_of
+from jobkit_sql.placing import PLACE, place
+from jobkit_sql.store import Store
+from jobkit_sql.tables import jobs
+
+__all__ = ["Settle"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A settlement, the key of its row, and the statement's parameters if it carries new text."""
+
+    settlement: Settlement
+    key: int
+    parameters: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What became of a batch: the claims that were not held, and the first settlement's fault."""
+
+    stale: tuple[Claim, ...]
+    fault: RowRefused | None = None
+
+
+class Settle:
+    """Applies a batch in one transaction, a statement for each kind of change.
+
+    When the store refuses a value the batch is halved until the guilty settlement is alone. The
+    others are applied, it is not, and its error is raised at the end.
+    """
+
+    def __init__(
+        self, store: Store, lending: Lending, counters: Counters, *, keep_finished: bool
+    ) -> None:
+        self._store = store
+        self._lending = lending
+        self._counters = counters
+        keys = select(store.dialect.each("keys", BigInteger()).c.value)
+        done = jobs.c.key.in_(keys)
+        self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
+
+    def __call__(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        if not settlements:
+            return []
+        now = self._store.time()
+        settled = self._settle([_change(each, now) for each in settlements], now)
+        if settled.fault is not None:
+            raise settled.fault
+        return list(settled.stale)
+
+    def _settle(self, batch: Sequence[_Change], now: float) -> _Settled:
+        try:
+            return _Settled(self._apply(batch, now))
+        except RowRefused as fault:
+            if len(batch) == 1:
+                return _Settled((), fault)
+        middle = len(batch) // 2
+        first, second = self._settle(batch[:middle], now), self._settle(batch[middle:], now)
+        return _Settled(first.stale + second.stale, first.fault or second.fault)
+
+    def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
+        with self._store.writing() as connection:
+            valid = self._lending.receipts_for(connection, {change.key for change in batch})
+            held, stale = _fenced(batch, valid)
+            self._change_rows(connection, held, now)
+            self._count(connection, held, now)
+        return stale
+
+    def _change_rows(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
+        # First: the claim of a checkpoint may be spent by a later settlement of the same batch.
+        if checkpoints := _parameters(held, Checkpoint):
+            connection.execute(_CHECKPOINT, checkpoints)
+        if placed := _parameters(held, Requeue, Bury):
+            connection.execute(_PLACE, placed)
+        if finished := _keys(held, Ack):
+            connection.execute(self._finish, {"keys": finished, "now": now})
+        self._lending.give_back(connection, _keys(held, Release))
+
+    def _count(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
+        tallies = [_tally(change.settlement) for change in held]
+        failed = tallies.count(Tally.FAILED)
+        processed = tallies.count(Tally.PROCESSED) + failed
+        self._counters.add(connection, now, processed=processed, failed=failed)
+
+
+_HELD = jobs.c.key == bindparam("held")
+_PLACE: Final = PLACE.where(_HELD)
+_CHECKPOINT: Final = update(jobs).where(_HELD).values(payload=bindparam("text"))
+_COMPLETE: Final = update(jobs).values(
+    state=State.COMPLETED.value, at=bindparam("now"), worker=None, receipt=None
+)
+
+
+def _change(settlement: Settlement, now: float) -> _Change:
+    key = key_of(settlement.claim.receipt)
+    parameters: dict[str, Any] | None = None
+    match settlement:
+        case Requeue(payload=payload, state=state, head=head):
+            parameters = {"held": key, **place(payload, state, now, head=head)}
+        case Bury(payload=payload):
+            parameters = {"held": key, **place(payload, State.DEAD, now)}
+        case Checkpoint(payload=payload):
+            parameters = {"held": key, "text": payload.text}
+        case Ack() | Release():
+            pass
+    return _Change(settlement, key, parameters)
+
+
+def _fenced(batch: Sequence[_Change], valid: set[str]) -> tuple[list[_Change], tuple[Claim, ...]]:
+    """The changes whose claim is held when their turn comes, and the claims of the others."""
+    held: list[_Change] = []
+    stale: list[Claim] = []
+    for change in batch:
+        claim = change.settlement.claim
+        if claim.receipt not in valid:
+            stale.append(claim)
+            continue
+        held.append(change)
+        if not isinstance(change.settlement, Checkpoint):
+            valid.discard(claim.receipt)
+    return held, tuple(stale)
+
+
+def _keys(changes: Sequence[_Change], kind: type[Settlement]) -> list[int]:
+    return [change.key for change in changes if isinstance(change.settlement, kind)]
+
+
+def _parameters(changes: Sequence[_Change], *kinds: type[Settlement]) -> list[dict[str, Any]]:
+    return [
+        change.parameters
+        for change in changes
+        if change.parameters is not None and isinstance(change.settlement, kinds)
+    ]
+
+
+def _tally(settlement: Settlement) -> Tally:
+    match settlement:
+        case Ack(tally=tally) | Requeue(tally=tally) | Bury(tally=tally):
+            return tally
+        case Checkpoint() | Release():
+            return Tally.NEITHER

@@ -1,0 +1,153 @@
+"""A store as this process uses it: connected, with the right schema, its errors explained."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from jobkit.clock import Clock
+from jobkit.errors import AdapterError
+from jobkit_sql.dialect import Database, Dialect
+from jobkit_sql.faults import RowRefused
+from jobkit_sql.schema import Schema
+
+__all__ = ["Store"]
+
+_ROW_ERRORS: Final = (DataError, IntegrityError, UnicodeError, OverflowError)
+
+
+class _Home:
+    """One process's connections, and whether it has looked at the schema."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.pid = os.getpid()
+        self.database: Database = dialect.open()
+        self.ready = False
+        self.getting_ready = threading.Lock()
+
+
+# What forked children inherited. Kept for ever: a connection that was in use at the fork belongs
+# to the parent, and not even the garbage collector may close it here.
+_inherited: list[_Home] = []
+
+
+class Store:
+    """Connections for reading and writing, the time, and waiting.
+
+    Whatever the driver raises inside leaves as `AdapterError`. A fork is noticed: the child gets
+    connections of its own.
+    """
+
+    def __init__(self, dialect: Dialect, clock: Clock | None = None) -> None:
+        self.dialect = dialect
+        self.schema = Schema(dialect.name)
+        self._clock = clock
+        self._home = _Home(dialect)
+
+    def time(self) -> float:
+        """The store's time in seconds since the epoch, or the clock's if one was given."""
+        if self._clock is not None:
+            return self._clock.time()
+        return self.dialect.time(self._here().database)
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """A connection for plain reads, see `Database.reading`."""
+        with self._explained(), self._ready().reading() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """A connection in a transaction that may write, see `Database.writing`."""
+        with self._explained(), self._ready().writing() as connection:
+            yield connection
+
+    def wait(self, queues: Sequence[str], timeout: float) -> None:
+        """Return within `timeout` seconds, earlier when something was stored."""
+        with self._explained():
+            self._ready().wait(queues, timeout)
+
+    def close(self) -> None:
+        """Close the connections, if they are this process's own."""
+        home = self._home
+        if home.pid == os.getpid():
+            home.database.close()
+
+    def version(self) -> int:
+        """The schema's version in the database, 0 for none."""
+        with self._explained(), self._here().database.reading() as connection:
+            return self.schema.version(connection)
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; the names of the migrations that were applied."""
+        database = self._here().database
+        with self._explained():
+            self._prepare(database)
+            return self._migrate(database)
+
+    def _here(self) -> _Home:
+        home = self._home
+        if home.pid != os.getpid():
+            _inherited.append(home)
+            home = self._home = _Home(self.dialect)
+        return home
+
+    def _ready(self) -> Database:
+        home = self._here()
+        if not home.ready:
+            with home.getting_ready:
+                self._get_ready(home)
+        return home.database
+
+    def _get_ready(self, home: _Home) -> None:
+        if home.ready:
+            return
+        version = self._prepare(home.database)
+        if version < self.schema.latest and self.dialect.embedded:
+            self._migrate(home.database)
+        else:
+            self._demand(version)
+        home.ready = True
+
+    def _prepare(self, database: Database) -> int:
+        with database.reading() as connection:
+            self.dialect.prepare(connection)
+            return self.schema.version(connection)
+
+    def _migrate(self, database: Database) -> list[str]:
+        with database.writing() as connection:
+            applied = self.schema.upgrade(connection)
+            self._demand(self.schema.version(connection))
+        return applied
+
+    def _demand(self, version: int) -> None:
+        latest = self.schema.latest
+        if version > latest:
+            raise AdapterError(
+                f"the database has jobkit schema {version}, this jobkit knows {latest}:"
+                " upgrade jobkit"
+            )
+        if version < latest:
+            raise AdapterError(
+                f"the database has jobkit schema {version}, {latest} is needed:"
+                " run `jobkit db migrate`"
+            )
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        try:
+            yield
+        except _ROW_ERRORS as error:
+            raise RowRefused(f"the store refuses a value: {_cause(error)}") from error
+        except SQLAlchemyError as error:
+            raise AdapterError(self.dialect.explain(error)) from error
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error

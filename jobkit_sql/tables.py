@@ -1,0 +1,72 @@
+"""The tables as statements see them. `migrations/` creates them; a test keeps the two alike."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Float,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    literal_column,
+)
+
+from jobkit.adapter import State
+
+__all__ = ["in_state", "jobs", "metadata", "paused", "schema", "stats", "workers"]
+
+metadata = MetaData()
+
+schema = Table(
+    "jobkit_schema",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+)
+
+jobs = Table(
+    "jobkit_jobs",
+    metadata,
+    Column("key", BigInteger, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("class", Text, nullable=False, key="job_class"),
+    Column("run_at", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("worker", Text),
+    Column("receipt", Text),
+    Column("payload", Text, nullable=False),
+)
+
+workers = Table(
+    "jobkit_workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("beat", BigInteger, nullable=False),
+    Column("lease", Float, nullable=False),
+    Column("beat_at", Float, nullable=False),
+    Column("presence", Text),
+    Column("orders", Text, nullable=False),
+)
+
+paused = Table("jobkit_paused", metadata, Column("queue", Text, primary_key=True))
+
+stats = Table(
+    "jobkit_stats",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("processed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+)
+
+
+def in_state(state: State) -> ColumnElement[bool]:
+    """The condition that a job is in that state, in the form its partial index is found by."""
+    # A constant, not a parameter: a planner matches partial indexes before parameters are known.
+    return jobs.c.state == literal_column(f"'{state.value}'", Text)

@@ -1,0 +1,73 @@
+"""The verbs of a worker's life: beat, recover, retire; and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobkit.adapter import Beat, Claim, Presence
+from jobkit.payload import Payload
+from jobkit_sql.lending import Lending
+from jobkit_sql.registry import Registry
+from jobkit_sql.store import Store
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """Registers workers, hears their beats, and takes from the dead and the leaving."""
+
+    def __init__(self, store: Store, lending: Lending, registry: Registry) -> None:
+        self._store = store
+        self._lending = lending
+        self._registry = registry
+
+    def beat(
+        self,
+        worker: str,
+        *,
+        lease: float,
+        claims: Sequence[Claim] | None,
+        register: bool,
+        presence: Presence | None,
+    ) -> Beat:
+        """See `Adapter.beat`. Orders wait for a beat that tells claims: the worker's own."""
+        now = self._store.time()
+        with self._store.writing() as connection:
+            if register:
+                self._registry.add(connection, worker)
+            known = self._registry.beat(connection, worker, lease=lease, presence=presence, now=now)
+            if not known or claims is None:
+                return Beat(registered=known, lost=tuple(claims or ()))
+            held = self._lending.receipts_of(connection, worker)
+            lost = tuple(claim for claim in claims if claim.receipt not in held)
+            orders = self._registry.take_orders(connection, worker)
+            return Beat(registered=True, lost=lost, orders=orders)
+
+    def recover(self, worker: str, *, to: str, beat: int | None) -> list[Claim]:
+        """See `Adapter.recover`."""
+        now = self._store.time()
+        with self._store.writing() as connection:
+            self._registry.require(connection, to)
+            if not self._registry.remove(connection, worker, beat=beat):
+                return []
+            rows = [row[:3] for row in self._lending.held(connection, worker)]
+            return self._lending.lend(connection, rows, to, now)
+
+    def retire(self, worker: str) -> int:
+        """See `Adapter.retire`."""
+        with self._store.writing() as connection:
+            self._registry.remove(connection, worker)
+            keys = [row[0] for row in self._lending.held(connection, worker)]
+            self._lending.give_back(connection, keys)
+            return len(keys)
+
+    def held(self, worker: str) -> list[Claim]:
+        """See `Adapter.held`."""
+        with self._store.reading() as connection:
+            rows = self._lending.held(connection, worker)
+        return [Claim(Payload(text), f"{key}.{token}", loans) for key, text, loans, token in rows]
+
+    def order(self, worker: str, order: str) -> bool:
+        """See `SupportsManage.order`."""
+        with self._store.writing() as connection:
+            return self._registry.leave_order(connection, worker, order)

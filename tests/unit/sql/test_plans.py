@@ -1,0 +1,109 @@
+"""No verb reads rows that do not concern it: asked of SQLite's planner, statement by statement."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+
+from jobkit.adapter import Ack, State
+from jobkit.capabilities import JobFilter
+from jobkit.testing import ManualClock
+from jobkit.testing.contract.support import claim, enqueue, ids, promote, register
+from jobkit_sql import SqlAdapter
+from tests.unit.sql.support import statements
+
+Act = Callable[[SqlAdapter, ManualClock], object]
+
+
+def plans_of(adapter: SqlAdapter, raw: sqlite3.Connection, act: Callable[[], object]) -> list[str]:
+    """How SQLite does what is executed meanwhile, a line for each step on the table of jobs."""
+    with statements(adapter) as seen:
+        act()
+    texts = {
+        (sql, tuple(parameters[0] if isinstance(parameters, list) else parameters))
+        for _, sql, parameters in seen
+        if "jobkit_jobs" in sql and not sql.startswith("INSERT")
+    }
+    assert texts, "nothing was asked of the jobs"
+    steps = [
+        step
+        for sql, parameters in texts
+        for *_, step in raw.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
+    ]
+    return [step for step in steps if "jobkit_jobs" in step or "TEMP B-TREE" in step]
+
+
+@pytest.fixture(params=["fresh", "analyzed"])
+def filled(
+    request: pytest.FixtureRequest, adapter: SqlAdapter, raw: sqlite3.Connection, clock: ManualClock
+) -> SqlAdapter:
+    """A store with jobs in every state, its statistics unknown or known to the planner."""
+    register(adapter, "worker")
+    for queue in ("a", "b"):
+        for _ in range(20):
+            enqueue(adapter, queue=queue)
+            enqueue(adapter, queue=queue, scheduled_at=clock.time() + 60)
+    claim(adapter, "worker", "a", limit=5)
+    if request.param == "analyzed":
+        raw.execute("ANALYZE")
+    return adapter
+
+
+def work(adapter: SqlAdapter, clock: ManualClock) -> None:
+    claims = claim(adapter, "worker", "a", "b", limit=25)
+    assert len(claims) == 25
+    assert adapter.settle([Ack(each) for each in claims]) == []
+
+
+def upkeep(adapter: SqlAdapter, clock: ManualClock) -> None:
+    clock.advance(60)
+    assert promote(adapter, limit=7) == 40
+
+
+def leave(adapter: SqlAdapter, clock: ManualClock) -> None:
+    register(adapter, "heir")
+    held = adapter.held("worker")
+    assert adapter.beat("worker", lease=30, claims=held).lost == ()
+    assert ids(adapter.recover("worker", to="heir")) == ids(held)
+    assert adapter.retire("heir") == 5
+
+
+def look(adapter: SqlAdapter, clock: ManualClock) -> None:
+    adapter.stats()
+    adapter.queues()
+    adapter.workers()
+    for state in set(State) - {State.RUNNING}:
+        page = adapter.jobs(state, limit=5)
+        adapter.jobs(state, limit=5, after=page.next)
+    adapter.jobs(State.ENQUEUED, where=JobFilter(queue="b"), limit=5)
+    adapter.find([job.payload.id for job in adapter.jobs(State.ENQUEUED).items])
+
+
+def manage(adapter: SqlAdapter, clock: ManualClock) -> None:
+    jobs = adapter.jobs(State.ENQUEUED, limit=3).items
+    assert adapter.delete(jobs) == 3
+    assert adapter.clear("b") == 20
+
+
+@pytest.mark.parametrize("act", [work, upkeep, leave, look, manage])
+def test_every_step_uses_the_index_of_its_state(
+    filled: SqlAdapter, raw: sqlite3.Connection, clock: ManualClock, act: Act
+) -> None:
+    steps = plans_of(filled, raw, lambda: act(filled, clock))
+    assert steps
+    if act is leave:  # what one worker holds is sorted, and is little
+        steps = [step for step in steps if "TEMP B-TREE" not in step]
+    for step in steps:
+        assert "USING" in step, step
+
+
+def test_a_claim_reads_only_enqueued_rows_of_its_queue(
+    filled: SqlAdapter, raw: sqlite3.Connection
+) -> None:
+    steps = plans_of(filled, raw, lambda: claim(filled, "worker", "a"))
+    indexed = [step for step in steps if "PRIMARY KEY" not in step]
+    assert indexed
+    for step in indexed:
+        assert "jobkit_jobs_enqueued (queue=?)" in step

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from jobkit.errors import AdapterError
+from jobkit.testing.contract.competitors import at_once
+from jobkit.testing.contract.support import enqueue, peek
+from jobkit_sql import SqlAdapter
+from jobkit_sql.tables import metadata
+
+
+def start(url: str) -> list[str]:
+    """What a process does first, here at the same moment as others."""
+    with closing(SqlAdapter(url)) as adapter:
+        enqueue(adapter)
+        return adapter.migrate()
+
+
+def test_the_file_is_made_and_migrated_at_first_use(adapter: SqlAdapter, file: Path) -> None:
+    assert not file.exists()
+    assert adapter.stats().enqueued == 0
+    assert adapter.schema_version() == 1
+
+
+def test_a_database_without_tables_has_version_0(adapter: SqlAdapter) -> None:
+    assert adapter.schema_version() == 0
+
+
+def test_migrate_names_what_it_applied_once(adapter: SqlAdapter) -> None:
+    assert adapter.migrate() == ["0001_initial"]
+    assert adapter.migrate() == []
+
+
+def test_the_printed_sql_makes_the_same_database(adapter: SqlAdapter, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(adapter.migrations_sql())
+    assert adapter.migrate() == []
+    job = enqueue(adapter)
+    assert peek(adapter) == [job.id]
+
+
+def test_processes_that_start_at_once_on_a_fresh_file_migrate_it_once(url: str) -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        list(pool.map(start, [url] * 8))
+    with closing(SqlAdapter(url)) as adapter:
+        assert adapter.stats().enqueued == 8
+        assert adapter.schema_version() == 1
+
+
+def test_adapters_of_one_process_that_start_at_once_do_too(
+    connect: Callable[[], SqlAdapter],
+) -> None:
+    adapters = [connect() for _ in range(8)]
+    at_once(partial(enqueue, adapter) for adapter in adapters)
+    assert adapters[0].stats().enqueued == 8
+
+
+def test_a_schema_from_the_future_is_refused(
+    raw: sqlite3.Connection, connect: Callable[[], SqlAdapter]
+) -> None:
+    raw.execute("INSERT INTO jobkit_schema (version, name) VALUES (7, '0007_later')")
+    late = connect()
+    with pytest.raises(AdapterError, match="has jobkit schema 7, this jobkit knows 1: upgrade"):
+        late.stats()
+    with pytest.raises(AdapterError, match="schema 7"):
+        late.migrate()
+    assert late.check() == ["the database has jobkit schema 7, this jobkit knows 1: upgrade jobkit"]
+    assert late.schema_version() == 7
+
+
+def test_the_tables_are_those_the_statements_are_written_for(
+    raw: sqlite3.Connection, url: str
+) -> None:
+    del raw
+    engine = create_engine(url)
+    made = inspect(engine)
+    for table in metadata.sorted_tables:
+        columns = {each["name"]: each for each in made.get_columns(table.name)}
+        assert list(columns) == [each.name for each in table.columns], table.name
+        for each in table.columns:
+            if not each.primary_key:
+                assert columns[each.name]["nullable"] == each.nullable, each
+        key = made.get_pk_constraint(table.name)["constrained_columns"]
+        assert key == [each.name for each in table.primary_key], table.name
+    assert {*made.get_table_names()} == {*metadata.tables}
+    engine.dispose()
+
+
+def test_a_good_database_has_no_problems(adapter: SqlAdapter) -> None:
+    assert adapter.check() == []
+
+
+def test_the_log_is_written_ahead(raw: sqlite3.Connection) -> None:
+    assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_database_of_the_application_is_shared_and_left_alone(file: Path, url: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("CREATE TABLE mine (a); INSERT INTO mine VALUES (1)")
+    with closing(SqlAdapter(url)) as adapter:
+        enqueue(adapter)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT a FROM mine").fetchall() == [(1,)]
