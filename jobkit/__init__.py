@@ -49,6 +49,7 @@ from jobkit.errors import (
 )
 from jobkit.execution import is_stopping as stopping
 from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
+from jobkit.inspection import Inspector, JobInfo, Page, inspect
 from jobkit.jobs import (
     Job,
     JobOptions,
@@ -77,13 +78,16 @@ __all__ = [
     "DiscardJob",
     "EnqueueError",
     "EnqueueUncertain",
+    "Inspector",
     "Interrupted",
     "Job",
+    "JobInfo",
     "JobOptions",
     "JobTimeout",
     "JobkitError",
     "LeaseLost",
     "Middleware",
+    "Page",
     "PayloadError",
     "PayloadTooLarge",
     "QueueInfo",
@@ -110,6 +114,7 @@ __all__ = [
     "discard_on",
     "enqueue",
     "events",
+    "inspect",
     "job",
     "middleware",
     "on_death",

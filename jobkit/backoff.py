@@ -33,7 +33,7 @@ def compile_wait(wait: Wait, jitter: float | None) -> Backoff:
     plain numbers, get up to `jitter` of themselves added at random. A callable's answer is exact.
     Raises TypeError or ValueError for anything else.
     """
-    spread = jitter or 0.0
+    spread = _spread(jitter)
     if isinstance(wait, str):
         return _curve(wait, spread)
     if callable(wait):
@@ -74,6 +74,14 @@ def policy_jitter(count: int) -> float:
 def within_bounds(seconds: float) -> float:
     """The delay, not below zero and not above `LONGEST`; not-a-number counts as zero."""
     return min(max(0.0, seconds), LONGEST) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
+
+
+def _spread(jitter: float | None) -> float:
+    if jitter is None:
+        return 0.0
+    if isinstance(jitter, bool) or not isinstance(jitter, (int, float)):
+        raise TypeError(f"jitter is {jitter!r}: give a number, such as 0.15, or None")
+    return jitter
 
 
 def _doubled(n: int) -> float:

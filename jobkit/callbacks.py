@@ -93,17 +93,23 @@ def surround(
     before: tuple[str, ...],
     around: tuple[str, ...],
     after: tuple[str, ...],
-) -> T:
-    """Run `body` within the callbacks. Raises Abort when one of them stopped it before the body."""
+) -> T | None:
+    """What `body` returned within the callbacks, or None when it raised and one caught that.
+
+    The `after` callbacks run only when it returned. Raises Abort when a callback did.
+    """
     for name in before:
         getattr(job, name)()
+    returned: list[T] = []
     with ExitStack() as stack:
         for name in around:
             stack.enter_context(_around(job, name))
-        result = body()
+        returned.append(body())
+    if not returned:
+        return None
     for name in reversed(after):
         getattr(job, name)()
-    return result
+    return returned[0]
 
 
 def _around(job: object, name: str) -> Any:

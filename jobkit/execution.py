@@ -11,14 +11,15 @@ import inspect
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import Any, Final, Protocol
+from operator import index
+from typing import Any, Final, NoReturn, Protocol
 
 from jobkit import events, middleware
 from jobkit.backoff import policy_delay, policy_jitter, within_bounds
 from jobkit.callbacks import Callbacks, surround
 from jobkit.clock import Clock, as_seconds
 from jobkit.errors import Abort, BuryJob, DiscardJob, Interrupted, RetryJob, SnoozeJob
-from jobkit.failure import failure_of
+from jobkit.failure import failure_of, message_of
 from jobkit.handlers import (
     BURY,
     DEFAULT,
@@ -41,6 +42,7 @@ from jobkit.outcome import (
     Succeeded,
 )
 from jobkit.payload import Payload
+from jobkit.settings import check_queue_name
 
 __all__ = [
     "Await",
@@ -124,14 +126,14 @@ def judge(run: Runnable, error: BaseException, now: float, *, by_policy: bool = 
     """What an error means for the job, hooks included.
 
     Control errors first, then the declared rules, then the class's policy. Without `by_policy` an
-    error that no rule names is final: the caller hands it on.
+    error that no rule names is final: it is raised, once `after_discard` has run.
     """
     controlled = _controlled(run, error, now)
     if controlled is not None:
         return controlled
     met = find(run.rules, error)
     if met is None:
-        return _by_policy(run, error, now) if by_policy else _given_up(run, error, now)
+        return _by_policy(run, error, now) if by_policy else _given_up(run, error)
     rule, cause = met
     match rule:
         case RetryRule():
@@ -178,17 +180,37 @@ def _controlled(run: Runnable, error: BaseException, now: float) -> Outcome | No
         case Interrupted():
             return Released()
         case RetryJob(wait=wait):
-            delay = policy_delay(max(run.executions - 1, 0)) if wait is None else as_seconds(wait)
+            delay = _asked_delay(run, wait)
             counts = run.payload.exception_executions
-            return Retried(within_bounds(delay), None, counts, error.queue, error.priority)
+            return Retried(delay, None, counts, *_asked_place(run, error))
         case SnoozeJob(wait=wait):
-            return Snoozed(within_bounds(as_seconds(wait)))
+            return Snoozed(_asked_delay(run, wait))
         case DiscardJob():
             return _discarded(run, error)
         case BuryJob():
             return _ended(run, error, now, dead=True)
         case _:
             return None
+
+
+def _asked_delay(run: Runnable, wait: Any) -> float:
+    """The wait that a control error carries, the policy's where it is none or makes no sense."""
+    default = policy_delay(max(run.executions - 1, 0))
+    if wait is None:
+        return default
+    asked = partial(as_seconds, wait)
+    return within_bounds(_guarded(run, "the wait asked for", asked, default))
+
+
+def _asked_place(run: Runnable, error: RetryJob) -> tuple[str | None, int | None]:
+    """Queue and priority that the error asks for; what no store could hold is passed over."""
+    queue: Any = error.queue
+    priority: Any = error.priority
+    if queue is not None:
+        queue = _guarded(run, "the queue asked for", partial(check_queue_name, queue), None)
+    if priority is not None:
+        priority = _guarded(run, "the priority asked for", partial(index, priority), None)
+    return queue, priority
 
 
 def _by_retry_rule(run: Runnable, rule: RetryRule, error: BaseException, now: float) -> Outcome:
@@ -229,7 +251,7 @@ def _rescued(
         controlled = _controlled(run, raised, now)
         if controlled is not None:
             return controlled
-        return _by_policy(run, raised, now) if by_policy else _given_up(run, raised, now)
+        return _by_policy(run, raised, now) if by_policy else _given_up(run, raised)
 
 
 def _by_policy(run: Runnable, error: BaseException, now: float) -> Outcome:
@@ -258,7 +280,8 @@ def _policy_count(payload: Payload) -> int:
 
 def _used_up(policy: Policy, payload: Payload, count: int, now: float) -> bool:
     if policy.retry_for is not None:
-        first = payload.failed_at
+        # A dead job that is run again keeps the old moment, but has no failures any more.
+        first = None if payload.retry_count is None else payload.failed_at
         return now - (now if first is None else first) >= policy.retry_for
     return count >= (MOST_RETRIES if policy.retry is True else policy.retry)
 
@@ -271,11 +294,9 @@ def _retry_in(run: Runnable, error: BaseException, count: int) -> Any:
     answer = _guarded(run, "retry_in", lambda: asked(run.executions, error), DEFAULT)
     if answer is DISCARD or answer is BURY:
         return answer
-    try:
-        seconds = 0.0 if answer is None or answer is DEFAULT else as_seconds(answer)
-    except (TypeError, ValueError) as failure:
-        middleware.report("retry_in", run.job, failure)
-        seconds = 0.0
+    if answer is None or answer is DEFAULT:
+        return policy_delay(count)
+    seconds = _guarded(run, "retry_in", partial(as_seconds, answer), 0.0)
     return within_bounds(seconds + policy_jitter(count)) if seconds > 0 else policy_delay(count)
 
 
@@ -308,15 +329,15 @@ def _ended(
     return Buried(failure, run.payload.exception_executions if counts is None else counts)
 
 
-def _given_up(run: Runnable, error: BaseException, now: float) -> Outcome:
+def _given_up(run: Runnable, error: BaseException) -> NoReturn:
     """Nobody here answers for the error: the caller does."""
     _after_discard(run, error)
-    return Dropped(failure_of(error, now))
+    raise error
 
 
 def _discarded(run: Runnable, error: BaseException) -> Outcome:
     _after_discard(run, error)
-    return Discarded(str(error) or type(error).__name__)
+    return Discarded(message_of(error) or type(error).__name__)
 
 
 def _after_discard(run: Runnable, error: BaseException) -> None:
@@ -328,7 +349,9 @@ def _told(run: Runnable, where: str, hook: Callable[[], object]) -> bool:
     """Run an application's hook; False when it raised, which is reported and harms nobody."""
     try:
         hook()
-    except Exception as failure:  # noqa: BLE001 - an application's hook may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:  # noqa: BLE001 - an application's hook may raise anything
         middleware.report(where, run.job, failure)
         return False
     return True
@@ -338,6 +361,8 @@ def _guarded(run: Runnable, where: str, asked: Callable[[], Any], fallback: Any)
     """The answer of an application's callable, or the fallback when it raised."""
     try:
         return asked()
-    except Exception as failure:  # noqa: BLE001 - an application's hook may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:  # noqa: BLE001 - an application's hook may raise anything
         middleware.report(where, run.job, failure)
         return fallback

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 
 from jobkit.backoff import Backoff, Wait, compile_wait
+from jobkit.settings import check_queue_name
 
 __all__ = [
     "BURY",
@@ -121,9 +122,12 @@ def retry_on(
         @retry_on(ConnectionError, TimeoutError, wait="polynomially_longer", attempts=5)
         class Fetch(Job): ...
     """
-    if attempts is not None and (isinstance(attempts, bool) or attempts < 1):
-        raise ValueError(f"attempts is {attempts!r}: give a number from 1, or None for no end")
     _check_errors("retry_on", errors)
+    _check_attempts(attempts)
+    if queue is not None:
+        check_queue_name(queue)
+    if priority is not None and type(priority) is not int:
+        raise TypeError(f"priority is {priority!r}: give a whole number, or None to keep it")
     backoff = compile_wait(wait, jitter)
     rule = RetryRule(errors, _key(errors), backoff, attempts, queue, priority, on_exhausted)
     return lambda target: _declare(target, rule, "retry_on")
@@ -199,6 +203,11 @@ def _check_errors(name: str, errors: Errors) -> None:
     for error in errors:
         if not (isinstance(error, type) and issubclass(error, BaseException)):
             raise TypeError(f"{name} takes exception classes, not {error!r}")
+
+
+def _check_attempts(attempts: int | None) -> None:
+    if attempts is not None and (type(attempts) is not int or attempts < 1):
+        raise ValueError(f"attempts is {attempts!r}: give a number from 1, or None for no end")
 
 
 def _key(errors: Errors) -> str:

@@ -144,7 +144,13 @@ def run_enqueue(payload: Payload) -> Payload | None:
     call: Callable[[Payload], Payload | None] = _stored
     for entry in reversed(_entries):
         call = partial(entry.enqueue, call_next=call)
-    return call(payload)
+    stored: object = call(payload)
+    if stored is None or isinstance(stored, Payload):
+        return stored
+    raise TypeError(
+        f"enqueue middleware returned {ascii(stored)[:200]}: return what call_next returned, "
+        "another Payload, or None to stop the job"
+    )
 
 
 def run_perform(job: Any, body: Callable[[], Any]) -> Any:
@@ -160,7 +166,9 @@ def notify(event: FailureEvent, job: Any, error: BaseException) -> None:
     for handler in (*_handlers[event], *(getattr(entry, event) for entry in _entries)):
         try:
             handler(job, error)
-        except Exception as failure:  # noqa: BLE001 - an application's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failure:  # noqa: BLE001 - an application's code may raise anything
             report(event, job, failure)
 
 
@@ -170,7 +178,9 @@ def tell(event: ProcessEvent, worker: Any) -> None:
     for entry in order:
         try:
             getattr(entry, event)(worker)
-        except Exception as failure:  # noqa: BLE001 - an application's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failure:  # noqa: BLE001 - an application's code may raise anything
             report(event, None, failure)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from jobkit.errors import PayloadError
@@ -29,6 +29,11 @@ VERSION: Final = 1
 dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decoder = json.JSONDecoder()
 _SPACES = " \t\n\r"
+_MOMENTS: Final = frozenset(
+    {"created_at", "enqueued_at", "scheduled_at", "expires_at", "failed_at", "retried_at"}
+)
+_FIRST: Final = -62_135_596_800.0  # of the year 1
+_LAST: Final = 253_402_300_799.0  # of the year 9999: beyond these there is no datetime
 
 
 def new_id() -> str:
@@ -50,7 +55,9 @@ class Payload:
         """The payload with these fields; those that are None are left out."""
         payload = cls.__new__(cls)
         payload._text = None
-        payload._fields = {name: value for name, value in fields.items() if value is not None}
+        payload._fields = {
+            name: _written(name, value) for name, value in fields.items() if value is not None
+        }
         return payload
 
     @property
@@ -69,15 +76,13 @@ class Payload:
 
     def replace(self, **changes: Any) -> Payload:
         """A copy with these fields changed, None removing one; the rest stays as it is written."""
-        members = _members(self.text)
+        members = _members(self)
         for name, value in changes.items():
             if value is None:
                 members.pop(name, None)
             else:
-                members[name] = dumps(value)
-        return Payload(
-            "{" + ",".join(f"{dumps(name)}:{raw}" for name, raw in members.items()) + "}"
-        )
+                members[name] = f"{dumps(name)}:{dumps(_written(name, value))}"
+        return Payload("{" + ",".join(members.values()) + "}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Payload) and other.text == self.text
@@ -191,24 +196,32 @@ def _parse(text: str) -> dict[str, Any]:
     return fields
 
 
-def _members(text: str) -> dict[str, str]:
-    """The raw text of each member of the object, by name; the last of equal names counts."""
-    members: dict[str, str] = {}
-    try:
-        at = _skip(text, 0)
-        if text[at] != "{":
-            raise PayloadError("the payload is not an object")
-        at = _skip(text, at + 1)
-        while text[at] != "}":
-            name, at = scanstring(text, _skip(text, at) + 1, True)
-            start = _skip(text, _skip(text, at) + 1)
-            _, at = _decoder.raw_decode(text, start)
-            members[name] = text[start:at]
-            at = _skip(text, at)
-            at = _skip(text, at + 1) if text[at] == "," else at
-    except (IndexError, JSONDecodeError, RecursionError) as error:
-        raise PayloadError(f"the payload is not JSON: {error}") from error
+def _members(payload: Payload) -> dict[str, str]:
+    """The raw text of each member, its name included; the last of equal names counts."""
+    if not payload.fields:
+        return {}
+    # It has been parsed: from here on the text is known to be an object with members.
+    text, members = payload.text, dict[str, str]()
+    at = text.index("{")
+    while text[at] != "}":
+        start = _skip(text, at + 1)
+        name, at = scanstring(text, start + 1, True)
+        at = _end_of_value(text, _skip(text, _skip(text, at) + 1))
+        members[name] = text[start:at]
+        at = _skip(text, at)
     return members
+
+
+def _end_of_value(text: str, start: int) -> int:
+    try:
+        return _decoder.raw_decode(text, start)[1]
+    except RecursionError as error:  # parsed before, but with more of the stack left
+        raise PayloadError(f"the payload is nested too deeply: {error}") from error
+
+
+def _written(name: str, value: Any) -> Any:
+    """Moments always with a decimal point: a whole number would be read as milliseconds."""
+    return float(value) if name in _MOMENTS else value
 
 
 def _skip(text: str, at: int) -> int:
@@ -241,12 +254,18 @@ def _number(fields: Mapping[str, Any], name: str) -> float | None:
         return None
     if type(value) not in (int, float):
         raise PayloadError(f"the field {name!r} is {_kind(value)}, not a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise PayloadError(f"the field {name!r} is too large a number") from None
 
 
 def _moment(fields: Mapping[str, Any], name: str) -> float | None:
     """Seconds since the epoch: Sidekiq 8 writes whole milliseconds, all others float seconds."""
-    value = fields.get(name)
-    if type(value) is int:
-        return value / 1000
-    return _number(fields, name)
+    number = _number(fields, name)
+    if number is None:
+        return None
+    seconds = number / 1000 if type(fields[name]) is int else number
+    if not _FIRST <= seconds <= _LAST:
+        raise PayloadError(f"the field {name!r} is no moment of the calendar")
+    return seconds

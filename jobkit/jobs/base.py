@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, Unpack, overload
 
 from jobkit import execution
-from jobkit.handlers import Rule
+from jobkit.handlers import Rule, rules_of
 from jobkit.jobs import plan, registry
 from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, check_name, merged
 from jobkit.jobs.verbs import Configured, Performs, Row
@@ -61,10 +61,12 @@ class Job:
 
     def __init_subclass__(cls, **options: Unpack[JobOptions]) -> None:
         super().__init_subclass__()
+        _refuse_rules_on_methods(cls)
         cls._options = merged(cls._options, options, cls.__name__)
         named = options.get("name") or registry.importable_name(cls.__module__, cls.__qualname__)
         cls._name = check_name(named)
-        cls._localns = _locals_of_definition(cls)
+        if not any(base.__dict__.get("perform") is cls.perform for base in _job_bases(cls)):
+            cls._localns = _locals_of_definition(cls)
         registry.register(cls, cls._name, options.get("aliases", ()))
 
     if TYPE_CHECKING:
@@ -191,6 +193,19 @@ class Job:
     async def aperform_now(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
         """`perform_now` from asyncio: an `async def perform` runs on the current loop."""
         return await Configured(cls).aperform_now(*args, **kwargs)
+
+
+def _job_bases(cls: type) -> list[type]:
+    return [base for base in cls.__mro__[1:] if issubclass(base, Job)]
+
+
+def _refuse_rules_on_methods(cls: type) -> None:
+    for name, member in vars(cls).items():
+        if inspect.isfunction(member) and rules_of(member):
+            raise TypeError(
+                f"{cls.__name__}.{name}: retry_on and discard_on go over the class, not over a "
+                "method of it, where they would change nothing"
+            )
 
 
 def _locals_of_definition(cls: type) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from jobkit.callbacks import surround
 from jobkit.clock import SYSTEM, as_datetime
 from jobkit.errors import Abort, AdapterError, ConfigurationError, EnqueueError, PayloadTooLarge
 from jobkit.jobs.instances import due_at
-from jobkit.jobs.options import Seconds, delay_seconds
+from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
 from jobkit.payload import VERSION, Payload
 
 __all__ = ["payload_of", "put", "store", "store_all", "store_lazily"]
@@ -39,25 +40,25 @@ def store(job: Any) -> None:
 def store_all(jobs: Sequence[Any]) -> None:
     """Enqueue many jobs, of any classes, grouped by backend. Runs no enqueue callbacks."""
     _store_all(jobs)
-    events.emit("enqueue_bulk", count=len(jobs))
+    events.emit("enqueue_bulk", count=_stored(jobs))
 
 
 def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
     """Enqueue jobs slice by slice as they are made; the number stored.
 
-    Raises EnqueueError, which says how many were stored before it.
+    What it raises carries a note that says how many were stored before.
     """
     window = None if spread is None else delay_seconds(spread)
     stored = 0
-    for batch in _slices(iter(jobs)):
-        if window is not None:
-            _spread(batch, window)
-        try:
+    try:
+        for batch in _slices(iter(jobs)):
+            if window is not None:
+                _spread(batch, window)
             store_all(batch)
-        except (EnqueueError, AdapterError) as error:
-            error.add_note(f"{stored} jobs of this call were stored before")
-            raise
-        stored += sum(job.successfully_enqueued for job in batch)
+            stored += _stored(batch)
+    except Exception as error:
+        error.add_note(f"{stored} jobs of this call were stored before")
+        raise
     return stored
 
 
@@ -73,7 +74,7 @@ def payload_of(job: Any, now: float) -> Payload:
     timeout = given.get("timeout", options.timeout)
     return Payload.of(
         {
-            "class": _storable_name(job._plan.name),
+            "class": job._plan.name,
             "args": args,
             "kwargs": kwargs or None,
             "jid": job.id,
@@ -92,10 +93,15 @@ def payload_of(job: Any, now: float) -> Payload:
 
 
 def put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
-    """Hand payloads to the adapter. Raises PayloadTooLarge, EnqueueError."""
-    limit = adapter.features.max_payload or settings.current().max_payload
-    for payload in payloads:
-        _check_size(payload, limit)
+    """Hand payloads to the adapter.
+
+    Raises PayloadTooLarge, EnqueueError, ConfigurationError for a class no worker could find.
+    """
+    _check(adapter, payloads)
+    _put(adapter, payloads)
+
+
+def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
     try:
         adapter.enqueue(payloads)
     except AdapterError as error:
@@ -110,7 +116,7 @@ def adapter_of(job: Any) -> Enqueues:
 def _store_within_callbacks(job: Any) -> None:
     known = job._plan.callbacks
     payload_of(job, SYSTEM.time())  # what cannot be stored is refused before any callback runs
-    try:
+    with suppress(Abort):  # after the storing it only stops the callbacks that follow
         surround(
             job,
             lambda: _store_all([job]),
@@ -118,36 +124,47 @@ def _store_within_callbacks(job: Any) -> None:
             around=known.around_enqueue,
             after=known.after_enqueue,
         )
-    except Abort:
-        job.successfully_enqueued = False
+    job.successfully_enqueued = bool(job.successfully_enqueued)
 
 
 def _store_all(jobs: Sequence[Any]) -> None:
-    now = SYSTEM.time()
-    payloads = [_through_middleware(payload_of(job, now)) for job in jobs]
-    groups: defaultdict[Enqueues, list[Payload]] = defaultdict(list)
+    payloads = [_through_middleware(payload_of(job, backends.now(adapter_of(job)))) for job in jobs]
+    groups: defaultdict[Enqueues, list[tuple[Any, Payload]]] = defaultdict(list)
     for job, payload in zip(jobs, payloads, strict=True):
+        job.successfully_enqueued = False
         if payload is not None:
-            groups[adapter_of(job)].append(payload)
+            groups[adapter_of(job)].append((job, payload))
+    for adapter, group in groups.items():  # all are checked before one is stored
+        _check(adapter, [payload for _, payload in group])
     for adapter, group in groups.items():
-        put(adapter, group)
-    for job, payload in zip(jobs, payloads, strict=True):
-        _mark(job, payload)
+        _put(adapter, [payload for _, payload in group])
+        for job, payload in group:
+            _mark(job, payload)
 
 
 def _through_middleware(payload: Payload) -> Payload | None:
     return middleware.run_enqueue(payload) if middleware.entries() else payload
 
 
-def _mark(job: Any, payload: Payload | None) -> None:
-    job.successfully_enqueued = payload is not None
-    if payload is None:
-        return
+def _stored(jobs: Iterable[Any]) -> int:
+    return sum(job.successfully_enqueued for job in jobs)
+
+
+def _mark(job: Any, payload: Payload) -> None:
+    job.successfully_enqueued = True
     job._payload = payload
     job.id, job.queue, job.priority = payload.id, payload.queue, payload.priority
+    job.tags = payload.tags
     job.created_at = _datetime(payload.created_at)
     job.enqueued_at = _datetime(payload.enqueued_at)
     job.scheduled_at = _datetime(payload.scheduled_at)
+
+
+def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> None:
+    limit = adapter.features.max_payload or settings.current().max_payload
+    for payload in payloads:
+        _check_name(payload.job_class)
+        _check_size(payload, limit)
 
 
 def _check_size(payload: Payload, limit: int) -> None:
@@ -162,13 +179,12 @@ def _check_size(payload: Payload, limit: int) -> None:
         )
 
 
-def _storable_name(name: str) -> str:
+def _check_name(name: str) -> None:
     if name.startswith("__main__."):
         raise ConfigurationError(
             f"{name} is defined in an interactive session, where no worker can find it: put it "
-            "into a module, or give the class a name of its own (name=…)"
+            "into a module, or give the class a name of its own (name=...)"
         )
-    return name
 
 
 def _slices(jobs: Iterator[Any]) -> Iterator[list[Any]]:
@@ -178,7 +194,12 @@ def _slices(jobs: Iterator[Any]) -> Iterator[list[Any]]:
 
 def _spread(jobs: Iterable[Any], window: float) -> None:
     for job in jobs:
-        job._given = {**job._given, "wait": random.random() * window, "wait_until": None}
+        given, offset = job._given, random.random() * window
+        if given.get("wait_until") is None:
+            wait = delay_seconds(given.get("wait") or 0)
+            job._given = {**given, "wait": wait + offset}
+        else:
+            job._given = {**given, "wait_until": moment_seconds(given["wait_until"]) + offset}
 
 
 def _seconds(duration: Seconds) -> float:

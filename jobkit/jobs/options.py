@@ -34,6 +34,7 @@ Seconds = float | timedelta
 When = datetime | float
 
 _LONGEST_NAME: Final = 255
+_LAST: Final = 253_402_300_799.0  # of the year 9999, where datetime ends
 
 
 class JobOptions(TypedDict, total=False):
@@ -107,8 +108,14 @@ def settings_of(given: SetOptions) -> SetOptions:
         _whole("priority", given["priority"])
     if "tags" in given:
         _names("tags", given["tags"])
+    for name in ("backend", "idempotency_key"):
+        _text(name, given.get(name, ""))
     _duration("timeout", given.get("timeout"))
     _duration("expires_in", given.get("expires_in"))
+    if (wait := given.get("wait")) is not None:
+        delay_seconds(wait)
+    if (until := given.get("wait_until")) is not None:
+        moment_seconds(until)
     return given
 
 
@@ -139,7 +146,7 @@ def check_name(name: object) -> str:
 
 def delay_seconds(delay: Seconds) -> float:
     """A delay in seconds; below zero means now. Raises ValueError above ten years."""
-    seconds = _finite("the delay", as_seconds(delay))
+    seconds = _seconds("the delay", delay)
     if seconds > LONGEST:
         raise ValueError(
             f"a delay of {seconds:.0f} seconds is above 10 years: give the moment to perform_at "
@@ -157,7 +164,13 @@ def moment_seconds(when: When) -> float:
                 "datetime.now(timezone.utc) + timedelta(hours=1), or epoch seconds"
             )
         return when.timestamp()
-    return _finite("the moment", float(when))
+    seconds = _seconds("the moment", when)
+    if seconds > _LAST:
+        raise ValueError(
+            f"the moment {seconds:.0f} is beyond the year 9999: give epoch seconds, not "
+            "milliseconds"
+        )
+    return seconds
 
 
 def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +183,7 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "tags": lambda value: _names("tags", value),
         "aliases": lambda value: _names("aliases", value),
         "redact": lambda value: frozenset(_names("redact", value)),
-        "backend": str,
+        "backend": lambda value: _text("backend", value),
         "log_arguments": bool,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
@@ -212,18 +225,28 @@ def _whole(name: str, value: object) -> int:
 def _duration(name: str, value: Seconds | None) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise TypeError(f"{name} is {value!r}: give seconds or a timedelta")
-    seconds = _finite(name, as_seconds(value))
+    seconds = _seconds(name, value)
     if seconds <= 0:
         raise ValueError(f"{name} is {value!r}: give more than 0 seconds")
     return seconds
 
 
-def _finite(name: str, seconds: float) -> float:
+def _seconds(name: str, value: Seconds) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
+        raise TypeError(f"{name} is {ascii(value)[:200]}: give seconds or a timedelta")
+    try:
+        seconds = as_seconds(value)
+    except OverflowError:
+        seconds = math.inf
     if not math.isfinite(seconds):
         raise ValueError(f"{name} is {seconds}: give a finite number of seconds")
     return seconds
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}: give text")
+    return value
 
 
 def _names(option: str, values: object) -> tuple[str, ...]:

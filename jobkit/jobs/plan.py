@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from jobkit.arguments import Arguments
 from jobkit.callbacks import Callbacks, collect
 from jobkit.handlers import Policy, Rule, rescues_of
-from jobkit.jobs.options import Options, check_name, check_retry
+from jobkit.jobs.options import Options, check_retry
 from jobkit.payload import Payload
 
 __all__ = [
@@ -61,7 +62,7 @@ def plan_by_name(name: str, *, retry: bool | int = True) -> Plan:
     """The plan of a job that is known by its name only: no class, no options, JSON arguments."""
     options = Options(policy=Policy(retry=check_retry(retry)))
     arguments = Arguments(name, _anything, bound=False)
-    return Plan(check_name(name), options, (), Callbacks(), arguments)
+    return Plan(name, options, (), Callbacks(), arguments)
 
 
 def _anything(*args: Any, **kwargs: Any) -> None:
@@ -82,16 +83,22 @@ def _compile(cls: Any) -> Plan:
         function,
         localns=cls._localns,
         redact=options.redact,
-        bound=function is cls.perform,
+        bound=function is cls.perform and _takes_self(cls),
     )
     return Plan(cls._name, options, _rules(cls), collect(cls), arguments)
 
 
+def _takes_self(cls: Any) -> bool:
+    return not isinstance(inspect.getattr_static(cls, "perform"), (staticmethod, classmethod))
+
+
 def policy_for(options: Options, payload: Payload) -> Policy:
     """The class's policy, with `retry` as the payload says it."""
-    if "retry" not in payload.fields or payload.retry == options.policy.retry:
+    # Compared by identity of type, too: one retry is not True, none is not False.
+    ours, theirs = options.policy.retry, payload.retry
+    if "retry" not in payload.fields or (type(ours) is type(theirs) and ours == theirs):
         return options.policy
-    return replace(options.policy, retry=payload.retry)
+    return replace(options.policy, retry=theirs)
 
 
 def _rules(cls: Any) -> tuple[Rule, ...]:

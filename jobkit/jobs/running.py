@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Coroutine
 from typing import Any
 
+from jobkit import backends
 from jobkit.callbacks import Callbacks
 from jobkit.clock import SYSTEM
 from jobkit.errors import Abort, UnknownJob
@@ -103,7 +104,8 @@ async def aperform_now(job: Any) -> Any:
 
 
 def _perform_now(job: Any, wait_for: Await) -> Any:
-    payload = payload_of(job, SYSTEM.time())
+    # As text, so that what the body does to its arguments changes neither a retry nor the caller's.
+    payload = Payload(payload_of(job, SYSTEM.time()).text)
     run = Run(_running(job, payload), job._plan, payload)
     outer = current.set(run.job)
     try:
@@ -126,20 +128,27 @@ def _running(job: Any, payload: Payload) -> Any:
 
 
 def _handled(run: Run, error: BaseException) -> Any:
-    now = SYSTEM.time()
-    outcome = judge(run, error, now, by_policy=False)
+    outcome = judge(run, error, SYSTEM.time(), by_policy=False)
     match outcome:
         case Succeeded(result=result):
             return result
-        case Retried():
-            put(adapter_of(run.job), [with_retry(run.payload, outcome, now)])
-        case Snoozed():
-            put(adapter_of(run.job), [with_snooze(run.payload, outcome, now)])
+        case Retried() | Snoozed():
+            _again(run, outcome)
         case Discarded():
             pass
         case _:
             raise error
     return None
+
+
+def _again(run: Run, outcome: Retried | Snoozed) -> None:
+    adapter = adapter_of(run.job)
+    now = backends.now(adapter)
+    if isinstance(outcome, Retried):
+        payload = with_retry(run.payload, outcome, now)
+    else:
+        payload = with_snooze(run.payload, outcome, now)
+    put(adapter, [payload])
 
 
 def _inside_a_loop() -> bool:

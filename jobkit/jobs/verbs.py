@@ -61,6 +61,8 @@ class Configured(Generic[P, R_co, J_co]):
 
     def perform_bulk(self, rows: Iterable[Row], *, spread: Seconds | None = None) -> int:
         """Store a job for each row of arguments and return their number."""
+        if "idempotency_key" in self._options:
+            raise ValueError("an idempotency_key names one job: perform_bulk stores many")
         jobs = (made(self._job_class, *_arguments(row), self._options) for row in rows)
         return enqueueing.store_lazily(jobs, spread=spread)
 

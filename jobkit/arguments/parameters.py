@@ -1,0 +1,209 @@
+"""The parameters of one job's `perform`, and the arguments that they take."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from pydantic.errors import PydanticUndefinedAnnotation
+
+from jobkit.arguments.codecs import PLAIN, Codec, Typed, reason_of
+from jobkit.arguments.exact import Unstorable, ascii_cut, shown
+from jobkit.arguments.serializers import registered
+from jobkit.errors import DeserializationError, JobkitError, SerializationError
+
+__all__ = ["Arguments"]
+
+
+class Arguments:
+    """How one job's `perform` takes its arguments. Built once a class, resolved at first use."""
+
+    def __init__(
+        self,
+        job: str,
+        perform: Callable[..., Any],
+        *,
+        localns: Mapping[str, Any] | None = None,
+        redact: frozenset[str] = frozenset(),
+        bound: bool = True,
+    ) -> None:
+        """`bound`: the first parameter is the job itself and not among the arguments."""
+        self._job = job
+        self._perform = inspect.unwrap(perform)
+        self._localns = localns
+        self._redact = redact
+        self._signature = _signature(self._perform, skip_first=bound)
+        self._codecs: _Codecs | None = None
+
+    def dump(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments as JSON values.
+
+        Raises TypeError when `perform` could not be called like that, SerializationError when a
+        value cannot be stored.
+        """
+        self.bind(args, kwargs)
+        codecs = self._resolved()
+        return (
+            [
+                self._dump_one(name, codec, value)
+                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=True)
+            ],
+            {name: self._dump_one(name, codecs.named(name), kwargs[name]) for name in kwargs},
+        )
+
+    def load(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The values for `perform`, from JSON.
+
+        Raises DeserializationError where they do not fit; errors of jobkit's own that a
+        serializer raises, such as RecordNotFound, as they are.
+        """
+        try:
+            self.bind(args, kwargs)
+        except TypeError as error:
+            raise DeserializationError(f"the stored arguments do not fit: {error}") from error
+        codecs = self._resolved()
+        return (
+            [
+                self._load_one(name, codec, value)
+                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=True)
+            ],
+            {name: self._load_one(name, codecs.named(name), kwargs[name]) for name in kwargs},
+        )
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raise TypeError, as the call itself would, when `perform` takes no such arguments."""
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._job}.perform() {ascii_cut(str(error))}") from None
+
+    def check(self) -> None:
+        """Raise SerializationError when an annotation cannot be used, with the remedy."""
+        self._resolved()
+
+    def _resolved(self) -> _Codecs:
+        if self._codecs is None or self._codecs.stale():
+            self._codecs = _Codecs(self._signature, self._codec)
+        return self._codecs
+
+    def _codec(self, parameter: inspect.Parameter) -> Codec:
+        annotation = self._hint(parameter)
+        if annotation in (inspect.Parameter.empty, Any, object):
+            return PLAIN
+        try:
+            return Typed(annotation)
+        except PydanticUndefinedAnnotation as error:
+            raise self._unresolved(parameter.name, error) from error
+        except Exception as error:
+            raise SerializationError(
+                f"{self._job}: parameter {parameter.name!r} is annotated {shown(annotation)}, "
+                "which cannot be stored: register it with jobkit.register_serializer or pass its "
+                f"key instead ({_first_line(error)})"
+            ) from error
+
+    def _hint(self, parameter: inspect.Parameter) -> Any:
+        holder = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        namespace = getattr(self._perform, "__globals__", {})
+        try:
+            hints = typing.get_type_hints(
+                holder, namespace, dict(self._localns or {}), include_extras=True
+            )
+        except Exception as error:
+            raise self._unresolved(parameter.name, error) from error
+        return hints[parameter.name]
+
+    def _unresolved(self, name: str, error: Exception) -> SerializationError:
+        return SerializationError(
+            f"{self._job}: the annotation of parameter {name!r} cannot be resolved "
+            f"({_first_line(error)}): import the type where the job is defined, outside "
+            "`if TYPE_CHECKING:`"
+        )
+
+    def _dump_one(self, name: str, codec: Codec, value: Any) -> Any:
+        try:
+            return codec.dump(value)
+        except Unstorable as refusal:
+            raise SerializationError(
+                f"{self._job}: argument {name!r} cannot be stored: {self._show(name, value)} "
+                f"({_type_name(value)}) {refusal.why}{self._told(name, refusal.told)}"
+            ) from None
+
+    def _load_one(self, name: str, codec: Codec, value: Any) -> Any:
+        try:
+            return codec.load(value)
+        except JobkitError:
+            raise
+        except Exception as error:
+            raise DeserializationError(
+                f"{self._job}: argument {name!r} cannot be loaded from "
+                f"{self._show(name, value)}{self._told(name, reason_of(error))}"
+            ) from error
+
+    def _show(self, name: str, value: Any) -> str:
+        return "[redacted]" if name in self._redact else shown(value)
+
+    def _told(self, name: str, told: str) -> str:
+        return f": {told}" if told and name not in self._redact else ""
+
+
+class _Codecs:
+    """The codec of each parameter of one signature."""
+
+    def __init__(
+        self, signature: inspect.Signature, codec_of: Callable[[inspect.Parameter], Codec]
+    ) -> None:
+        self._serializers = registered()
+        self._positional: list[tuple[str, Codec]] = []
+        self._rest: tuple[str, Codec] = ("args", PLAIN)
+        self._named: dict[str, Codec] = {}
+        self._others: Codec = PLAIN
+        for parameter in signature.parameters.values():
+            self._add(parameter, codec_of(parameter))
+
+    def stale(self) -> bool:
+        """True when a serializer was registered since."""
+        return self._serializers is not registered()
+
+    def positional(self, count: int) -> list[tuple[str, Codec]]:
+        """Names and codecs of the first `count` positional arguments."""
+        missing = count - len(self._positional)
+        return self._positional[:count] + [self._rest] * missing
+
+    def named(self, name: str) -> Codec:
+        return self._named.get(name, self._others)
+
+    def _add(self, parameter: inspect.Parameter, codec: Codec) -> None:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            self._rest = (parameter.name, codec)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            self._others = codec
+        else:
+            if parameter.kind is not parameter.KEYWORD_ONLY:
+                self._positional.append((parameter.name, codec))
+            self._named[parameter.name] = codec
+
+
+def _signature(function: Callable[..., Any], *, skip_first: bool) -> inspect.Signature:
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    if skip_first and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+        del parameters[0]
+    return signature.replace(parameters=parameters)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return ascii_cut(lines[0]) if lines else type(error).__name__
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    bare = kind.__module__ == "builtins"
+    return kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
