@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
+from typing import Any, Final
 
 from jobkit.adapter import State
 
 __all__ = ["decoded", "encoded"]
+
+_WHOLE: Final = 2**63
+"""Databases have no whole numbers from here on."""
 
 
 def encoded(state: State, position: Sequence[str | float]) -> str:
@@ -18,13 +21,22 @@ def encoded(state: State, position: Sequence[str | float]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decoded(cursor: str, state: State, kinds: Sequence[type]) -> list[str | float]:
+def decoded(cursor: str, state: State, kinds: Sequence[type]) -> list[Any]:
     """The position, its parts of these types. Raises ValueError for anything else."""
     try:
-        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        made_for, *position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        made_for, *position = _parts(cursor)
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{cursor!r} is no cursor: take it from the page before") from error
     if made_for != state.value or [type(part) for part in position] != list(kinds):
-        raise ValueError(f"{cursor!r} is no cursor for {state} jobs: take it from the page before")
-    return list(position)
+        raise ValueError(f"{cursor!r} is no cursor for this list: take it from the page before")
+    return position
+
+
+def _parts(cursor: str) -> list[Any]:
+    padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+    parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    # What no database takes is found out here, not there.
+    if any(type(part) is int and not -_WHOLE < part < _WHOLE for part in parts):
+        raise ValueError("a number is too large")
+    json.dumps(parts, ensure_ascii=False).encode()
+    return list(parts)

@@ -68,22 +68,24 @@ class Typed:
 
     def _dumped(self, value: Any) -> Any:
         valid = self._adapter.validate_python((value,), strict=True)
+        if not _is_kept(value, valid[0]):
+            raise Unstorable(f"does not fit {self._name}")
         [stored] = self._adapter.dump_python(valid, mode="json", warnings="error")
         check_json(stored)
-        if not self._comes_back(valid[0], stored):
+        if not self._comes_back(value, valid[0], stored):
             raise Unstorable(
                 f"would come back different when loaded as {self._name}: narrow the annotation"
             )
         return stored
 
-    def _comes_back(self, value: Any, stored: Any) -> bool:
+    def _comes_back(self, value: Any, valid: Any, stored: Any) -> bool:
         try:
             loaded = self._adapter.validate_json(dumps([stored]))
         except ValidationError:
             return False
         if loaded[0] is value:
             return True
-        if type(loaded[0]) is not type(value):
+        if type(loaded[0]) is not type(valid):
             return False
         # What has no equality of its own is compared by what is stored of it.
         return bool(loaded[0] == value) or (
@@ -105,6 +107,14 @@ def reason_of(error: Exception) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"][1:])
     return ascii_cut(f"{where}: {first['msg']}" if where else first["msg"])
+
+
+def _is_kept(value: Any, valid: Any) -> bool:
+    """False when even strict validation made something else of the value.
+
+    Of a Fraction a float, of a dict a model. A whole number for a float is the one widening.
+    """
+    return isinstance(value, type(valid)) or (type(value) is int and type(valid) is float)
 
 
 def _tuple_of(annotation: Any) -> Any:

@@ -17,6 +17,7 @@ _COMMANDS = {
     "stats": "Show totals and sizes.",
     "check": "Tell what is wrong with configuration, stores, schema and imports.",
     "db": "Create, check and print the schema of a SQL store.",
+    "demo": "Count the words of many files, a job for each.",
 }
 """Each command's module below `jobkit.cli`, with what `jobkit --help` says of it."""
 

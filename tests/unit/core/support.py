@@ -15,7 +15,7 @@ from jobkit.events import Event
 from jobkit.execution import execute
 from jobkit.jobs import run_of
 from jobkit.jobs.enqueueing import payload_of
-from jobkit.outcome import Outcome
+from jobkit.outcome import Outcome, Retried, Snoozed
 from jobkit.payload import Payload
 from jobkit.settlement import settlement_of
 from jobkit.testing import ManualClock
@@ -96,7 +96,8 @@ class Life:
     @property
     def delays(self) -> list[float]:
         """What it waited after each run that was not the last."""
-        return [outcome.delay for outcome in self.outcomes if hasattr(outcome, "delay")]
+        waited = [each for each in self.outcomes if isinstance(each, (Retried, Snoozed))]
+        return [outcome.delay for outcome in waited]
 
     def _run(self) -> None:
         claim = Claim(self.payload, "receipt", self.payload.deliveries)

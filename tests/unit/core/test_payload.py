@@ -14,9 +14,11 @@ from jobkit.payload import Payload, dumps, new_id
 
 READERS = [name for name, member in vars(Payload).items() if isinstance(member, property)]
 
-FIELDS = ["class", "jid", "args", "kwargs", "queue", "priority", "retry", "timeout", "tags"]
-FIELDS += ["created_at", "enqueued_at", "scheduled_at", "expires_at", "failed_at"]
-FIELDS += ["executions", "exception_executions", "retry_count", "deliveries"]
+FIELDS = [
+    *("class", "jid", "args", "kwargs", "queue", "priority", "retry", "timeout", "tags"),
+    *("created_at", "enqueued_at", "scheduled_at", "expires_at", "failed_at"),
+    *("executions", "exception_executions", "retry_count", "deliveries"),
+]
 
 SIDEKIQ_7 = """{"retry":true,"queue":"default","class":"HardJob","args":["bob",5],
 "jid":"b4a577edbccf1d805744efa9","created_at":1700000000.25,"enqueued_at":1700000000.5,
