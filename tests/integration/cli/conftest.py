@@ -16,6 +16,7 @@ import pytest
 from jobkit import backends, settings
 from jobkit.__main__ import main
 from jobkit.adapter import Ack, Bury, Claim, Presence, Requeue, Settlement, State
+from jobkit.jobs import registry
 from jobkit.payload import Payload
 from jobkit_sql import SqlAdapter
 
@@ -40,8 +41,9 @@ Run = Callable[..., Done]
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working directory, an environment and a process without settings."""
+    """An empty working directory, an environment and a process without settings or jobs."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_classes", {})
     for name in [name for name in os.environ if name.startswith("JOBKIT_")]:
         monkeypatch.delenv(name)
     settings.reset()
