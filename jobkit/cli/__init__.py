@@ -17,7 +17,7 @@ _COMMANDS = {
     "stats": "Show totals and sizes.",
     "check": "Tell what is wrong with configuration, stores, schema and imports.",
     "db": "Create, check and print the schema of a SQL store.",
-    "demo": "Count the words of many files, a job for each.",
+    "demo": "Count the words of many files, a job for each, and show how that went.",
 }
 """Each command's module below `jobkit.cli`, with what `jobkit --help` says of it."""
 

@@ -1,0 +1,137 @@
+"""The reference pages name everything there is, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from jobkit import errors, events
+from jobkit.cli import cli
+from jobkit.settings import Settings
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+SETTINGS_WITHOUT_A_DEFAULT: tuple[object, ...] = (None, (), {})
+
+
+def page(name: str) -> str:
+    return (REFERENCE / f"{name}.md").read_text("utf-8")
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The tables' rows whose first cell is code, without the tables' other marks."""
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    return {cells[0].strip("`"): [cell.strip(" |") for cell in cells[1:]] for cells in lines}
+
+
+def codes(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+# The command line.
+
+
+def commands(command: click.Command, path: str = "jobkit") -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            yield from commands(found, f"{path} {name}")
+
+
+COMMANDS = dict(commands(cli))
+
+
+def sections() -> dict[str, str]:
+    """What stands below each heading that is a command, up to the next heading."""
+    parts = re.split(r"^##+ (.+)$", page("cli"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_command_has_a_section() -> None:
+    assert sorted(sections()) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_option_stands_in_the_section_of_its_command(path: str) -> None:
+    written = [
+        option
+        for code in codes(sections()[path])
+        for option in re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", code)
+    ]
+    assert set(written) == set(options(COMMANDS[path]))
+
+
+def options(command: click.Command) -> list[str]:
+    """All spellings; `--help` only of the program itself, where it is explained for all."""
+    own = [option for option in command.params if isinstance(option, click.Option)]
+    named = [name for option in own for name in (*option.opts, *option.secondary_opts)]
+    return [*named, "--help", "-h"] if command is cli else named
+
+
+@pytest.mark.parametrize("name", ["--url", "--config", "--backend", "--json"])
+def test_the_options_of_many_commands_are_explained(name: str) -> None:
+    before_the_commands = page("cli").partition("## jobkit")[0]
+    assert f"| `{name}" in before_the_commands
+
+
+# Settings.
+
+
+def test_every_setting_is_a_row_in_the_order_of_the_model() -> None:
+    listed = rows(page("settings").partition("## URLs")[0])
+    assert list(listed) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_setting_has_its_variable_and_its_default(name: str) -> None:
+    variable, default, *_ = rows(page("settings"))[name]
+
+    assert variable == variable_of(name)
+    assert default.strip("`").replace(",", "") == default_of(name)
+
+
+def variable_of(name: str) -> str:
+    special = {"backends": "`JOBKIT_BACKENDS_<NAME>_URL`", "recurring": "none"}
+    return special.get(name, f"`JOBKIT_{name.upper()}`")
+
+
+def default_of(name: str) -> str:
+    value: Any = Settings.model_fields[name].get_default(call_default_factory=True)
+    return "none" if value in SETTINGS_WITHOUT_A_DEFAULT else str(value)
+
+
+# Events.
+
+
+def test_every_event_is_a_row_in_the_order_of_the_list() -> None:
+    assert list(rows(page("events"))) == list(events.NAMES)
+
+
+@pytest.mark.parametrize("name", events.NAMES)
+def test_an_event_has_its_data(name: str) -> None:
+    announced = re.search(r"\(data: (.+)\)", events.NAMES[name])
+    wanted = announced[1].split(", ") if announced else []
+
+    written = rows(page("events"))[name][-1]
+    assert set(wanted) <= set(codes(written))
+
+
+# Errors.
+
+ERRORS: Sequence[type[BaseException]] = [getattr(errors, name) for name in errors.__all__]
+
+
+def test_every_error_is_a_row() -> None:
+    assert set(rows(page("errors"))) == set(errors.__all__)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=errors.__all__)
+def test_an_error_has_its_bases(error: type[BaseException]) -> None:
+    bases = codes(rows(page("errors"))[error.__name__][0])
+    assert bases == [base.__name__ for base in error.__bases__]
