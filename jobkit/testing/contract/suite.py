@@ -57,6 +57,8 @@ class AdapterContract:
 
     # Everything at once
 
+    TestWorking = groups.Working
+
     TestModelled = groups.Modelled
     TestCompeting = groups.Competing
     TestSeparated = groups.Separated

@@ -18,6 +18,7 @@ from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
 from jobkit.testing.contract.groups.tallying import Tallying
 from jobkit.testing.contract.groups.waiting import Waiting
+from jobkit.testing.contract.groups.working import Working
 
 __all__ = [
     "Claiming",
@@ -48,4 +49,5 @@ __all__ = [
     "Settling",
     "Tallying",
     "Waiting",
+    "Working",
 ]
