@@ -6,6 +6,7 @@ into a `Backoff`: a function of the number of failures so far that answers in se
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -44,6 +45,8 @@ def compile_wait(wait: Wait, jitter: float | None) -> Backoff:
             "'exponentially_longer' or a callable of the number of failures"
         )
     seconds = as_seconds(wait)
+    if not math.isfinite(seconds):
+        raise ValueError(f"wait is {wait!r}: give a finite number of seconds")
     return lambda failures: within_bounds(seconds + _jittered(seconds, spread))
 
 
@@ -81,6 +84,8 @@ def _spread(jitter: float | None) -> float:
         return 0.0
     if isinstance(jitter, bool) or not isinstance(jitter, (int, float)):
         raise TypeError(f"jitter is {jitter!r}: give a number, such as 0.15, or None")
+    if not math.isfinite(jitter):
+        raise ValueError(f"jitter is {jitter!r}: give a finite number")
     return jitter
 
 

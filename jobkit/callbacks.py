@@ -6,8 +6,8 @@ and last on the way out. An around callback is a generator method with one `yiel
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -112,10 +112,8 @@ def surround(
     return returned[0]
 
 
-def _around(job: object, name: str) -> Any:
-    try:
-        return contextmanager(getattr(job, name))()
-    except TypeError as error:
-        raise TypeError(
-            f"the around callback {name!r} must be a generator method: {error}"
-        ) from error
+def _around(job: object, name: str) -> AbstractContextManager[None]:
+    steps = getattr(job, name)()
+    if not isinstance(steps, Generator):
+        raise TypeError(f"the around callback {name!r} must be a generator method with one yield")
+    return contextmanager(lambda: steps)()

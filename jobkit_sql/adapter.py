@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Final, Self
 
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Engine, delete, false, make_url
 from sqlalchemy.exc import ArgumentError
 
 from jobkit.adapter import (
@@ -50,6 +50,7 @@ from jobkit_sql.manage import Manage
 from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
+from jobkit_sql.tables import paused
 from jobkit_sql.workers import Workers
 
 __all__ = ["SqlAdapter"]
@@ -190,16 +191,21 @@ class SqlAdapter(
         Does what a worker does first: makes or migrates a SQLite file, and takes the write lock.
         """
         try:
-            with self._store.writing():
-                return []
+            with self._store.writing() as connection:
+                connection.execute(_WRITE_NOTHING)
         except AdapterError as error:
             return [str(error)]
+        return []
 
     def migrate(self) -> list[str]:
         return self._store.migrate()
 
     def migrations_sql(self) -> str:
         return self._store.schema.sql
+
+
+# A read-only SQLite file begins even BEGIN IMMEDIATE, and refuses at the first change.
+_WRITE_NOTHING: Final = delete(paused).where(false())
 
 
 def _url(url: str | URL | Engine) -> URL:

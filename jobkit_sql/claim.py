@@ -44,10 +44,11 @@ class Take:
         ready = self._ready(queues, worker)
         if not ready or limit <= 0:
             return []
+        now = self._store.time()
         with self._store.writing() as connection:
             self._registry.require(connection, worker)
             rows = self._pick(connection, ready, limit)
-            return self._lending.lend(connection, rows, worker, self._store.time())
+            return self._lending.lend(connection, rows, worker, now)
 
     def _ready(self, queues: Sequence[str], worker: str) -> list[str]:
         """Those with work, in their order. A plain read: the idle must not take the write lock."""

@@ -15,17 +15,17 @@ from jobkit_sql.tables import in_state, jobs
 
 __all__ = ["BORROWED", "Borrowed", "Lending", "key_of"]
 
+Borrowed: TypeAlias = tuple[int, str, int]
 BORROWED: Final = (jobs.c.key, jobs.c.payload, jobs.c.deliveries)
 """The columns of a row that is to be lent."""
-Borrowed: TypeAlias = tuple[int, str, int]
 
 _MAX_DIGITS: Final = 18
 """Fewer than the largest key has, so that no receipt names a number the store cannot compare."""
 
 
-def key_of(receipt: str) -> int:
-    """The key a receipt names; 0, which no row has, if it is none of ours."""
-    key = receipt.partition(".")[0]
+def key_of(text: str) -> int:
+    """The key a receipt or locator names; 0, which no row has, if it is none of ours."""
+    key = text.partition(".")[0]
     return int(key) if key.isdecimal() and len(key) <= _MAX_DIGITS else 0
 
 

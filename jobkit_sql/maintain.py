@@ -82,7 +82,7 @@ def _older(state: State, moment: str) -> Select[int]:
 # small, prefers to sort all of it.
 _TOO_MANY: Final = (
     select(jobs.c.key)
-    .where(in_state(State.DEAD), jobs.c.at >= 0)
+    .where(in_state(State.DEAD), jobs.c.at >= 0.0)
     .order_by(jobs.c.at.desc(), jobs.c.key.desc())
     .offset(bindparam("dead_max"))
 )

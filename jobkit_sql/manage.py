@@ -9,6 +9,7 @@ from sqlalchemy import Float, Text, bindparam, delete, func, select
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
+from jobkit_sql.lending import key_of
 from jobkit_sql.placing import PLACE, place
 from jobkit_sql.store import Store
 from jobkit_sql.tables import in_state, jobs, paused
@@ -96,7 +97,7 @@ class Manage:
 
 def _where(job: StoredJob) -> dict[str, Any]:
     return {
-        "was_key": int(job.locator) if job.locator.isdecimal() else 0,
+        "was_key": key_of(job.locator),
         "was_state": job.state.value,
         "was_at": job.at,
         "was_text": job.payload.text,

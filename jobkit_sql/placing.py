@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Float, Integer, Text, Update, bindparam, func, update
+from sqlalchemy import BigInteger, Float, Integer, Text, Update, bindparam, func, update
 
 from jobkit.adapter import State
 from jobkit.errors import PayloadError
@@ -18,7 +18,7 @@ PLACE: Update = update(jobs).values(
     state=bindparam("to_state", type_=Text()),
     payload=bindparam("text", type_=Text()),
     queue=func.coalesce(bindparam("to_queue", type_=Text()), jobs.c.queue),
-    priority=func.coalesce(bindparam("to_priority", type_=Integer()), jobs.c.priority),
+    priority=func.coalesce(bindparam("to_priority", type_=BigInteger()), jobs.c.priority),
     job_class=func.coalesce(bindparam("to_class", type_=Text()), jobs.c.job_class),
     deliveries=func.coalesce(bindparam("loans", type_=Integer()), jobs.c.deliveries),
     run_at=func.coalesce(bindparam("due", type_=Float()), jobs.c.run_at),

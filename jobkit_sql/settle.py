@@ -20,10 +20,9 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit_sql.counters import Counters
-from jobkit_sql.faults import RowRefused
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.placing import PLACE, place
-from jobkit_sql.store import Store
+from jobkit_sql.store import RowRefused, Store
 from jobkit_sql.tables import jobs
 
 __all__ = ["Settle"]

@@ -14,12 +14,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError
 from jobkit_sql.dialect import Database, Dialect
-from jobkit_sql.faults import RowRefused
 from jobkit_sql.schema import Schema
 
-__all__ = ["Store"]
+__all__ = ["RowRefused", "Store"]
 
 _ROW_ERRORS: Final = (DataError, IntegrityError, UnicodeError, OverflowError)
+
+
+class RowRefused(AdapterError):
+    """The store works and does not take this value: trying again cannot help."""
 
 
 class _Home:

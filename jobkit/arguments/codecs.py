@@ -8,7 +8,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from jobkit.arguments.exact import Unstorable, ascii_cut, check_json, shown
-from jobkit.arguments.serializers import remembering, with_serializers
+from jobkit.arguments.serializers import NotDumpedHere, remembering, with_serializers
 from jobkit.payload import dumps
 
 __all__ = ["PLAIN", "Codec", "Typed", "reason_of"]
@@ -81,7 +81,7 @@ class Typed:
     def _comes_back(self, value: Any, valid: Any, stored: Any) -> bool:
         try:
             loaded = self._adapter.validate_json(dumps([stored]))
-        except ValidationError:
+        except (ValidationError, NotDumpedHere):
             return False
         if loaded[0] is value:
             return True

@@ -10,18 +10,29 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic_core import PydanticSerializationUnexpectedValue, core_schema
 
+from jobkit.arguments.exact import check_json
 from jobkit.payload import dumps
 
-__all__ = ["Serializer", "register_serializer", "registered", "remembering", "with_serializers"]
+__all__ = [
+    "NotDumpedHere",
+    "Serializer",
+    "register_serializer",
+    "registered",
+    "remembering",
+    "with_serializers",
+]
 
 _Memory = dict[tuple[type, str], Any]
 
 _memory: ContextVar[_Memory | None] = ContextVar("jobkit_dumped", default=None)
-_LOST: Final = object()
+
+
+class NotDumpedHere(Exception):
+    """What is about to be loaded is no value of that serializer's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class Serializer:
         if not isinstance(value, self.type):  # another member of a union
             raise PydanticSerializationUnexpectedValue(f"no {self.name}")
         stored = self.dump(value)
+        check_json(stored)
         memory = _memory.get()
         if memory is not None:
             memory[self.type, dumps(stored)] = value
@@ -52,9 +64,12 @@ class Serializer:
 
     def _load(self, stored: Any) -> Any:
         memory = _memory.get()
-        return (
-            self.load(stored) if memory is None else memory.get((self.type, dumps(stored)), _LOST)
-        )
+        if memory is None:
+            return self.load(stored)
+        try:
+            return memory[self.type, dumps(stored)]
+        except KeyError:
+            raise NotDumpedHere from None
 
 
 _serializers: Mapping[type, Serializer] = {}

@@ -63,8 +63,8 @@ class Job:
         super().__init_subclass__()
         _refuse_rules_on_methods(cls)
         cls._options = merged(cls._options, options, cls.__name__)
-        named = options.get("name") or registry.importable_name(cls.__module__, cls.__qualname__)
-        cls._name = check_name(named)
+        known_as = registry.importable_name(cls.__module__, cls.__qualname__)
+        cls._name = check_name(options.get("name", known_as))
         if not any(base.__dict__.get("perform") is cls.perform for base in _job_bases(cls)):
             cls._localns = _locals_of_definition(cls)
         registry.register(cls, cls._name, options.get("aliases", ()))

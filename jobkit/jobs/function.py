@@ -67,8 +67,8 @@ def _class_of(function: Callable[..., Any], options: JobOptions) -> type[Job]:
         "__doc__": function.__doc__,
         OWN_RULES: rules_of(function),
     }
-    name = options.get("name") or importable_name(function.__module__, function.__qualname__)
-    made: type[Job] = type(function.__name__, (Job,), members, **{**options, "name": name})
+    name = importable_name(function.__module__, function.__qualname__)
+    made: type[Job] = type(function.__name__, (Job,), members, **{"name": name, **options})
     return made
 
 

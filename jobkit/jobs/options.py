@@ -137,11 +137,7 @@ def check_queue(name: object) -> str:
 
 def check_name(name: object) -> str:
     """A job's registered name. Raises ValueError unless it is printable and not too long."""
-    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
-        raise ValueError(
-            f"name is {name!a}: a job's name is 1 to {_LONGEST_NAME} printable characters"
-        )
-    return name
+    return _printable("name", name)
 
 
 def delay_seconds(delay: Seconds) -> float:
@@ -252,4 +248,12 @@ def _text(name: str, value: object) -> str:
 def _names(option: str, values: object) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Collection):
         raise TypeError(f"{option} is {values!r}: give a list of names")
-    return tuple(check_name(value) for value in values)
+    return tuple(_printable(option, value) for value in values)
+
+
+def _printable(option: str, text: object) -> str:
+    if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= _LONGEST_NAME:
+        raise ValueError(
+            f"{option}: {ascii(text)[:200]} is not 1 to {_LONGEST_NAME} printable characters"
+        )
+    return text

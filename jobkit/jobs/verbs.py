@@ -8,7 +8,14 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, ove
 
 from jobkit.jobs import enqueueing, running
 from jobkit.jobs.instances import made
-from jobkit.jobs.options import Seconds, SetOptions, When, settings_of
+from jobkit.jobs.options import (
+    Seconds,
+    SetOptions,
+    When,
+    delay_seconds,
+    moment_seconds,
+    settings_of,
+)
 
 __all__ = ["Configured", "Performs", "Row"]
 
@@ -53,11 +60,13 @@ class Configured(Generic[P, R_co, J_co]):
 
     def perform_in(self, delay: Seconds, /, *args: P.args, **kwargs: P.kwargs) -> J_co:
         """Store the job to run after `delay`, in seconds or as a timedelta."""
-        return self._waiting(wait=delay, wait_until=None).perform_later(*args, **kwargs)
+        waiting = self._waiting(wait=delay_seconds(delay), wait_until=None)
+        return waiting.perform_later(*args, **kwargs)
 
     def perform_at(self, when: When, /, *args: P.args, **kwargs: P.kwargs) -> J_co:
         """Store the job to run at `when`, an aware datetime or epoch seconds."""
-        return self._waiting(wait=None, wait_until=when).perform_later(*args, **kwargs)
+        waiting = self._waiting(wait=None, wait_until=moment_seconds(when))
+        return waiting.perform_later(*args, **kwargs)
 
     def perform_bulk(self, rows: Iterable[Row], *, spread: Seconds | None = None) -> int:
         """Store a job for each row of arguments and return their number."""

@@ -51,10 +51,13 @@ class End:
 _TICK: Final = 0.001  # seconds before each change, so that no two jobs are of one age
 _LONGEST: Final = 60.0
 _WORKERS: Final = 3
+_ENOUGH: Final = 10
+_RECENT: Final = 6  # claims that were spent last: their jobs may be held by others now
 
 _ANY = st.integers(0, 30)
 _QUEUES = st.permutations([0, 1]).flatmap(lambda both: st.sampled_from([both, both[:1]]))
-_WHERE = st.tuples(st.integers(0, 1), st.sampled_from([0, 0, 5, -5]))  # queue, priority
+#: Queue and priority, mostly the same: jobs must meet their equals.
+_WHERE = st.tuples(st.sampled_from([0, 0, 0, 1]), st.sampled_from([0, 0, 0, 0, 5, -5]))
 _DELAY = st.sampled_from([0.0, 0.0, 1.0, _LONGEST])
 _KIND = st.sampled_from(["ack", "requeue", "head", "later", "bury", "checkpoint", "release"])
 _END = st.builds(End, _KIND, st.sampled_from(Tally), _WHERE)
@@ -82,7 +85,7 @@ class AdapterMachine(RuleBasedStateMachine):
         self._queues = [f"{self._name}-a", f"{self._name}-b"]
         self._before = self._stats()
 
-    @initialize(waiting=st.lists(_WHERE, min_size=2, max_size=5))
+    @initialize(waiting=st.lists(_WHERE, min_size=4, max_size=6))
     def open(self, waiting: list[tuple[int, int]]) -> None:
         """Begin with what most steps need, or most of them would find nothing to do."""
         for _ in range(_WORKERS):
@@ -92,6 +95,7 @@ class AdapterMachine(RuleBasedStateMachine):
 
     # Jobs
 
+    @precondition(lambda machine: len(machine.model.alive) < _ENOUGH)
     @rule(where=_WHERE, delay=_DELAY)
     def enqueue(self, where: tuple[int, int], delay: float) -> None:
         now = self._tick()
@@ -101,61 +105,56 @@ class AdapterMachine(RuleBasedStateMachine):
         self.model.enqueue(job, now + delay, now)
 
     @precondition(_some(State.ENQUEUED))
-    @rule(worker=_ANY, queues=_QUEUES, limit=st.integers(1, 4))
-    def claim(self, worker: int, queues: list[int], limit: int) -> None:
-        self._claim(worker, queues, limit)
-
-    @precondition(_some(State.ENQUEUED))
-    @rule(worker=_ANY, queues=_QUEUES, ends=st.lists(_END, min_size=1, max_size=3))
-    def work(self, worker: int, queues: list[int], ends: list[End]) -> None:
-        """Claim and settle."""
-        claims = self._claim(worker, queues, len(ends))
+    @rule(worker=_ANY, queues=_QUEUES, limit=st.integers(1, 4), ends=st.lists(_END, max_size=2))
+    def work(self, worker: int, queues: list[int], limit: int, ends: list[End]) -> None:
+        """Claim, and settle what came first; the rest is held on to."""
+        name, served = self._worker(worker), [self._queues[queue] for queue in queues]
+        claims = self.adapter.claim(served, limit=limit, worker=name)
+        self._check_order(claims, served, limit)
+        self.model.lend(claims, name)
         self._settle(zip(claims, ends, strict=False))
 
-    @precondition(_some(State.RUNNING))
-    @rule(numbers=st.lists(st.tuples(_ANY, _END), min_size=1, max_size=3))
-    def settle(self, numbers: list[tuple[int, End]]) -> None:
-        held = self.model.held()
-        self._settle((_nth(held, number), end) for number, end in numbers)
+    @precondition(_some(State.ENQUEUED))
+    @rule(worker=_ANY, queues=_QUEUES, limit=st.integers(2, 4))
+    def prefetch(self, worker: int, queues: list[int], limit: int) -> None:
+        """Claim and settle nothing yet: most other steps need somebody who holds jobs."""
+        self.work(worker, queues, limit, [])
 
-    @precondition(lambda machine: machine.model.spent)
-    @rule(numbers=st.lists(st.tuples(_ANY, _END), min_size=1, max_size=3), held=_END)
-    def settle_late(self, numbers: list[tuple[int, End]], held: End) -> None:
-        """Stale claims, and one of a good one among them."""
-        stale = [(_nth(self.model.spent, number), end) for number, end in numbers]
-        self._settle([*stale, *((claim, held) for claim in self.model.held()[:1])])
+    @precondition(lambda machine: machine.model.spent or machine.model.size(State.RUNNING))
+    @rule(late=st.lists(st.tuples(_ANY, _END), max_size=2), ends=st.lists(_END, max_size=2))
+    def settle(self, late: list[tuple[int, End]], ends: list[End]) -> None:
+        """Settle in one batch what is held and what is not any more."""
+        spent = self.model.spent[-_RECENT:]
+        stale = [(_nth(spent, number), end) for number, end in late if spent]
+        self._settle([*stale, *zip(self.model.held(), ends, strict=False)])
 
     # Workers
 
+    @precondition(_some(State.RUNNING))
     @rule(worker=_ANY, spent=_ANY, supervised=st.booleans())
     def beat(self, worker: int, spent: int, supervised: bool) -> None:
+        """Named are what the worker holds, what others hold, and something settled long ago."""
         name = self._worker(worker)
         before = beats(self.adapter, name)
-        stale = [_nth(self.model.spent, spent)] if self.model.spent else []
-        claims = None if supervised else [*self.model.held(name), *stale]
-        beat = self.adapter.beat(name, lease=30.0, claims=claims)
-        assert (beat.registered, [*beat.lost]) == (True, [] if supervised else stale)
+        claims = [*self.model.held(), *self.model.spent[-_RECENT:][spent : spent + 1]]
+        named = None if supervised else claims
+        beat = self.adapter.beat(name, lease=30.0, claims=named)
+        held = claims if supervised else self.model.held(name)
+        assert beat.registered
+        assert [*beat.lost] == [claim for claim in claims if claim not in held]
         assert beats(self.adapter, name) != before
 
-    @rule(worker=_ANY, counter=st.sampled_from(["right", "none", "moved"]))
-    def recover(self, worker: int, counter: str) -> None:
-        dead, to = self._worker(worker), self._worker(worker + 1)
-        seen = None if counter == "none" else beats(self.adapter, dead)
-        if counter == "moved":
-            self.adapter.beat(dead, lease=30.0, claims=None)
-        recovered = self.adapter.recover(dead, to=to, beat=seen)
-        if counter == "moved":
-            assert recovered == []
-            return
-        assert sorted(ids(recovered)) == sorted(ids(self.model.held(dead)))
-        self.model.lend(recovered, to)
-        self._leave(dead)
-        self._come()
-
-    @rule(worker=_ANY)
-    def retire(self, worker: int) -> None:
-        self._retire(self._worker(worker))
-        self._come()
+    @precondition(_some(State.RUNNING))
+    @rule(number=_ANY, heir=_ANY, how=st.sampled_from(["retire", "seen", "unseen", "moved"]))
+    def leave(self, number: int, heir: int, how: str) -> None:
+        """A worker that holds jobs retires, or is recovered with or without its counter."""
+        name = self._holder(number)
+        if how == "retire":
+            self._retire(name)
+        else:
+            self._recover(name, _nth(sorted(self.model.workers - {name}), heir), how)
+        if name not in self.model.workers:
+            self._come()
 
     # The rest of the world
 
@@ -205,8 +204,7 @@ class AdapterMachine(RuleBasedStateMachine):
         claims = claim(self.adapter, last, *self._queues)
         self.adapter.settle([Ack(each) for each in claims])
         self.adapter.retire(last)
-        alive = [job for job in self.model.jobs.values() if job.state is not State.DEAD]
-        assert sorted(ids(claims)) == sorted(job.payload.id for job in alive)
+        assert sorted(ids(claims)) == sorted(job.payload.id for job in self.model.alive)
         for each in claims:
             assert same_job(each.payload, self.model.jobs[each.payload.id].payload)
 
@@ -224,7 +222,7 @@ class AdapterMachine(RuleBasedStateMachine):
             _settlement(claim, end, self._place(end.where), now) for claim, end in ends.values()
         ]
         answer = self.adapter.settle(batch)
-        stale = [each.claim for each in batch if not self.model.settle(each)]
+        stale = [each.claim for each in batch if not self.model.settle(each, now)]
         assert sorted(each.receipt for each in answer) == sorted(each.receipt for each in stale)
 
     def _check_order(self, claims: list[Claim], queues: list[str], limit: int) -> None:
@@ -243,10 +241,26 @@ class AdapterMachine(RuleBasedStateMachine):
     def _worker(self, number: int) -> str:
         return _nth(sorted(self.model.workers), number)
 
+    def _holder(self, number: int) -> str:
+        """One of the workers that hold a job."""
+        return _nth([name for name in sorted(self.model.workers) if self.model.held(name)], number)
+
     def _retire(self, worker: str) -> None:
         assert self.adapter.retire(worker) == len(self.model.held(worker))
         self.model.retire(worker)
-        self._leave(worker)
+        self._stays_out(worker)
+
+    def _recover(self, worker: str, heir: str, how: str) -> None:
+        seen = None if how == "unseen" else beats(self.adapter, worker)
+        if how == "moved":
+            self.adapter.beat(worker, lease=30.0, claims=None)
+        recovered = self.adapter.recover(worker, to=heir, beat=seen)
+        if how == "moved":
+            assert recovered == []
+        else:
+            assert sorted(ids(recovered)) == sorted(ids(self.model.held(worker)))
+            self.model.recover(worker, recovered, heir)
+            self._stays_out(worker)
 
     def _pause(self, queues: set[str]) -> None:
         if isinstance(self.adapter, SupportsPause):
@@ -259,9 +273,7 @@ class AdapterMachine(RuleBasedStateMachine):
     def _come(self) -> None:
         self.model.workers.add(register(self.adapter, f"{self._name}-{next(self._numbers)}"))
 
-    def _leave(self, worker: str) -> None:
-        """Who is gone stays out."""
-        self.model.workers.discard(worker)
+    def _stays_out(self, worker: str) -> None:
         with suppress(LeaseLost):
             self.adapter.claim(self._queues, limit=1, worker=worker)
             raise AssertionError("a worker that is gone could claim")

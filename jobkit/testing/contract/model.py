@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from itertools import count
 
 from jobkit.adapter import (
     Ack,
@@ -28,7 +27,7 @@ class Age(IntEnum):
     """What is known of a job's place among its equals."""
 
     RETURNED = 0  # before all that never was claimed
-    PLAIN = 1  # by its rank
+    PLAIN = 1  # by the moment it was enqueued
     OPEN = 2  # the protocol leaves it to the store
 
 
@@ -38,7 +37,7 @@ class ModelJob:
 
     payload: Payload
     state: State
-    rank: int
+    since: float
     age: Age = Age.PLAIN
     due: float = 0.0
     claim: Claim | None = None
@@ -58,7 +57,7 @@ class ModelJob:
             return self.priority < other.priority
         if Age.OPEN in (self.age, other.age) or self.age is other.age is Age.RETURNED:
             return True
-        return (self.age, self.rank) < (other.age, other.rank)
+        return (self.age, self.since) <= (other.age, other.since)
 
     def waiting(self, state: State = State.ENQUEUED) -> ModelJob:
         """The job with no worker."""
@@ -73,13 +72,18 @@ class Model:
     workers: set[str] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
     spent: list[Claim] = field(default_factory=list)
+    receipts: set[str] = field(default_factory=set)
     processed: int = 0
     failed: int = 0
-    _ranks: count[int] = field(default_factory=count)
+
+    @property
+    def alive(self) -> list[ModelJob]:
+        """Every job that may still run."""
+        return [job for job in self.jobs.values() if job.state is not State.DEAD]
 
     def enqueue(self, payload: Payload, due: float, now: float) -> None:
         state = State.SCHEDULED if due > now else State.ENQUEUED
-        self.jobs[payload.id] = ModelJob(payload, state, next(self._ranks), due=due)
+        self.jobs[payload.id] = ModelJob(payload, state, since=now, due=due)
 
     def claimable(self, queue: str) -> list[ModelJob]:
         return [
@@ -90,6 +94,8 @@ class Model:
 
     def lend(self, claims: Sequence[Claim], worker: str) -> None:
         for claim in claims:
+            assert claim.receipt not in self.receipts, "a receipt was given twice"
+            self.receipts.add(claim.receipt)
             job = self.jobs[claim.payload.id]
             if job.claim is not None:
                 self.spent.append(job.claim)
@@ -105,7 +111,7 @@ class Model:
             if job.claim is not None and worker in (None, job.worker)
         ]
 
-    def settle(self, settlement: Settlement) -> bool:
+    def settle(self, settlement: Settlement, now: float) -> bool:
         """Apply it; False if the claim is stale, and then nothing changed."""
         job = self.jobs.get(settlement.claim.payload.id)
         if job is None or job.claim is None or job.claim.receipt != settlement.claim.receipt:
@@ -113,7 +119,7 @@ class Model:
         self._count(settlement)
         if not isinstance(settlement, Checkpoint):
             self.spent.append(job.claim)
-        after = self._after(job, settlement)
+        after = self._after(job, settlement, now)
         if after is None:
             del self.jobs[job.payload.id]
         else:
@@ -122,7 +128,11 @@ class Model:
 
     def retire(self, worker: str) -> None:
         for claim in self.held(worker):
-            self.settle(Release(claim))
+            self.settle(Release(claim), now=0.0)
+        self.workers.discard(worker)
+
+    def recover(self, worker: str, recovered: Sequence[Claim], heir: str) -> None:
+        self.lend(recovered, heir)
         self.workers.discard(worker)
 
     def promote(self, now: float) -> int:
@@ -139,7 +149,7 @@ class Model:
     def size(self, state: State) -> int:
         return sum(job.state is state for job in self.jobs.values())
 
-    def _after(self, job: ModelJob, settlement: Settlement) -> ModelJob | None:
+    def _after(self, job: ModelJob, settlement: Settlement, now: float) -> ModelJob | None:
         match settlement:
             case Ack():
                 return None
@@ -150,25 +160,26 @@ class Model:
             case Release():
                 return replace(job.waiting(), age=Age.RETURNED)
             case Requeue():
-                return self._requeued(job, settlement)
-
-    def _requeued(self, job: ModelJob, settlement: Requeue) -> ModelJob:
-        after = replace(
-            job.waiting(settlement.state),
-            payload=settlement.payload,
-            rank=next(self._ranks),
-            age=Age.PLAIN,
-            due=settlement.payload.scheduled_at or 0.0,
-        )
-        if not settlement.head or settlement.state is not State.ENQUEUED:
-            return after
-        stays = (after.queue, after.priority) == (job.queue, job.priority)
-        return replace(after, age=Age.RETURNED if stays else Age.OPEN)
+                return _requeued(job, settlement, now)
 
     def _count(self, settlement: Settlement) -> None:
         if isinstance(settlement, Ack | Requeue | Bury) and settlement.tally is not Tally.NEITHER:
             self.processed += 1
             self.failed += settlement.tally is Tally.FAILED
+
+
+def _requeued(job: ModelJob, settlement: Requeue, now: float) -> ModelJob:
+    after = replace(
+        job.waiting(settlement.state),
+        payload=settlement.payload,
+        since=now,
+        age=Age.PLAIN,
+        due=settlement.payload.scheduled_at or now,
+    )
+    if not settlement.head or settlement.state is not State.ENQUEUED:
+        return after
+    stays = (after.queue, after.priority) == (job.queue, job.priority)
+    return replace(after, age=Age.RETURNED if stays else Age.OPEN)
 
 
 def same_job(one: Payload, other: Payload) -> bool:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -15,12 +15,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from jobkit.errors import AdapterError
 from jobkit_sql.dialects.sqlite.faults import explained
 from jobkit_sql.dialects.sqlite.gate import Gate
+from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently
 from jobkit_sql.dialects.sqlite.watch import Watch
 
-__all__ = ["BUSY_TIMEOUT", "Connections"]
-
-BUSY_TIMEOUT: Final = 5.0
-"""Seconds a writer waits for its turn among the process's threads, then for other processes."""
+__all__ = ["Connections"]
 
 
 class Connections:
@@ -28,20 +26,22 @@ class Connections:
 
     def __init__(self, url: URL, file: Path) -> None:
         self._file = file
-        self._engine = _engine(url, file)
+        self._readers = _engine(url, file, timeout=BUSY_TIMEOUT)
+        # Waiting for a lock is ours too, see `execute_patiently`.
+        self._writers = _engine(url, file, timeout=0.0)
         self._gate = Gate(self.close)
-        self._watch = Watch(self._engine, self._gate)
+        self._watch = Watch(self._readers, self._gate)
         self._turn = threading.RLock()
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        with self._gate, self._engine.connect() as connection:
+        with self._gate, self._readers.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        with self._in_turn(), self._gate, self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self._in_turn(), self._gate, self._writers.connect() as connection:
+            execute_patiently(connection, "BEGIN IMMEDIATE")
             yield connection
             connection.commit()
 
@@ -54,11 +54,12 @@ class Connections:
 
     def close(self) -> None:
         self._watch.close()
-        self._engine.dispose()
+        self._readers.dispose()
+        self._writers.dispose()
 
     @contextmanager
     def _in_turn(self) -> Generator[None]:
-        """One writer of this process after the other: SQLite would let them sleep ever longer."""
+        """One writer of this process after the other: a lock wakes the next, SQLite does not."""
         # A job's time limit may raise in this thread between the acquire and what follows it, so
         # the acquire stands inside the try, and releasing what is not ours is no error.
         try:
@@ -73,7 +74,7 @@ class Connections:
                 self._turn.release()
 
 
-def _engine(url: URL, file: Path) -> Engine:
+def _engine(url: URL, file: Path, *, timeout: float) -> Engine:
     def connect(_: object, __: object, arguments: list[Any], options: dict[str, Any]) -> Any:
         return _connect(file, *arguments, **options)
 
@@ -81,7 +82,7 @@ def _engine(url: URL, file: Path) -> Engine:
         url,
         connect_args={
             "isolation_level": None,
-            "timeout": BUSY_TIMEOUT,
+            "timeout": timeout,
             "check_same_thread": False,
         },
         pool_timeout=BUSY_TIMEOUT,

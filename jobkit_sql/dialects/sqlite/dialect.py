@@ -27,8 +27,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from jobkit.errors import ConfigurationError
 from jobkit_sql.dialect import Database
-from jobkit_sql.dialects.sqlite.connections import BUSY_TIMEOUT, Connections
+from jobkit_sql.dialects.sqlite.connections import Connections
 from jobkit_sql.dialects.sqlite.faults import code_of, explained
+from jobkit_sql.dialects.sqlite.patience import execute_patiently
 
 __all__ = ["Sqlite"]
 
@@ -51,17 +52,13 @@ class Sqlite:
         return Connections(self._url, self._file)
 
     def prepare(self, connection: Connection) -> None:
-        deadline = time.monotonic() + BUSY_TIMEOUT
-        while connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
-            try:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            except OperationalError as error:
-                if code_of(error).startswith("SQLITE_READONLY"):
-                    return
-                # Here SQLite does not wait for the others, whatever its busy time-out says.
-                if not code_of(error).startswith("SQLITE_BUSY") or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.005)
+        if connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal":
+            return
+        try:
+            execute_patiently(connection, "PRAGMA journal_mode=WAL")
+        except OperationalError as error:
+            if not code_of(error).startswith("SQLITE_READONLY"):
+                raise
 
     def time(self, database: Database) -> float:
         del database  # the file is on this machine
@@ -103,7 +100,9 @@ def _check(url: URL) -> None:
         )
     unknown = sorted(set(url.query) - _OPTIONS)
     if unknown and not _is_uri(url):
-        raise ConfigurationError(f"the SQLite URL has unknown options: {', '.join(unknown)}")
+        raise ConfigurationError(
+            f"the SQLite URL has options that jobkit does not take: {', '.join(unknown)}"
+        )
 
 
 def _is_uri(url: URL) -> bool:

@@ -67,7 +67,11 @@ def _open_all() -> None:
         gate.open()
 
 
-# The child makes new gates with its new connections: the locks of these may be held by threads
-# that it does not have.
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(before=_shut_all, after_in_parent=_open_all)
+    os.register_at_fork(
+        before=_shut_all,
+        after_in_parent=_open_all,
+        # Left shut, and forgotten: their locks may be held by threads that a child does not have.
+        # It makes new gates with its new connections.
+        after_in_child=_gates.clear,
+    )

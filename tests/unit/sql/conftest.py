@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobkit.testing import ManualClock
-from jobkit.testing.contract.support import register
 from jobkit_sql import SqlAdapter
+from tests.unit.sql.support import register
 
 
 @pytest.fixture

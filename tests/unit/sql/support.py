@@ -6,16 +6,78 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event
 
+from jobkit.adapter import Claim
+from jobkit.capabilities import StoredJob
+from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
 
+T = TypeVar("T")
+
 NOBODY = 65534
+ROOT = Path(__file__).parents[3]
+
+
+def payload(**fields: Any) -> Payload:
+    """A job as the core writes it, with these fields changed; None leaves one out."""
+    usual = {"class": "Job", "args": [1, "two"], "jid": new_id(), "queue": "default", "v": 1}
+    return Payload.of(usual | fields)
+
+
+def enqueue(adapter: SqlAdapter, **fields: Any) -> Payload:
+    """Store one job with these fields."""
+    job = payload(**fields)
+    adapter.enqueue([job])
+    return job
+
+
+def register(adapter: SqlAdapter, worker: str) -> str:
+    adapter.beat(worker, lease=30, claims=[], register=True)
+    return worker
+
+
+def claim(adapter: SqlAdapter, worker: str, *queues: str, limit: int = 1000) -> list[Claim]:
+    """Claim from these queues; without any, from `default`."""
+    return adapter.claim(queues or ("default",), limit=limit, worker=worker)
+
+
+def claim_one(adapter: SqlAdapter, worker: str, *queues: str) -> Claim:
+    """Claim the next job, which must be there."""
+    [only] = claim(adapter, worker, *queues, limit=1)
+    return only
+
+
+def ids(jobs: Iterable[Claim | StoredJob]) -> list[str]:
+    return [job.payload.id for job in jobs]
+
+
+def peek(adapter: SqlAdapter, *queues: str) -> list[str]:
+    """The ids of what could be claimed now, in order: claimed, and given back."""
+    probe = register(adapter, new_id())
+    found = ids(claim(adapter, probe, *queues))
+    adapter.retire(probe)
+    return found
+
+
+def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """Make the calls in threads that start at the same moment; what they return, in order."""
+    waiting = [*calls]
+    start = threading.Barrier(len(waiting))
+
+    def run(call: Callable[[], T]) -> T:
+        start.wait(10)
+        return call()
+
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        return [*pool.map(run, waiting)]
 
 
 def run(script: str, *arguments: object, timeout: float = 30) -> str:
@@ -25,6 +87,7 @@ def run(script: str, *arguments: object, timeout: float = 30) -> str:
         capture_output=True,
         text=True,
         timeout=timeout,
+        cwd=ROOT,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -32,7 +95,7 @@ def run(script: str, *arguments: object, timeout: float = 30) -> str:
 
 
 @contextmanager
-def as_nobody() -> Iterator[None]:
+def as_nobody() -> Generator[None]:
     """Be a user whom permissions bind, as root is not."""
     before = os.geteuid()
     if before == 0:
@@ -44,7 +107,7 @@ def as_nobody() -> Iterator[None]:
 
 
 @contextmanager
-def readable_by_all(directory: Path) -> Iterator[None]:
+def readable_by_all(directory: Path) -> Generator[None]:
     """The directory reachable for every user; pytest makes it for its own only."""
     closed = [each for each in (directory, *directory.parents) if not each.stat().st_mode & 0o005]
     modes = {each: each.stat().st_mode for each in closed}
@@ -58,7 +121,7 @@ def readable_by_all(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def statements(adapter: SqlAdapter) -> Iterator[list[tuple[Connection, str, Any]]]:
+def statements(adapter: SqlAdapter) -> Generator[list[tuple[Connection, str, Any]]]:
     """Collects what is executed on any engine meanwhile."""
     seen: list[tuple[Connection, str, Any]] = []
 

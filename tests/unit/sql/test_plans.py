@@ -10,9 +10,8 @@ import pytest
 from jobkit.adapter import Ack, State
 from jobkit.capabilities import JobFilter
 from jobkit.testing import ManualClock
-from jobkit.testing.contract.support import claim, enqueue, ids, promote, register
 from jobkit_sql import SqlAdapter
-from tests.unit.sql.support import statements
+from tests.unit.sql.support import claim, enqueue, ids, register, statements
 
 Act = Callable[[SqlAdapter, ManualClock], object]
 
@@ -59,7 +58,8 @@ def work(adapter: SqlAdapter, clock: ManualClock) -> None:
 
 def upkeep(adapter: SqlAdapter, clock: ManualClock) -> None:
     clock.advance(60)
-    assert promote(adapter, limit=7) == 40
+    promoted = [adapter.maintain(limit=7).promoted for _ in range(7)]
+    assert promoted == [7, 7, 7, 7, 7, 5, 0]
 
 
 def leave(adapter: SqlAdapter, clock: ManualClock) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
@@ -9,13 +10,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, make_url
 
 from jobkit.errors import AdapterError
-from jobkit.testing.contract.competitors import at_once
-from jobkit.testing.contract.support import enqueue, peek
 from jobkit_sql import SqlAdapter
+from jobkit_sql.dialects.sqlite import Sqlite
+from jobkit_sql.store import Store
 from jobkit_sql.tables import metadata
+from tests.unit.sql.support import at_once, enqueue, peek
 
 
 def start(url: str) -> list[str]:
@@ -64,6 +66,21 @@ def test_adapters_of_one_process_that_start_at_once_do_too(
     assert adapters[0].stats().enqueued == 8
 
 
+def test_a_first_use_waits_for_others_that_write(file: Path, url: str) -> None:
+    """SQLite's busy time-out does not hold for the change to a write-ahead log."""
+    with (
+        closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other,
+        closing(SqlAdapter(url)) as adapter,
+    ):
+        other.execute("CREATE TABLE mine (a)")
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.1, other.execute, ["ROLLBACK"])
+        end.start()
+        enqueue(adapter)
+        end.join()
+        assert adapter.stats().enqueued == 1
+
+
 def test_a_schema_from_the_future_is_refused(
     raw: sqlite3.Connection, connect: Callable[[], SqlAdapter]
 ) -> None:
@@ -75,6 +92,22 @@ def test_a_schema_from_the_future_is_refused(
         late.migrate()
     assert late.check() == ["the database has jobkit schema 7, this jobkit knows 1: upgrade jobkit"]
     assert late.schema_version() == 7
+
+
+class OnAServer(Sqlite):
+    """As a database is that the application shares with others."""
+
+    embedded = False
+
+
+def test_a_server_is_migrated_only_when_told(url: str) -> None:
+    store = Store(OnAServer(make_url(url)))
+    with pytest.raises(AdapterError, match="run `jobkit db migrate`"), store.reading():
+        pass
+    assert store.migrate() == ["0001_initial"]
+    with store.reading() as connection:
+        assert store.schema.version(connection) == 1
+    store.close()
 
 
 def test_the_tables_are_those_the_statements_are_written_for(

@@ -11,10 +11,9 @@ import pytest
 
 from jobkit.adapter import Ack
 from jobkit.errors import AdapterError, JobTimeout
-from jobkit.testing.contract.competitors import at_once
-from jobkit.testing.contract.support import claim, enqueue, payload, register
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.sqlite import connections
+from tests.unit.sql.support import at_once, claim, enqueue, payload, register
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from sqlalchemy import create_engine
 from jobkit.adapter import Retention
 from jobkit.errors import ConfigurationError
 from jobkit.testing import ManualClock
-from jobkit.testing.contract.support import enqueue, peek
 from jobkit_sql import SqlAdapter
+from tests.unit.sql.support import enqueue, peek
 
 
 def test_nothing_is_opened_before_it_is_needed(file: Path, url: str) -> None:
@@ -52,7 +52,7 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_secrets(url: str) -> N
 
 
 def test_an_option_sqlite_does_not_know_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="unknown options: timeuot"):
+    with pytest.raises(ConfigurationError, match="options that jobkit does not take: timeuot"):
         SqlAdapter(f"{url}?timeuot=3")
 
 
