@@ -10,8 +10,11 @@ from weakref import WeakSet
 
 __all__ = ["Gate"]
 
-_PATIENCE: Final = 2.0
-"""Seconds a fork waits for connections that are in use; then it happens all the same."""
+_PATIENCE: Final = 10.0
+"""Seconds a fork waits for connections that are in use; then it happens all the same.
+
+Longer than a writer waits for other processes and for a slow disk.
+"""
 
 
 class Gate:
