@@ -180,11 +180,11 @@ class Filtering(Placing):
     def test_filters_are_combined(
         self, inspector: SupportsInspect, state: State, place: Place
     ) -> None:
-        place(state, queue="mail", args=["ada"], **{"class": "Other"})
+        place(state, queue="mail", args=["grace"], **{"class": "Other"})
         place(state, queue="mail", args=["bob"], **{"class": "Mail"})
-        place(state, queue="slow", args=["ada"], **{"class": "Mail"})
-        wanted = place(state, queue="mail", args=["ada"], **{"class": "Mail"})
-        where = JobFilter(queue="mail", job="Mail", text="ada")
+        place(state, queue="slow", args=["grace"], **{"class": "Mail"})
+        wanted = place(state, queue="mail", args=["grace"], **{"class": "Mail"})
+        where = JobFilter(queue="mail", job="Mail", text="grace")
         assert _found(inspector, state, where) == [wanted]
 
     def test_filtered_jobs_come_in_pages_too(
