@@ -2,8 +2,8 @@
 
     python -m tests.contract.seeded_faults
 
-prints how many tests of its group catch each fault, whether the model catches it too, and the
-first test that does. Ends with 1 if a fault gets away, or if the sound adapter is accused.
+prints for each fault how many tests of its group fail, whether the model must notice it too, and
+the first test that does. Ends with 1 if a fault gets away, or if the sound adapter is accused.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Verdicts:
             self.failed[suspect].append(f"{group.removeprefix('Test')}: {test}")
 
 
-def sentence(fault: Fault, failed: list[str]) -> tuple[bool, str]:
-    """Whether the verdict is right, and a line that says why."""
-    caught = [test for test in failed if not test.startswith(MODEL)]
-    right = not failed if fault is SOUND else bool(caught)
-    model = "and the model" if len(caught) < len(failed) else ""
-    verdict = "right" if right else "WRONG"
-    return right, f"{verdict}  {fault.name:56}{len(caught):3} {model:14} {' '.join(caught[:1])}"
+def verdict(fault: Fault, failed: list[str]) -> tuple[bool, str]:
+    """Whether it was caught by all who must, or by none if there is nothing to catch; a line."""
+    group = [test for test in failed if not test.startswith(MODEL)]
+    model = len(failed) > len(group)
+    right = not failed if fault is SOUND else bool(group) and model is fault.model
+    word, also = "right" if right else "WRONG", "and the model" if model else ""
+    return right, f"{word}  {fault.name:56}{len(group):3} {also:14} {' '.join(group[:1])}"
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def main() -> int:
     pytest.main([*_OPTIONS, str(suspects)], plugins=[verdicts])
     wrong = 0
     for name, fault in SUSPECTS.items():
-        right, line = sentence(fault, verdicts.failed[name])
+        right, line = verdict(fault, verdicts.failed[name])
         wrong += not right
         print(line)
     print(f"{len(FAULTS)} faults, {wrong} wrong verdicts")

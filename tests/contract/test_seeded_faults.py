@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_every_seeded_fault_is_caught() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.contract.seeded_faults"],

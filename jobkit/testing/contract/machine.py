@@ -208,13 +208,6 @@ class AdapterMachine(RuleBasedStateMachine):
         for each in claims:
             assert same_job(each.payload, self.model.jobs[each.payload.id].payload)
 
-    def _claim(self, worker: int, queues: list[int], limit: int) -> list[Claim]:
-        name, served = self._worker(worker), [self._queues[queue] for queue in queues]
-        claims = self.adapter.claim(served, limit=limit, worker=name)
-        self._check_order(claims, served, limit)
-        self.model.lend(claims, name)
-        return claims
-
     def _settle(self, chosen: Iterable[tuple[Claim, End]]) -> None:
         now = self._tick()
         ends = {claim.receipt: (claim, end) for claim, end in chosen}
