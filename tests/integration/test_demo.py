@@ -36,14 +36,18 @@ def folder(tmp_path: Path) -> Path:
     """Files with known words: two good ones, one flaky, one that is no text, one that is none."""
     folder = tmp_path / "files"
     (folder / "deeper").mkdir(parents=True)
-    good = (folder / f"good{number}.txt" for number in count())
-    flaky = (folder / f"flaky{number}.md" for number in count())
-    next(file for file in good if not is_flaky(file)).write_text("One two two\nthree THREE three\n")
-    next(file for file in flaky if is_flaky(file)).write_text("four, four: four; four!")
-    (folder / "deeper" / "code.py").write_text("two_three = 'É'", "utf-8")
-    (folder / "broken.rst").write_bytes(b"\xff\xfe\xfa one one one one one")
+    named(folder, "good", ".txt").write_text("One two two\nthree THREE three\n")
+    named(folder, "flaky", ".md", flaky=True).write_text("four, four: four; four!")
+    named(folder / "deeper", "code", ".py").write_text("two_three = 'É'", "utf-8")
+    named(folder, "broken", ".rst").write_bytes(b"\xff\xfe\xfa one one one one one")
     (folder / "picture.png").write_text("one one one one one")
     return folder
+
+
+def named(folder: Path, stem: str, kind: str, *, flaky: bool = False) -> Path:
+    """A file that the demo finds flaky, or does not: it goes by the whole path, new every time."""
+    files = (folder / f"{stem}{number}{kind}" for number in count())
+    return next(file for file in files if is_flaky(file) is flaky)
 
 
 def demo(*arguments: object, temporary: Path) -> subprocess.CompletedProcess[str]:
