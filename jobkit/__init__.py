@@ -24,6 +24,7 @@ from jobkit.callbacks import (
     on_exhausted,
 )
 from jobkit.capabilities import DayStats, QueueInfo, Stats, WorkerInfo
+from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
     AdapterError,
@@ -92,6 +93,8 @@ __all__ = [
     "PayloadTooLarge",
     "QueueInfo",
     "RecordNotFound",
+    "RecurringInfo",
+    "RecurringRun",
     "RetryJob",
     "SerializationError",
     "SnoozeJob",
@@ -121,6 +124,7 @@ __all__ = [
     "on_error",
     "on_exhausted",
     "perform_all_later",
+    "recurring",
     "register_serializer",
     "rescue_from",
     "retry_on",

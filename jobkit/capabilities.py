@@ -18,12 +18,14 @@ __all__ = [
     "Move",
     "QueueInfo",
     "Stats",
+    "StoredEntry",
     "StoredJob",
     "StoredPage",
     "SupportsInspect",
     "SupportsManage",
     "SupportsMigrations",
     "SupportsPause",
+    "SupportsTicks",
     "SupportsWait",
     "WorkerInfo",
     "require",
@@ -124,6 +126,23 @@ class Move:
     state: State
 
 
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A recurring entry as it lies in the store.
+
+    `text` is the entry, opaque to the adapter; `owner` names who keeps it there. `last` is the
+    latest tick that was enqueued, or when the entry began anew (wall time in seconds);
+    `runs` the latest ticks that were enqueued with the ids of their jobs, newest first.
+    """
+
+    name: str
+    text: str
+    owner: str
+    last: float
+    paused: bool = False
+    runs: tuple[tuple[float, str], ...] = ()
+
+
 class SupportsWait(ABC):
     """Can wait for work without asking over and over."""
 
@@ -201,6 +220,39 @@ class SupportsPause(ABC):
     @abstractmethod
     def resume(self, queue: str) -> None:
         """Let the queue be claimed from again."""
+
+
+class SupportsTicks(ABC):
+    """Can keep recurring entries, and enqueue each of their ticks once."""
+
+    @abstractmethod
+    def entries(self) -> tuple[float, list[StoredEntry]]:
+        """The store's wall time in seconds, and all entries by name."""
+
+    @abstractmethod
+    def put_entry(self, name: str, text: str, owner: str, *, anew: bool = False) -> None:
+        """Keep an entry under its name, in place of what was kept there.
+
+        Of a new one, and with `anew` of any, no tick before now comes.
+        """
+
+    @abstractmethod
+    def remove_entry(self, name: str) -> bool:
+        """Forget an entry; False when there is none."""
+
+    @abstractmethod
+    def pause_entry(self, name: str, *, paused: bool) -> bool:
+        """Have an entry not tick, or tick again; what was missed meanwhile is over.
+
+        False when there is none.
+        """
+
+    @abstractmethod
+    def tick(self, name: str, at: float, payload: Payload) -> bool:
+        """In one step record the tick `at` of an entry and enqueue its job; True when done here.
+
+        Nothing happens when the entry is paused or gone, or its latest tick is not before `at`.
+        """
 
 
 class SupportsMigrations(ABC):

@@ -14,6 +14,7 @@ _COMMANDS = {
     "jobs": "List, show and change jobs; enqueue one.",
     "queues": "List, pause, resume and clear queues.",
     "workers": "List, quiet and stop workers.",
+    "cron": "List, run, pause and resume recurring jobs.",
     "stats": "Show totals and sizes.",
     "check": "Tell what is wrong with configuration, stores, schema and imports.",
     "db": "Create, check and print the schema of a SQL store.",

@@ -10,6 +10,7 @@ from jobkit import backends, jobs, settings
 from jobkit.cli import logs
 from jobkit.cli.application import app_option, import_modules
 from jobkit.cli.options import Store, setting_option, store_options
+from jobkit.entries import own_entries
 from jobkit.errors import ConfigurationError
 from jobkit.settings import Queues, Settings
 from jobkit.worker import WorkerOptions, leave, run_process
@@ -90,10 +91,12 @@ def command(store: Store, /, *, imports: tuple[str, ...], burst: bool, **flags: 
     # The application may have configured more.
     after = settings.current()
     logs.set_up(after.log_level, after.log_format)
-    leave(run_process(backends.get_adapter(store.backend), _options(after, burst=burst)))
+    options = _options(after, burst=burst, backend=store.backend)
+    own_entries(store.backend)  # a mistake in one is better noticed now
+    leave(run_process(backends.get_adapter(store.backend), options))
 
 
-def _options(configured: Settings, *, burst: bool) -> WorkerOptions:
+def _options(configured: Settings, *, burst: bool, backend: str) -> WorkerOptions:
     """How the worker is to work. Raises ConfigurationError for what is not offered yet."""
     queues = configured.queues or Queues(tuple(jobs.constant_queues()))
     _refuse("queues", "reserving threads for a queue", asked=bool(queues.reserved))
@@ -107,6 +110,8 @@ def _options(configured: Settings, *, burst: bool) -> WorkerOptions:
         boot_timeout=configured.boot_timeout,
         burst=burst,
         max_jobs=configured.max_jobs,
+        backend=backend,
+        application=" ".join(configured.imports) or "code",
     )
 
 

@@ -21,6 +21,7 @@ from jobkit.capabilities import (
     require,
 )
 from jobkit.clock import SYSTEM, Clock
+from jobkit.entries import RecurringEntries, RecurringInfo
 from jobkit.errors import PayloadError
 from jobkit.inspection.info import JobInfo, Page, info_of
 from jobkit.jobs.options import When, moment_seconds
@@ -152,6 +153,22 @@ class Inspector:
     def clear(self, queue: str) -> int:
         """Remove all enqueued jobs of the queue; their number."""
         return self._managing.clear(queue)
+
+    def recurring(self) -> list[RecurringInfo]:
+        """The recurring entries, by name."""
+        return RecurringEntries(self._adapter).list()
+
+    def run_recurring(self, name: str) -> str | None:
+        """Enqueue an entry's job once, out of turn; its id, None when middleware stopped it."""
+        return RecurringEntries(self._adapter).run_now(name)
+
+    def pause_recurring(self, name: str) -> bool:
+        """Have an entry not tick until it is resumed; False when there is none."""
+        return RecurringEntries(self._adapter).pause(name)
+
+    def resume_recurring(self, name: str) -> bool:
+        """Let an entry tick again; False when there is none."""
+        return RecurringEntries(self._adapter).resume(name)
 
     def quiet(self, worker_id: str) -> bool:
         """Tell a worker to take no more jobs, for good; False if there is no such worker."""

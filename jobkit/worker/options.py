@@ -14,6 +14,8 @@ class WorkerOptions:
     """Times are seconds. `burst`: leave when the queues are empty; `max_jobs`: after that many.
 
     `boot_timeout` bounds the wait for a store that is away at the start; None waits for ever.
+    `backend` is the store's name in the configuration; `application` names the modules that the
+    worker imported, whose recurring entries it keeps up.
     """
 
     queues: Queues
@@ -23,6 +25,8 @@ class WorkerOptions:
     boot_timeout: float | None = None
     burst: bool = False
     max_jobs: int | None = None
+    backend: str = "default"
+    application: str = "code"
 
     @property
     def beat_every(self) -> float:

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import settings
 
 from jobkit.adapter import Adapter, Retention
-from jobkit.capabilities import SupportsInspect, SupportsManage, SupportsPause, SupportsWait
+from jobkit.capabilities import (
+    SupportsInspect,
+    SupportsManage,
+    SupportsPause,
+    SupportsTicks,
+    SupportsWait,
+)
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract import groups
 from jobkit.testing.contract.support import register
@@ -53,6 +59,7 @@ class AdapterContract:
     TestDeleting = groups.Deleting
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
+    TestTicking = groups.Ticking
     TestWaiting = groups.Waiting
 
     # Everything at once
@@ -134,6 +141,11 @@ class AdapterContract:
     def pauser(self, adapter: Adapter) -> SupportsPause:
         """The adapter, if it can pause queues."""
         return adapter if isinstance(adapter, SupportsPause) else _lacks(adapter, SupportsPause)
+
+    @pytest.fixture
+    def ticker(self, adapter: Adapter) -> SupportsTicks:
+        """The adapter, if it can keep recurring entries."""
+        return adapter if isinstance(adapter, SupportsTicks) else _lacks(adapter, SupportsTicks)
 
 
 def _lacks(adapter: Adapter, capability: type) -> NoReturn:

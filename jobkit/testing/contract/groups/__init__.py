@@ -17,6 +17,7 @@ from jobkit.testing.contract.groups.scheduling import Scheduling
 from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
 from jobkit.testing.contract.groups.tallying import Tallying
+from jobkit.testing.contract.groups.ticking import Ticking
 from jobkit.testing.contract.groups.waiting import Waiting
 from jobkit.testing.contract.groups.working import Working
 
@@ -48,6 +49,7 @@ __all__ = [
     "Separated",
     "Settling",
     "Tallying",
+    "Ticking",
     "Waiting",
     "Working",
 ]
