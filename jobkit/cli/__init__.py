@@ -16,6 +16,7 @@ _COMMANDS = {
     "workers": "List, quiet and stop workers.",
     "cron": "List, run, pause and resume recurring jobs.",
     "stats": "Show totals and sizes.",
+    "dashboard": "Serve the web pages.",
     "check": "Tell what is wrong with configuration, stores, schema and imports.",
     "db": "Create, check and print the schema of a SQL store.",
     "demo": "Count the words of many files, a job for each, and show how that went.",

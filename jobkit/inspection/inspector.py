@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from jobkit.adapter import Enqueues, State
 from jobkit.capabilities import (
@@ -26,7 +26,7 @@ from jobkit.errors import PayloadError
 from jobkit.inspection.info import JobInfo, Page, info_of
 from jobkit.jobs.options import When, moment_seconds
 
-__all__ = ["Inspector"]
+__all__ = ["Filters", "Inspector"]
 
 _SLICE: Final = 500
 _DUE: Final = frozenset({State.SCHEDULED, State.RETRY})
@@ -39,6 +39,15 @@ _FRESH_BUDGET: Final[dict[str, None]] = dict.fromkeys(
     ("retry_count", "exception_executions", "deliveries", "failed_at", "retried_at")
 )
 """What a dead job forgets when it gets another life; the last error stays, to be read."""
+
+
+class Filters(TypedDict, total=False):
+    """Which jobs of a state, as for `Inspector.jobs`; `on_progress` hears how many were changed."""
+
+    queue: str | None
+    job: str | None
+    text: str | None
+    on_progress: Callable[[int], object] | None
 
 
 class Inspector:
@@ -118,29 +127,17 @@ class Inspector:
         at = moment_seconds(when)
         return self._move(self._found(job_id), lambda job: _to_wait(job, at))
 
-    def run_all(
-        self,
-        state: str,
-        *,
-        queue: str | None = None,
-        job: str | None = None,
-        text: str | None = None,
-    ) -> int:
+    def run_all(self, state: str, **filters: Unpack[Filters]) -> int:
         """`run_now` for all jobs in a state that meet the filters, in slices."""
-        pages = self._slices(_state(state), JobFilter(queue, job, text))
-        return sum(self._move(jobs, self._to_run) for jobs in pages)
+        return self._each_slice(state, filters, lambda jobs: self._move(jobs, self._to_run))
 
-    def discard_all(
-        self,
-        state: str,
-        *,
-        queue: str | None = None,
-        job: str | None = None,
-        text: str | None = None,
-    ) -> int:
+    def bury_all(self, state: str, **filters: Unpack[Filters]) -> int:
+        """`bury` for all jobs in a state that meet the filters, in slices."""
+        return self._each_slice(state, filters, lambda jobs: self._move(jobs, _to_bury))
+
+    def discard_all(self, state: str, **filters: Unpack[Filters]) -> int:
         """`discard` for all jobs in a state that meet the filters, in slices."""
-        pages = self._slices(_state(state), JobFilter(queue, job, text))
-        return sum(self._delete(jobs) for jobs in pages)
+        return self._each_slice(state, filters, self._delete)
 
     def pause(self, queue: str) -> None:
         """Have nothing taken from the queue any more, everywhere."""
@@ -205,6 +202,18 @@ class Inspector:
         remaining = iter([ids] if isinstance(ids, str) else ids)
         while some := list(islice(remaining, _SLICE)):
             yield from self._store.find(some)
+
+    def _each_slice(
+        self, state: str, filters: Filters, change: Callable[[Sequence[StoredJob]], int]
+    ) -> int:
+        """Change slice after slice, and tell how many were changed so far."""
+        where = JobFilter(filters.get("queue"), filters.get("job"), filters.get("text"))
+        tell = filters.get("on_progress") or (lambda changed: None)
+        changed = 0
+        for jobs in self._slices(_state(state), where):
+            changed += change(jobs)
+            tell(changed)
+        return changed
 
     def _slices(self, state: State, where: JobFilter) -> Iterator[Sequence[StoredJob]]:
         cursor: str | None = None
