@@ -42,8 +42,10 @@ from jobkit.errors import (
     RecordNotFound,
     RetryJob,
     SerializationError,
+    SettlementRefused,
     SnoozeJob,
     UnknownJob,
+    UnknownVersion,
     Unsupported,
     WorkerLost,
 )
@@ -61,6 +63,7 @@ from jobkit.jobs import (
     perform_all_later,
 )
 from jobkit.middleware import Middleware, on_death, on_error
+from jobkit.propagation import propagate
 from jobkit.settings import configure
 
 __version__ = "0.1.0"
@@ -94,9 +97,11 @@ __all__ = [
     "RecordNotFound",
     "RetryJob",
     "SerializationError",
+    "SettlementRefused",
     "SnoozeJob",
     "Stats",
     "UnknownJob",
+    "UnknownVersion",
     "Unsupported",
     "WorkerInfo",
     "WorkerLost",
@@ -121,6 +126,7 @@ __all__ = [
     "on_error",
     "on_exhausted",
     "perform_all_later",
+    "propagate",
     "register_serializer",
     "rescue_from",
     "retry_on",

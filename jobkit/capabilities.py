@@ -88,7 +88,9 @@ class StoredJob:
     """A job where it lies. `locator` finds it again without a search; opaque.
 
     `at` is wall time in seconds: when a waiting job is due, an enqueued one became so, a running
-    one was claimed, a dead one died, a completed one ended.
+    one was claimed, a dead one died, a completed one ended. `id` is what `find` takes: the
+    payload's own, or what the store calls a job whose payload has none or cannot be read. Empty,
+    it is the payload's.
     """
 
     payload: Payload
@@ -96,6 +98,7 @@ class StoredJob:
     locator: str
     at: float
     worker: str | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

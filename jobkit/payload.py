@@ -91,7 +91,11 @@ class Payload:
         return hash(self.text)
 
     def __repr__(self) -> str:
-        return f"Payload({self.text[:200]!r})"
+        """Class and id alone: what is logged by accident must not show arguments."""
+        try:
+            return f"<Payload {self.job_class[:200]!a} {self.id[:200]!a}>"
+        except PayloadError:
+            return f"<Payload of {len(self.text)} characters that is no job>"
 
     # What the envelope says. Every reader accepts what jobkit, Sidekiq 7 and Sidekiq 8 write.
 
@@ -147,6 +151,15 @@ class Payload:
     def expires_at(self) -> float | None:
         return _moment(self.fields, "expires_at")
 
+    def has_expired(self, now: float) -> bool:
+        """True for a job that should have started by now and never did.
+
+        A retry does not expire: its first run began in time. A run that does not count (snoozed,
+        given back, lost with its worker) is no start.
+        """
+        expires_at = self.expires_at
+        return expires_at is not None and now >= expires_at and self.executions == 0
+
     @property
     def failed_at(self) -> float | None:
         """When it failed first."""
@@ -179,6 +192,33 @@ class Payload:
     def deliveries(self) -> int:
         """Times the job was lent again after its worker was lost."""
         return _whole(self.fields, "deliveries")
+
+    @property
+    def version(self) -> int:
+        """The version of the class's arguments; whatever is no version is the first."""
+        version = self.fields.get("version")
+        return version if type(version) is int and version > 0 else 1
+
+    @property
+    def encrypted(self) -> str | None:
+        """The token that holds the arguments, when they are encrypted."""
+        return None if "encrypted" not in self.fields else _string(self.fields, "encrypted", None)
+
+    @property
+    def redact(self) -> bool | frozenset[int | str]:
+        """Which arguments must not be shown: True for all, or their positions and names."""
+        redact = self.fields.get("redact", ())
+        if isinstance(redact, list):
+            return frozenset(each for each in redact if isinstance(each, (int, str)))
+        return bool(redact)  # what no version of jobkit wrote hides all
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What travels with the job of the context it was enqueued in, by name."""
+        context = self.fields.get("context", {})
+        if not isinstance(context, dict):
+            raise PayloadError(f"the field 'context' is {_kind(context)}, not an object")
+        return context
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ class Job:
             locator=str(self.sequence),
             at=self.at,
             worker=self.worker,
+            id=self.id,
         )
 
     def waiting(self, run_at: float, state: State = State.ENQUEUED) -> Job:
