@@ -29,9 +29,7 @@ _MAKE_ONE: Final = (
 )
 
 
-def encrypted(
-    job_class: str, job_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> str:
+def encrypted(job_class: str, job_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """The token of a job's arguments, given as JSON values.
 
     Raises ConfigurationError when there is no key, or the package is not installed.

@@ -152,13 +152,9 @@ class Payload:
         return _moment(self.fields, "expires_at")
 
     def has_expired(self, now: float) -> bool:
-        """True for a job that should have started by now and never did.
-
-        A retry does not expire: its first run began in time. A run that does not count (snoozed,
-        given back, lost with its worker) is no start.
-        """
+        """True when it is too late to start a run of the job, be it the first or a retry."""
         expires_at = self.expires_at
-        return expires_at is not None and now >= expires_at and self.executions == 0
+        return expires_at is not None and now >= expires_at
 
     @property
     def failed_at(self) -> float | None:

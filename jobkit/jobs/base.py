@@ -14,8 +14,8 @@ from jobkit.callbacks import KINDS, collect, refuse_async
 from jobkit.errors import DeserializationError
 from jobkit.handlers import Rule, rescues_of, rules_of
 from jobkit.jobs import plan, registry
-from jobkit.jobs.stored import Upgraded, stored_arguments
 from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, check_name, merged
+from jobkit.jobs.stored import Upgraded, stored_arguments
 from jobkit.jobs.verbs import Configured, Performs, Row
 from jobkit.payload import Payload
 

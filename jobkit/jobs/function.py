@@ -45,7 +45,7 @@ class FunctionJob(Configured[P, R_co, Job]):
         def _(args, kwargs, version):
             return args, {"locale": "en", **kwargs}
         """
-        self.job_class.upgrade = staticmethod(translate)  # type: ignore[method-assign, assignment]
+        self.job_class.upgrade = staticmethod(translate)  # type: ignore[method-assign]
         return translate
 
     def __jobkit_declare__(self, rule: Rule) -> None:

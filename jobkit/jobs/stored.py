@@ -46,7 +46,7 @@ def shown_arguments(payload: Payload) -> tuple[list[Any], dict[str, Any]]:
     if payload.encrypted is not None:
         return [encryption.ENCRYPTED], {}
     args, kwargs = payload.args, payload.kwargs
-    private = [_set_of(payload.redact), _set_of(_by_class(payload, len(args), kwargs))]
+    private = [_positions(payload.redact), _positions(_by_class(payload, len(args), kwargs))]
     if None in private:
         return [REDACTED] * len(args), dict.fromkeys(kwargs, REDACTED)
     hidden = frozenset[int | str]().union(*(each for each in private if each))
@@ -73,9 +73,11 @@ def _by_class(payload: Payload, positional: int, names: Any) -> bool | list[int 
     return plan.arguments.hidden(positional, names)
 
 
-def _set_of(private: bool | Any) -> frozenset[int | str] | None:
-    """None for all."""
-    return None if private is True else frozenset(private or ())
+def _positions(private: object) -> frozenset[int | str] | None:
+    """Positions and names; None for all."""
+    if private is True:
+        return None
+    return frozenset(private) if isinstance(private, (list, frozenset)) else frozenset()
 
 
 def _upgraded(job_class: type, answer: Any) -> Upgraded:

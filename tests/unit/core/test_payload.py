@@ -64,6 +64,10 @@ class TestReading:
             "retry_count": None,
             "deliveries": 0,
             "tags": (),
+            "version": 1,
+            "encrypted": None,
+            "redact": False,
+            "context": {},
         }
 
     def test_a_payload_without_a_class_is_malformed(self) -> None:
