@@ -158,7 +158,8 @@ class SupportsInspect(ABC):
         """A page of jobs in that state.
 
         Enqueued, scheduled and retry in the order they will be taken up, running oldest first,
-        dead and completed newest first. `after` is the `next` of the page before.
+        dead and completed newest first. `after` is the `next` of the page before, with the same
+        state and filters. Raises ValueError, saying so, for text that is no such cursor.
         """
 
     @abstractmethod
@@ -179,11 +180,19 @@ class SupportsManage(ABC):
 
     @abstractmethod
     def move(self, moves: Sequence[Move]) -> int:
-        """Put each job elsewhere if it still is where its `StoredJob` says; the number moved."""
+        """Put each job elsewhere if it still is where its `StoredJob` says; the number moved.
+
+        Where: in that state, with that very text. A job that ran meanwhile and came back has other
+        text, so that what was seen on an old page overwrites no progress. Others are left alone,
+        as is a job named twice the second time.
+        """
 
     @abstractmethod
     def delete(self, jobs: Sequence[StoredJob]) -> int:
-        """Remove each job that still is where its `StoredJob` says; the number removed."""
+        """Remove each job that still is where its `StoredJob` says; the number removed.
+
+        "Where" is meant as for `move`.
+        """
 
     @abstractmethod
     def clear(self, queue: str) -> int:

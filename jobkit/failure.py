@@ -16,6 +16,9 @@ __all__ = ["class_name", "failure_of", "message_of", "packed", "unpacked"]
 LONGEST_MESSAGE: Final = 10_000
 """Characters of an error's message that are kept."""
 
+LONGEST_NAME: Final = 1_000
+"""Characters of its class's name."""
+
 _FRAMES = 30
 _OURS: Final = str(Path(__file__).parent)
 """Where the frames between the worker and the job lie, which tell nobody anything."""
@@ -30,14 +33,18 @@ def failure_of(error: BaseException, now: float) -> Failure:
 def class_name(error: BaseException) -> str:
     """Bare for a builtin, otherwise qualified with its module."""
     kind = type(error)
-    bare = kind.__module__ == "builtins"
-    return safe_text(kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}")
+    try:
+        bare = kind.__module__ == "builtins"
+        name = kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
+    except BaseException:  # noqa: BLE001 - a metaclass may do anything
+        return "<a class whose name cannot be read>"
+    return safe_text(str.__str__(name)[:LONGEST_NAME])
 
 
 def message_of(error: BaseException) -> str:
     """The message, cut to size and made valid text."""
     try:
-        text = str(error)
+        text = str.__str__(str(error))  # of a subclass of str its plain text
     except BaseException as failure:  # noqa: BLE001 - it is the job's failure that must be recorded
         return f"<the message cannot be read: its __str__ raised {type(failure).__name__}>"
     return safe_text(text[:LONGEST_MESSAGE])[:LONGEST_MESSAGE]

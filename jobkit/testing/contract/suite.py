@@ -10,9 +10,10 @@ from hypothesis import settings
 
 from jobkit.adapter import Adapter, Retention
 from jobkit.capabilities import SupportsInspect, SupportsManage, SupportsPause, SupportsWait
+from jobkit.payload import Payload
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract import groups
-from jobkit.testing.contract.support import register
+from jobkit.testing.contract.support import payload, register
 
 __all__ = ["AdapterContract"]
 
@@ -34,6 +35,7 @@ class AdapterContract:
     TestSettling = groups.Settling
     TestRequeueing = groups.Requeueing
     TestFencing = groups.Fencing
+    TestRefusing = groups.Refusing
     TestLeasing = groups.Leasing
     TestHolding = groups.Holding
     TestRetiring = groups.Retiring
@@ -95,6 +97,11 @@ class AdapterContract:
     def keeping(self) -> Callable[[Retention], Adapter]:
         """Makes an adapter on a new, empty store with that retention."""
         pytest.skip("no fixture `keeping` tells how to make an adapter with a retention")
+
+    @pytest.fixture
+    def unstorable(self) -> Payload:
+        """A payload that the store cannot keep; by default its text has half a character."""
+        return Payload(payload(args=["\ud800"]).text)
 
     @pytest.fixture
     def model_settings(self) -> settings:
