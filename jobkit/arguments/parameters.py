@@ -94,7 +94,7 @@ class Arguments:
 
         True for all of them, else their positions and names; empty for none.
         """
-        return self._privacy.hidden(positional, names)
+        return self._privacy.hidden(positional, names) if self._privacy.any else []
 
     def check(self) -> None:
         """Raise SerializationError when an annotation cannot be used, with the remedy."""
