@@ -96,7 +96,7 @@ def log_run(event: Event) -> None:
     if event.name == "perform_start":
         told = _arguments(event.job)
         fields = {**_fields(event), **({"arguments": told} if told else {})}
-        _write(logging.INFO, f"started with {told}" if told else "started", fields)
+        _write(logging.INFO, "started", fields)
     elif event.name == "perform":
         _log_end(event)
 
