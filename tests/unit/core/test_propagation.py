@@ -28,7 +28,9 @@ from jobkit.execution import buried
 from jobkit.jobs import run_of
 from jobkit.outcome import Retried, Succeeded
 from jobkit.payload import Payload
+from jobkit.settings import Queues
 from jobkit.testing import ManualClock
+from jobkit.worker import Worker, WorkerOptions
 from jobkit_inline import FakeAdapter, InlineAdapter
 from tests.unit.core.support import Heard, Life, Store, outcome_of
 
@@ -336,6 +338,25 @@ class TestVerbs:
         assert within("acme", lambda: Look.perform_bulk(rows())) == 5
         assert calls == ["acme"]
         assert {str(each.context) for each in store.stored} == {"{'tenant': 'acme'}"}
+
+
+class TestWorkers:
+    @pytest.mark.parametrize("job_class", [Look, LookAsync])
+    def test_their_threads_see_it_and_keep_nothing(
+        self, store: Store, heard: Heard, job_class: Any
+    ) -> None:
+        propagate(tenant)
+        for name in ("one", "two", "three"):
+            within(name, job_class.perform_later)
+        job_class.perform_later()
+        worker = Worker(
+            store, WorkerOptions(queues=Queues(("default",)), concurrency=1, burst=True)
+        )
+        assert worker.start()
+        assert worker.next_message() == "done"
+        worker.stop(5)
+        ended = [event.data["outcome"] for event in heard.events if event.name == "perform"]
+        assert ended == [Succeeded(name) for name in ("one", "two", "three", "public")]
 
 
 class TestCodecs:
