@@ -125,8 +125,9 @@ class TestReading:
     def test_the_age_of_a_failure_is_read_in_both_encodings(
         self, clock: ManualClock, failed_at: str
     ) -> None:
-        class Brief(raising(ValueError()), retry_for=60):  # type: ignore[misc] # made at run time
-            pass
+        class Brief(Job, retry_for=60):
+            def perform(self) -> None:
+                raise ValueError
 
         for wait, ended in ((59, Retried), (60, Buried)):
             life = Life(clock, Brief)
