@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import jobkit
-from jobkit import Job, SerializationError, events, job
+from jobkit import DeserializationError, Job, SerializationError, events, job
 from jobkit.adapter import Bury, State
 from jobkit.capabilities import Move
 from jobkit.cli import logs
 from jobkit.inspection import Inspector, JobInfo
 from jobkit.jobs import registry, run_of
+from jobkit.jobs.plan import plan_of
 from jobkit.outcome import Buried
 from jobkit.payload import Payload
 from jobkit.testing import ManualClock
@@ -106,6 +108,13 @@ class TestPages:
         assert seen.args == ["[redacted]"]
         assert SECRET not in str(seen)
 
+    def test_show_nothing_of_text_that_was_cut_off_either(self, store: Store) -> None:
+        Login.perform_later("ada", SECRET)
+        [stored] = store.jobs(State.ENQUEUED).items
+        cut = Payload(stored.payload.text[:-5])
+        assert store.move([Move(stored, cut, State.DEAD)]) == 1
+        assert info(store).args == ["[redacted]"]
+
 
 class TestTheClassesHere:
     def test_hide_what_was_stored_before_they_did(self, store: Store) -> None:
@@ -167,6 +176,20 @@ class TestErrors:
     def test_of_the_enqueue_hide_them(self) -> None:
         with pytest.raises(SerializationError, match=r"'password' cannot be stored: \[redacted\]"):
             Login.perform_later("ada", [SECRET])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    def test_of_a_bulk_hide_a_row_that_is_none(self, store: Store) -> None:
+        with pytest.raises(TypeError, match=r"tuples or mappings, not \[redacted\]") as error:
+            Login.perform_bulk([SECRET])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+        assert SECRET not in str(error.value)
+
+    def test_of_the_load_hide_what_pydantic_would_show(self) -> None:
+        arguments = plan_of(Login).arguments
+        with pytest.raises(DeserializationError) as hidden:
+            arguments.load(["ada", [SECRET]], {})
+        assert SECRET not in "".join(traceback.format_exception(hidden.value))
+        with pytest.raises(DeserializationError) as shown:
+            arguments.load([["ada"], "pw"], {})
+        assert shown.value.__cause__ is not None
 
     def test_of_a_class_that_logs_no_arguments_hide_all(self) -> None:
         with pytest.raises(SerializationError, match=r"\[redacted\] \(str\)") as error:
