@@ -13,7 +13,7 @@ from jobkit.jobs import registry
 from jobkit.jobs.plan import plan_of
 from jobkit.outcome import Buried, Retried, Succeeded
 from jobkit.testing import ManualClock
-from tests.unit.core.support import Life, Store, stored_form
+from tests.unit.core.support import Life, Store, outcome_of, stored_form
 
 
 def greeting(version: int, **options: Any) -> type[Job]:
@@ -104,6 +104,7 @@ class TestAnOlderPayload:
         assert outcome.failure is not None
         assert outcome.failure.message == "[1, 'changed by the hook'] 1"
         assert '"args":[[1]]' in life.payload.text
+        assert (outcome_of(life.payload, clock), life.payload.args)[1] == [[1]]
         assert life.payload.version == 1
 
     def test_without_a_hook_is_a_failure_that_says_what_to_define(self, clock: ManualClock) -> None:
