@@ -43,8 +43,10 @@ from jobkit.errors import (
     RecordNotFound,
     RetryJob,
     SerializationError,
+    SettlementRefused,
     SnoozeJob,
     UnknownJob,
+    UnknownVersion,
     Unsupported,
     WorkerLost,
 )
@@ -62,6 +64,7 @@ from jobkit.jobs import (
     perform_all_later,
 )
 from jobkit.middleware import Middleware, on_death, on_error
+from jobkit.propagation import propagate
 from jobkit.settings import configure
 
 __version__ = "0.1.0"
@@ -97,9 +100,11 @@ __all__ = [
     "RecurringRun",
     "RetryJob",
     "SerializationError",
+    "SettlementRefused",
     "SnoozeJob",
     "Stats",
     "UnknownJob",
+    "UnknownVersion",
     "Unsupported",
     "WorkerInfo",
     "WorkerLost",
@@ -124,6 +129,7 @@ __all__ = [
     "on_error",
     "on_exhausted",
     "perform_all_later",
+    "propagate",
     "recurring",
     "register_serializer",
     "rescue_from",

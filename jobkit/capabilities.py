@@ -90,7 +90,9 @@ class StoredJob:
     """A job where it lies. `locator` finds it again without a search; opaque.
 
     `at` is wall time in seconds: when a waiting job is due, an enqueued one became so, a running
-    one was claimed, a dead one died, a completed one ended.
+    one was claimed, a dead one died, a completed one ended. `id` is what `find` takes: the
+    payload's own, or what the store calls a job whose payload has none or cannot be read. Empty,
+    it is the payload's.
     """
 
     payload: Payload
@@ -98,6 +100,7 @@ class StoredJob:
     locator: str
     at: float
     worker: str | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,8 @@ class SupportsInspect(ABC):
         """A page of jobs in that state.
 
         Enqueued, scheduled and retry in the order they will be taken up, running oldest first,
-        dead and completed newest first. `after` is the `next` of the page before.
+        dead and completed newest first. `after` is the `next` of the page before, with the same
+        state and filters. Raises ValueError, saying so, for text that is no such cursor.
         """
 
     @abstractmethod
@@ -195,11 +199,19 @@ class SupportsManage(ABC):
 
     @abstractmethod
     def move(self, moves: Sequence[Move]) -> int:
-        """Put each job elsewhere if it still is where its `StoredJob` says; the number moved."""
+        """Put each job elsewhere if it still is where its `StoredJob` says; the number moved.
+
+        Where: in that state, with that very text. A job that ran meanwhile and came back has other
+        text, so that what was seen on an old page overwrites no progress. Others are left alone,
+        as is a job named twice the second time.
+        """
 
     @abstractmethod
     def delete(self, jobs: Sequence[StoredJob]) -> int:
-        """Remove each job that still is where its `StoredJob` says; the number removed."""
+        """Remove each job that still is where its `StoredJob` says; the number removed.
+
+        "Where" is meant as for `move`.
+        """
 
     @abstractmethod
     def clear(self, queue: str) -> int:

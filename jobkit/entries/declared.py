@@ -11,7 +11,7 @@ from jobkit import settings
 from jobkit.clock import as_seconds
 from jobkit.entries.entry import GRACE, CatchUp, Entry
 from jobkit.entries.jobs import class_named, envelope_of
-from jobkit.errors import ConfigurationError, DeserializationError
+from jobkit.errors import ConfigurationError, DeserializationError, SerializationError
 from jobkit.jobs import FunctionJob, Job
 from jobkit.jobs.options import Seconds
 from jobkit.jobs.plan import plan_of
@@ -100,7 +100,8 @@ def entry_of(name: str, cron: str, job_class: type[Job], options: EntryOptions) 
     plan = plan_of(job_class)
     args, kwargs = plan.arguments.dump(options.get("args", ()), options.get("kwargs", {}))
     entry = _entry(name, cron, plan.name, _complete(options))
-    return replace(entry, args=tuple(args), kwargs=kwargs, envelope=envelope_of(job_class))
+    envelope = envelope_of(job_class, args, kwargs)
+    return replace(entry, args=tuple(args), kwargs=kwargs, envelope=envelope)
 
 
 def entry_named(name: str, cron: str, job: str, options: EntryOptions) -> Entry:
@@ -109,8 +110,10 @@ def entry_named(name: str, cron: str, job: str, options: EntryOptions) -> Entry:
     job_class = class_named(job)
     if job_class is None:
         return entry
-    plan_of(job_class).arguments.load(entry.args, entry.kwargs)
-    return replace(entry, job=plan_of(job_class).name, envelope=envelope_of(job_class))
+    plan = plan_of(job_class)
+    plan.arguments.load(entry.args, entry.kwargs)
+    envelope = envelope_of(job_class, entry.args, entry.kwargs)
+    return replace(entry, job=plan.name, envelope=envelope)
 
 
 def own_entries(backend: str) -> dict[str, Entry]:
@@ -121,12 +124,21 @@ def own_entries(backend: str) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for name, declared in _declared.items():
         if plan_of(declared.job_class).options.backend == backend:
-            found[name] = entry_of(name, declared.cron, declared.job_class, declared.options)
+            found[name] = _compiled(name, declared)
     for name, table in settings.current().recurring.items():
         entry, its_backend = _configured(name, table)
         if its_backend == backend:
             found[name] = entry
     return found
+
+
+def _compiled(name: str, declared: _Declared) -> Entry:
+    try:
+        return entry_of(name, declared.cron, declared.job_class, declared.options)
+    except SerializationError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"the recurring entry {name!a}: {error}") from error
 
 
 def _configured(name: str, table: Mapping[str, Any]) -> tuple[Entry, str]:

@@ -9,6 +9,8 @@ from typing import Any
 from jobkit.capabilities import StoredEntry
 from jobkit.clock import as_datetime
 from jobkit.entries.entry import CatchUp, Entry
+from jobkit.entries.jobs import as_payload
+from jobkit.jobs.stored import shown_arguments
 
 __all__ = ["RecurringInfo", "RecurringRun", "info_of"]
 
@@ -24,6 +26,8 @@ class RecurringRun:
 @dataclass(frozen=True, slots=True)
 class RecurringInfo:
     """A recurring entry. Times are UTC; `next_at` is None while it is paused.
+
+    Safe to be shown: arguments that the class redacts read `[redacted]`.
 
     `source` is "code" for what the application declares or configures, "added" for what was added
     at run time. `runs` are the latest ticks, newest first. An entry that cannot be read has an
@@ -56,13 +60,14 @@ def info_of(stored: StoredEntry, now: float) -> RecurringInfo:
             stored.name, "", "", [], {}, None, "UTC", "last", stored.paused, source, None, runs,
             error=str(error),
         )  # fmt: skip
+    args, kwargs = shown_arguments(as_payload(entry))
     following = None if stored.paused else entry.schedule().next(now)
     return RecurringInfo(
         name=stored.name,
         cron=entry.cron,
         job_class=entry.job,
-        args=list(entry.args),
-        kwargs=dict(entry.kwargs),
+        args=args,
+        kwargs=kwargs,
         queue=entry.queue or entry.envelope.get("queue"),
         timezone=entry.timezone,
         catch_up=entry.catch_up,

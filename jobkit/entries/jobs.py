@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jobkit import middleware
@@ -15,7 +16,7 @@ from jobkit.jobs.options import SetOptions
 from jobkit.jobs.plan import plan_of
 from jobkit.payload import VERSION, Payload, new_id
 
-__all__ = ["class_named", "envelope_of", "payload_for", "tick_id"]
+__all__ = ["as_payload", "class_named", "envelope_of", "payload_for", "tick_id"]
 
 _TICKS: Final = uuid.UUID("f0a9bd9e-6f50-5b0c-8a5e-6a6f626b6974")
 
@@ -29,15 +30,28 @@ def class_named(name: str) -> type[Job] | None:
     return found
 
 
-def envelope_of(job_class: type[Job]) -> dict[str, Any]:
-    """What a payload says of the class, for those who enqueue it without knowing the class."""
-    options = plan_of(job_class).options
+def envelope_of(
+    job_class: type[Job], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a payload says of the class, for those who enqueue it without knowing the class.
+
+    Raises ValueError for arguments that the class has encrypted: an entry keeps them readable.
+    """
+    plan = plan_of(job_class)
+    options = plan.options
+    if options.encrypt and (args or kwargs):
+        raise ValueError(
+            f"{plan.name} encrypts its arguments, and a recurring entry keeps them readable:"
+            " give none here and have perform look up what it needs"
+        )
     fields = {
         "queue": None if callable(options.queue) else options.queue,
         "priority": options.priority or None,
         "retry": options.policy.retry,
         "timeout": options.timeout,
         "tags": list(options.tags) or None,
+        "version": options.version if options.version > 1 else None,
+        "redact": plan.arguments.hidden(len(args), kwargs) or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -49,10 +63,20 @@ def payload_for(entry: Entry, at: float | None, now: float) -> Payload | None:
     raises when the arguments do not fit.
     """
     job_class = class_named(entry.job)
-    payload = _by_name(entry, now) if job_class is None else _by_class(entry, job_class, now)
-    if at is not None:
-        payload = payload.replace(jid=tick_id(entry.name, at))
+    job_id = new_id() if at is None else tick_id(entry.name, at)
+    if job_class is None:
+        payload = _by_name(entry, job_id, now)
+    else:
+        payload = _by_class(entry, job_class, job_id, now)
     return middleware.run_enqueue(payload) if middleware.entries() else payload
+
+
+def as_payload(entry: Entry, **fields: Any) -> Payload:
+    """What the entry itself says of its job, and these fields."""
+    args, kwargs = list(entry.args), entry.kwargs or None
+    return Payload.of(
+        {**entry.envelope, "class": entry.job, "args": args, "kwargs": kwargs, **fields}
+    )
 
 
 def tick_id(name: str, at: float) -> str:
@@ -60,28 +84,19 @@ def tick_id(name: str, at: float) -> str:
     return uuid.uuid5(_TICKS, f"{name}\n{at!r}").hex
 
 
-def _by_class(entry: Entry, job_class: type[Job], now: float) -> Payload:
+def _by_class(entry: Entry, job_class: type[Job], job_id: str, now: float) -> Payload:
     args, kwargs = plan_of(job_class).arguments.load(entry.args, entry.kwargs)
     given: SetOptions = {} if entry.queue is None else {"queue": entry.queue}
-    return payload_of(made(job_class, args, kwargs, given), now)
+    job = made(job_class, args, kwargs, given)
+    job.id = job_id
+    return payload_of(job, now)
 
 
-def _by_name(entry: Entry, now: float) -> Payload:
+def _by_name(entry: Entry, job_id: str, now: float) -> Payload:
     queue = entry.queue or entry.envelope.get("queue")
     if queue is None:
         raise UnknownJob(
             f"no job is registered as {entry.job!a}: import the module that defines it, or give "
             f"the entry {entry.name!a} a queue"
         )
-    fields = {
-        **entry.envelope,
-        "class": entry.job,
-        "args": list(entry.args),
-        "kwargs": entry.kwargs or None,
-        "jid": new_id(),
-        "queue": queue,
-        "created_at": now,
-        "enqueued_at": now,
-        "v": VERSION,
-    }
-    return Payload.of(fields)
+    return as_payload(entry, jid=job_id, queue=queue, created_at=now, enqueued_at=now, v=VERSION)

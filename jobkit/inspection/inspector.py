@@ -108,7 +108,10 @@ class Inspector:
         return next((info_of(stored) for stored in self._store.find([job_id])), None)
 
     def run_now(self, ids: str | Iterable[str]) -> int:
-        """Enqueue scheduled, retrying and dead jobs now; a dead one has a fresh budget."""
+        """Enqueue scheduled, retrying and dead jobs now; they do not expire any more.
+
+        A dead one has a fresh budget.
+        """
         return self._move(self._found(ids), self._to_run)
 
     def discard(self, ids: str | Iterable[str]) -> int:
@@ -122,7 +125,8 @@ class Inspector:
     def reschedule(self, job_id: str, when: When) -> int:
         """Have a waiting or dead job run at `when`, an aware datetime or epoch seconds.
 
-        A dead one has a fresh budget. Raises ValueError for a datetime without a zone.
+        It does not expire any more; a dead one has a fresh budget. Raises ValueError for a
+        datetime without a zone.
         """
         at = moment_seconds(when)
         return self._move(self._found(job_id), lambda job: _to_wait(job, at))
@@ -259,10 +263,13 @@ def _to_wait(job: StoredJob, at: float) -> Move | None:
 
 
 def _rewritten(job: StoredJob, state: State, **changes: Any) -> Move | None:
-    """The job elsewhere; one that was dead starts anew. None for text that is no job."""
+    """The job elsewhere; one that was dead starts anew. None for text that is no job.
+
+    Whoever asks for a run wants one: what would expire before does not any more.
+    """
     fresh = _FRESH_BUDGET if job.state is State.DEAD else {}
     try:
-        return Move(job, job.payload.replace(**fresh, **changes), state)
+        return Move(job, job.payload.replace(**fresh, **changes, expires_at=None), state)
     except PayloadError:
         return None
 

@@ -16,9 +16,10 @@ from jobkit.capabilities import (
     SupportsTicks,
     SupportsWait,
 )
+from jobkit.payload import Payload
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract import groups
-from jobkit.testing.contract.support import register
+from jobkit.testing.contract.support import payload, register
 
 __all__ = ["AdapterContract"]
 
@@ -40,6 +41,7 @@ class AdapterContract:
     TestSettling = groups.Settling
     TestRequeueing = groups.Requeueing
     TestFencing = groups.Fencing
+    TestRefusing = groups.Refusing
     TestLeasing = groups.Leasing
     TestHolding = groups.Holding
     TestRetiring = groups.Retiring
@@ -102,6 +104,11 @@ class AdapterContract:
     def keeping(self) -> Callable[[Retention], Adapter]:
         """Makes an adapter on a new, empty store with that retention."""
         pytest.skip("no fixture `keeping` tells how to make an adapter with a retention")
+
+    @pytest.fixture
+    def unstorable(self) -> Payload:
+        """A payload that the store cannot keep; by default its text has half a character."""
+        return Payload(payload(args=["\ud800"]).text)
 
     @pytest.fixture
     def model_settings(self) -> settings:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import jobkit
-from jobkit import ConfigurationError, Job, Middleware, SerializationError, events
+from jobkit import ConfigurationError, Job, Middleware, SerializationError, encryption, events
 from jobkit.adapter import State
 from jobkit.capabilities import JobFilter
 from jobkit.entries import Ticker, own_entries
@@ -344,3 +344,42 @@ def test_an_entry_that_nobody_can_read_harms_no_other(
 def test_an_adapter_without_ticks_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with use_adapter(InlineAdapter()), pytest.raises(jobkit.Unsupported, match="recurring entries"):
         jobkit.recurring.add("x", "@daily", sweep)
+
+
+# Private arguments
+
+
+def test_what_a_class_redacts_is_not_listed(
+    store: MemoryAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Greet(Job, redact=["name"]):
+        def perform(self, name: str, title: str) -> None: ...
+
+    jobkit.recurring.add("x", "@daily", Greet, args=["Ada", "Dr"])
+    assert jobkit.recurring.list()[0].args == ["[redacted]", "Dr"]
+    monkeypatch.setattr("jobkit.jobs.registry._classes", {})
+    assert jobkit.recurring.list()[0].args == ["[redacted]", "Dr"]
+
+
+def test_the_job_of_an_encrypted_tick_can_be_read(store: MemoryAdapter, clock: ManualClock) -> None:
+    class Secret(Job, encrypt=True):
+        def perform(self) -> None: ...
+
+    jobkit.configure(encryption_keys=["nxSiG7zVvkgmn9b3nyq3cDgPp5Rv1cAcX2cHdQ3s8oU="])
+    jobkit.recurring.add("x", "* * * * *", Secret)
+    works = ticker(store)
+    clock.advance(60)
+    works.look()
+    (job,) = enqueued(store)
+    assert encryption.decrypted(job) == ([], {})
+
+
+def test_an_entry_keeps_no_secret(store: MemoryAdapter) -> None:
+    class Charge(Job, encrypt=True):
+        def perform(self, card: str) -> None: ...
+
+    with pytest.raises(ValueError, match=r"encrypts its arguments.*give none here"):
+        jobkit.recurring.add("x", "@daily", Charge, args=["4711"])
+    jobkit.recurring("@daily", args=["4711"])(Charge)
+    with pytest.raises(ConfigurationError, match="encrypts its arguments"):
+        own_entries("default")

@@ -13,6 +13,7 @@ from jobkit.testing.contract.groups.modelled import Modelled
 from jobkit.testing.contract.groups.pausing import Pausing
 from jobkit.testing.contract.groups.preserving import Preserving
 from jobkit.testing.contract.groups.recovering import Recovering
+from jobkit.testing.contract.groups.refusing import Refusing
 from jobkit.testing.contract.groups.scheduling import Scheduling
 from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
@@ -43,6 +44,7 @@ __all__ = [
     "Preserving",
     "Prioritizing",
     "Recovering",
+    "Refusing",
     "Requeueing",
     "Retiring",
     "Scheduling",
