@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from jobkit.cli import cli
+from jobkit.cli.invocation import Invocation
 from jobkit.cli.output import printable
 from jobkit.errors import JobkitError
 
@@ -17,13 +18,15 @@ INTERRUPTED = 130
 """128 and the number of SIGINT, as shells say it."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, *, tether: int | None = None) -> None:
     """Run a command and exit: 0, 1 for what went wrong (a line on stderr), 2 for wrong usage.
 
-    An error that jobkit did not foresee keeps its traceback.
+    An error that jobkit did not foresee keeps its traceback. `tether`: see `jobkit.cli.tethered`.
     """
     try:
-        code = cli.main(arguments, prog_name="jobkit", standalone_mode=False)
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        call = Invocation(words, tether=tether)
+        code = cli.main(words, prog_name="jobkit", standalone_mode=False, obj=call)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -13,6 +13,7 @@ __all__ = ["WorkerOptions"]
 class WorkerOptions:
     """Times are seconds. `burst`: leave when the queues are empty; `max_jobs`: after that many.
 
+    `max_memory`: leave above so many bytes, once nothing runs; only where the system tells (Linux).
     `boot_timeout` bounds the wait for a store that is away at the start; None waits for ever.
     """
 
@@ -23,6 +24,7 @@ class WorkerOptions:
     boot_timeout: float | None = None
     burst: bool = False
     max_jobs: int | None = None
+    max_memory: int | None = None
 
     @property
     def beat_every(self) -> float:
