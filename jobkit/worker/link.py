@@ -101,6 +101,7 @@ def leave_signals_to_the_supervisor() -> None:
     """
     for number in _IGNORED:
         signal.signal(number, _nothing)
+    faulthandler.enable()  # a job that brings the process down leaves its stack
     for number in DUMPS:
         faulthandler.register(number, file=sys.stderr, all_threads=True)
     # Blocked since before the exec, so that none could strike until here.
