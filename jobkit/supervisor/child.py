@@ -120,8 +120,8 @@ class Child:
             f"the worker process {self.pid} stood still for {timeout:g} s and was killed "
             "while the job ran"
         )
-        # By a signal: a thread that would have to obey may be what stands still.
-        self._process.send_signal(signal.SIGUSR1)
+        # It writes its stacks at that, by faulthandler: no thread of it need turn for this.
+        self._process.send_signal(signal.SIGABRT)
         self._kill_at = now + _DUMP_TAKES
         return True
 

@@ -6,7 +6,7 @@ import faulthandler
 import os
 import signal
 import socket
-import sys
+import tempfile
 import threading
 from contextlib import suppress
 from types import FrameType
@@ -16,14 +16,16 @@ from jobkit.worker.board import SharedBoard
 from jobkit.worker.desk import Desk
 from jobkit.worker.wire import Lines, Report, encoded
 
-__all__ = ["DUMPS", "Link", "leave_signals_to_the_supervisor"]
+__all__ = ["Link", "leave_signals_to_the_supervisor"]
 
-DUMPS: Final = tuple(
-    getattr(signal, name) for name in ("SIGUSR1", "SIGTTIN") if hasattr(signal, name)
+_IGNORED: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGTSTP,
+    signal.SIGUSR1,
+    signal.SIGTTIN,
 )
-"""The signals at which a process writes the stacks of all its threads to stderr."""
-
-_IGNORED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
 
 
 class Link:
@@ -76,7 +78,7 @@ class Link:
 
     def _obey(self, order: str) -> None:
         if order == "dump":
-            faulthandler.dump_traceback(sys.stderr, all_threads=True)
+            _write_stacks()
             return
         with self._lock:
             if self._desk is not None:
@@ -101,12 +103,25 @@ def leave_signals_to_the_supervisor() -> None:
     """
     for number in _IGNORED:
         signal.signal(number, _nothing)
-    faulthandler.enable()  # a job that brings the process down leaves its stack
-    for number in DUMPS:
-        faulthandler.register(number, file=sys.stderr, all_threads=True)
+    faulthandler.enable()  # what brings the process down leaves its stack, a stall's ABRT too
     # Blocked since before the exec, so that none could strike until here.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_IGNORED, *DUMPS, signal.SIGCHLD})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_IGNORED, signal.SIGCHLD})
     os.register_at_fork(after_in_child=_as_usual)
+
+
+def _write_stacks() -> None:
+    """The stacks of all threads to stderr, in one piece, since others write there too.
+
+    Not by a handler of faulthandler's, which reads the frames of threads that run on meanwhile,
+    and can crash the process so.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(f"The threads of process {os.getpid()}:\n".encode())
+        file.flush()
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        with suppress(OSError):
+            os.write(2, file.read())
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

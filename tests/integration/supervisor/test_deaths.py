@@ -125,9 +125,9 @@ def test_a_job_that_holds_the_gil_longer_than_the_lease_runs_once(site: Site) ->
 
 def test_a_process_that_stands_still_is_dumped_and_killed_and_its_job_charged(site: Site) -> None:
     site.start("-c", "2", JOBKIT_STALL_TIMEOUT="1.5", HOG="40", **LONG)
-    until(lambda: site.store.stats().workers == 1)
-    site.enqueue("Hog", range(1))
     site.enqueue("Hold", range(1, 2))
+    until(lambda: site.started() == [1])
+    site.enqueue("Hog", range(1))
     until(lambda: site.started() == [0, 0, 1, 1] and site.store.stats().processed == 1, 30)
     [job] = site.store.jobs(State.RUNNING).items
     assert "stood still for 1.5 s and was killed" in job.payload.fields["error_message"]

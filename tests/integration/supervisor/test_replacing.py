@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from jobkit.adapter import State
 from tests.integration.supervisor.test_deaths import LONG
 from tests.integration.worker.site import Site, until
 
@@ -45,6 +44,7 @@ def test_a_rolled_process_runs_freshly_loaded_code_and_comes_before_the_old_one_
     site.add("\n    class Fresh(Count): ...\n")
     worker.send_signal(signal.SIGHUP)
     until(lambda: len(site.processes(worker)) == 2)
+    until(lambda: [info.quiet for info in site.store.workers()] == [True, False])
     site.enqueue("Fresh", range(1, 2))
     until(lambda: site.finished() == [1])
     site.go()
@@ -133,23 +133,27 @@ def test_a_burst_is_over_when_all_its_processes_are(site: Site) -> None:
 def test_fifty_restarts_leave_no_descriptor_thread_or_process_behind(site: Site) -> None:
     worker = site.start("-p", "5", "-c", "1", **LONG)
     until(lambda: site.store.stats().workers == 5, 30)
+    restart_all(site, worker)  # from here on it has met its store
     before = used(worker)
-    for _ in range(10):
-        pids = site.processes(worker)
-        assert len(pids) == 5
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        until(lambda pids=pids: fresh(site, pids), 30)
+    for _ in range(9):
+        restart_all(site, worker)
     assert used(worker) == before
-    [*_] = site.store.jobs(State.RUNNING).items
     assert site.store.stats().workers == 5
     worker.terminate()
     assert worker.wait(15) == 0
 
 
+def restart_all(site: Site, worker: subprocess.Popen[bytes]) -> None:
+    pids = site.processes(worker)
+    assert len(pids) == 5
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: fresh(site, pids), 30)
+
+
 def used(worker: subprocess.Popen[bytes]) -> tuple[int, int]:
     """The descriptors and threads of the supervisor, when it has nothing to do."""
-    until(lambda: not list(Path(f"/proc/{worker.pid}/fd").glob("*")) or settled(worker))
+    until(lambda: settled(worker))
     process = Path(f"/proc/{worker.pid}")
     return len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))
 

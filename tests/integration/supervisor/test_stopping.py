@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -136,7 +137,10 @@ def test_stacks_of_all_processes_are_written_on_request(site: Site) -> None:
     worker = site.start("-p", "2", "-c", "1")
     until(lambda: site.started() == [0, 1])
     worker.send_signal(signal.SIGUSR1)
-    until(lambda: site.said().count("in perform") == 2)
+    until(lambda: len(re.findall(r'app.py", line \d+ in perform', site.said())) == 2)
+    assert set(map(int, re.findall(r"The threads of process (\d+):", site.said()))) == (
+        site.processes(worker)
+    )
     site.go()
     until(lambda: site.finished() == [0, 1])
 
