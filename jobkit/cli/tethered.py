@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from jobkit.__main__ import main
+from jobkit.cli.program import main
 
 if __name__ == "__main__":
     tether, *words = sys.argv[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -55,7 +56,8 @@ class Station:
         self._todo: deque[Callable[[], None]] = deque()
         self._unsettled: list[Settlement] = []
         self._lease = 0.0
-        self._due = self._retry_at = clock.monotonic()
+        self._due = math.inf
+        self._retry_at = clock.monotonic()
 
     @property
     def busy(self) -> bool:

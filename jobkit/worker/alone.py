@@ -50,14 +50,7 @@ class Alone:
         if self._suspect is None:
             return False
         with self._lock:
-            suspect, held = self._suspect, self._desk.held.keys()
-            if suspect is None or suspect.receipt not in held:
-                self._suspect = None  # settled, given back, or lost with the lease
-                return False
-            if not self._started and held == {suspect.receipt}:
-                self._started = True
-                self._pool.hand_over([suspect])
-        return True
+            return self._waits_or_runs(self._suspect)
 
     def take_back(self) -> list[Claim]:
         """The suspect, if it has not started: it will not any more."""
@@ -66,6 +59,16 @@ class Alone:
                 return []
             suspect, self._suspect = self._suspect, None
             return [suspect]
+
+    def _waits_or_runs(self, suspect: Claim | None) -> bool:
+        held = self._desk.held.keys()
+        if suspect is None or suspect.receipt not in held:
+            self._suspect = None  # given back meanwhile; settled, or lost with the lease
+            return False
+        if not self._started and held == {suspect.receipt}:
+            self._started = True
+            self._pool.hand_over([suspect])
+        return True
 
     def _without_suspect(self, claims: list[Claim]) -> list[Claim]:
         """The claims but for the first suspect, which is kept if none was."""

@@ -65,7 +65,7 @@ def test_a_second_term_a_second_later_or_an_int_does_not_wait(
 def test_a_stop_before_the_application_is_imported_ends_at_once(site: Site) -> None:
     site.add("\n    time.sleep(30)\n")
     worker = site.start("-p", "2")
-    until(lambda: (site.folder / "imported").exists())
+    until((site.folder / "imported").exists)
     worker.terminate()
     assert ended(worker, 5) == 0
 
