@@ -50,9 +50,6 @@ class Crew:
             yield from (child for child in (slot.child, slot.incoming) if child is not None)
         yield from self._outgoing
 
-    def __contains__(self, child: Child) -> bool:
-        return any(child is each for each in self)
-
     def is_newcomer(self, child: Child) -> bool:
         """True for one that is to take over from a child which still lives."""
         return any(child is slot.incoming for slot in self._slots)
@@ -88,8 +85,7 @@ class Crew:
 
     def roll(self) -> None:
         """Replace every child, one slot after the other: first the new one, then the old leaves."""
-        waiting = [slot for slot in self._slots if not slot.closed]
-        self._rolling = [slot for slot in waiting if slot.incoming is None]
+        self._rolling = [slot for slot in self._slots if not slot.closed]
         self._roll_on()
 
     def ready(self, child: Child) -> None:

@@ -18,6 +18,8 @@ from jobkit.worker.wire import Lines, Report, encoded
 
 __all__ = ["Link", "leave_signals_to_the_supervisor"]
 
+_STDERR: Final = 2
+
 _IGNORED: Final = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -103,7 +105,8 @@ def leave_signals_to_the_supervisor() -> None:
     """
     for number in _IGNORED:
         signal.signal(number, _nothing)
-    faulthandler.enable()  # what brings the process down leaves its stack, a stall's ABRT too
+    # What brings the process down leaves its stack, the ABRT that ends a stall too.
+    faulthandler.enable(_STDERR)
     # Blocked since before the exec, so that none could strike until here.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_IGNORED, signal.SIGCHLD})
     os.register_at_fork(after_in_child=_as_usual)
@@ -121,7 +124,7 @@ def _write_stacks() -> None:
         faulthandler.dump_traceback(file, all_threads=True)
         file.seek(0)
         with suppress(OSError):
-            os.write(2, file.read())
+            os.write(_STDERR, file.read())
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

@@ -120,6 +120,17 @@ def test_a_roll_replaces_one_slot_after_the_other_the_new_child_first(yard: Yard
     assert yard.children() == [new, newer]
 
 
+def test_a_roll_asked_for_during_another_replaces_those_too_that_just_came(yard: Yard) -> None:
+    first, second = yard.children()
+    yard.crew.roll()
+    [new] = [child for child in yard.children() if child not in (first, second)]
+    yard.crew.roll()
+    for _ in range(3):
+        [coming] = [child for child in yard.children() if yard.crew.is_newcomer(child)]
+        yard.ready(coming)
+    assert yard.retired == [first, new, second]
+
+
 def test_a_new_child_that_does_not_come_up_ends_the_roll_and_the_old_ones_stay(yard: Yard) -> None:
     before = yard.children()
     yard.crew.roll()
