@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from jobkit.adapter import Adapter
 from jobkit.worker.desk import Broken, Message
-from jobkit.worker.link import Link
+from jobkit.worker.link import Link, ignore_signals
 from jobkit.worker.options import WorkerOptions
 from jobkit.worker.process import Worker
 from jobkit.worker.wire import Hello, Joining, Leaving, Refused
@@ -28,6 +28,7 @@ def run_supervised(
     `url` is where the supervisor finds the store, None if it cannot; `hello` is what it is told
     when the worker is ready.
     """
+    ignore_signals()  # the application may have set handlers of its own
     worker = Worker(
         adapter,
         options,

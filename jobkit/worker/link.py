@@ -16,7 +16,7 @@ from jobkit.worker.board import SharedBoard
 from jobkit.worker.desk import Desk
 from jobkit.worker.wire import Lines, Report, encoded
 
-__all__ = ["Link", "leave_signals_to_the_supervisor"]
+__all__ = ["Link", "ignore_signals", "leave_signals_to_the_supervisor"]
 
 _STDERR: Final = 2
 
@@ -97,14 +97,22 @@ def _pass_on(order: str, desk: Desk) -> None:
     desk.inbox.put("quiet" if order == "quiet" else "stop")
 
 
-def leave_signals_to_the_supervisor() -> None:
+def ignore_signals() -> None:
     """Obey the line only: a terminal or service manager signals the whole group.
 
     By handlers that do nothing: signals that are ignored outright would stay so in every program
-    that a job starts. A job's fork without exec gets the usual behaviour back.
+    that a job starts.
     """
     for number in _IGNORED:
         signal.signal(number, _nothing)
+
+
+def leave_signals_to_the_supervisor() -> None:
+    """Begin to ignore signals, first of all that a worker process does.
+
+    A job's fork without exec gets the usual behaviour back.
+    """
+    ignore_signals()
     # What brings the process down leaves its stack, the ABRT that ends a stall too.
     faulthandler.enable(_STDERR)
     # Blocked since before the exec, so that none could strike until here.

@@ -45,6 +45,18 @@ def test_a_signal_to_the_whole_group_is_one_stop(site: Site, number: signal.Sign
     assert site.store.stats().processed == 2
 
 
+def test_handlers_that_the_application_set_do_not_end_its_processes(site: Site) -> None:
+    site.add("\n    signal.signal(signal.SIGTERM, lambda *_: os._exit(3))\n")
+    site.enqueue("Hold", range(1))
+    worker = site.start()
+    until(lambda: site.started() == [0])
+    os.killpg(worker.pid, signal.SIGTERM)
+    until(lambda: all(info.quiet for info in site.store.workers()))
+    site.go()
+    assert ended(worker) == 0
+    assert site.finished() == [0]
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_term_a_second_later_or_an_int_does_not_wait(
     site: Site, second: signal.Signals
@@ -71,6 +83,19 @@ def test_a_stop_before_the_application_is_imported_ends_at_once(site: Site) -> N
 
 
 def test_what_outlasts_its_process_starts_elsewhere_only_when_that_is_gone(site: Site) -> None:
+    # A handler that is slow to close has the process stay a while longer, its job running on.
+    site.add(
+        """
+    import logging
+
+    class Slow(logging.Handler):
+        def close(self):
+            time.sleep(1)
+            super().close()
+
+    SLOW = Slow()
+    """
+    )
     site.enqueue("Tick", range(1))
     first = site.start("-c", "1", "--shutdown-timeout", "0.5", **LONG)
     until(lambda: site.started() == [0])
