@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.integration.supervisor.test_deaths import LONG
 from tests.integration.worker.site import Site, until
 
@@ -130,6 +132,7 @@ def test_a_burst_is_over_when_all_its_processes_are(site: Site) -> None:
     assert site.store.stats().workers == 0
 
 
+@pytest.mark.timeout(240)  # fifty interpreters, on a machine that may be busy
 def test_fifty_restarts_leave_no_descriptor_thread_or_process_behind(site: Site) -> None:
     worker = site.start("-p", "5", "-c", "1", **LONG)
     until(lambda: site.store.stats().workers == 5, 30)
