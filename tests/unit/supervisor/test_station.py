@@ -173,7 +173,7 @@ def test_an_adapter_that_cannot_tell_what_is_held_has_all_of_it_charged(
     station: Station, store: Moody, held: Callable[..., list[Claim]]
 ) -> None:
     claims = held(2)
-    store.held = lambda worker: None  # type: ignore[method-assign]
+    store.held = lambda worker: None  # type: ignore[method-assign,assignment,return-value]
     station.gone(CHILD, notes(claims[0]), REASON)
     station.work()
     assert deliveries(store) == {"0": 1, "1": 1}
@@ -183,7 +183,7 @@ def test_a_child_that_never_started_a_job_is_charged_for_none(
     station: Station, store: Moody, held: Callable[..., list[Claim]]
 ) -> None:
     held(2)
-    store.held = lambda worker: None  # type: ignore[method-assign]
+    store.held = lambda worker: None  # type: ignore[method-assign,assignment,return-value]
     station.gone(CHILD, frozenset(), REASON)
     station.work()
     assert deliveries(store) == {"0": 0, "1": 0}
