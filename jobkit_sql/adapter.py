@@ -252,6 +252,16 @@ def _dialect(url: URL) -> Dialect:
         case "sqlite":
             return Sqlite(url)
         case "postgresql" | "postgres":
-            raise ConfigurationError("PostgreSQL is not available yet: use sqlite:///jobkit.db")
+            return _postgresql(url)
         case other:
             raise ConfigurationError(f"jobkit stores no jobs in {other}: use sqlite:///jobkit.db")
+
+
+def _postgresql(url: URL) -> Dialect:
+    try:
+        from jobkit_sql.dialects.postgresql import Postgresql  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f'PostgreSQL needs {error.name}: install it with: pip install "jobkit[postgres]"'
+        ) from error
+    return Postgresql(url)

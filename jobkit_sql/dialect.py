@@ -34,6 +34,14 @@ class Database(Protocol):
         """
         ...
 
+    def time(self) -> float:
+        """The store's own time in seconds since the epoch."""
+        ...
+
+    def announce(self) -> None:
+        """Wake those who wait: something can be claimed that could not before."""
+        ...
+
     def close(self) -> None:
         """Close what is idle. The next use connects again."""
         ...
@@ -52,6 +60,11 @@ class Dialect(Protocol):
         """True when the store belongs to the application, which creates and migrates it unasked."""
         ...
 
+    @property
+    def schema(self) -> str | None:
+        """The schema of the tables, None for the usual one."""
+        ...
+
     def open(self) -> Database:
         """New connections for this process; none is made before it is needed."""
         ...
@@ -60,8 +73,8 @@ class Dialect(Protocol):
         """Make the database fit for work, outside any transaction. Called once per process."""
         ...
 
-    def time(self, database: Database) -> float:
-        """The store's own time in seconds since the epoch."""
+    def before_migrating(self, connection: Connection) -> None:
+        """In the transaction of a migration, before it: lets one process in at a time."""
         ...
 
     def explain(self, error: Exception) -> str:

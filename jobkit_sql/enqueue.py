@@ -26,3 +26,4 @@ class Enqueue:
         rows = [new_row(payload, now) for payload in payloads]
         with self._store.writing() as connection:
             connection.execute(self._insert, rows)
+        self._store.announce()

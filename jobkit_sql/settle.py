@@ -95,6 +95,8 @@ class Settle:
             held, stale = _fenced(batch, valid)
             self._change_rows(connection, held, now)
             self._count(connection, held, now)
+        if any(isinstance(change.settlement, Requeue | Release) for change in held):
+            self._store.announce()
         return stale
 
     def _change_rows(self, connection: Connection, held: Sequence[_Change], now: float) -> None:

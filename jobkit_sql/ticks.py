@@ -95,6 +95,7 @@ class Ticks:
             kept = json.dumps([[at, row["id"]], *json.loads(runs)[: RUNS - 1]])
             connection.execute(_TICKED, {"entry_name": name, "tick": at, "to_runs": kept})
             connection.execute(self._enqueue, [row])
+        self._store.announce()
         return True
 
 

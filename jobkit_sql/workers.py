@@ -59,7 +59,9 @@ class Workers:
             self._registry.remove(connection, worker)
             keys = [row[0] for row in self._lending.held(connection, worker)]
             self._lending.give_back(connection, keys)
-            return len(keys)
+        if keys:
+            self._store.announce()
+        return len(keys)
 
     def held(self, worker: str) -> list[Claim]:
         """See `Adapter.held`."""

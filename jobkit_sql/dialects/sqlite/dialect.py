@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +40,7 @@ class Sqlite:
 
     name = "sqlite"
     embedded = True
+    schema = None
 
     def __init__(self, url: URL) -> None:
         _check(url)
@@ -60,9 +60,8 @@ class Sqlite:
             if not code_of(error).startswith("SQLITE_READONLY"):
                 raise
 
-    def time(self, database: Database) -> float:
-        del database  # the file is on this machine
-        return time.time()
+    def before_migrating(self, connection: Connection) -> None:
+        """Nothing: whoever writes is alone."""
 
     def explain(self, error: Exception) -> str:
         return explained(error, self._file)

@@ -1,0 +1,73 @@
+"""What is different about PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Insert,
+    Table,
+    Text,
+    bindparam,
+    column,
+    func,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from jobkit_sql.dialect import Database
+from jobkit_sql.dialects.postgresql.connections import Connections
+from jobkit_sql.dialects.postgresql.faults import explained
+from jobkit_sql.dialects.postgresql.options import Options
+
+__all__ = ["Postgresql"]
+
+_MIGRATING = 7_436_901_120_045
+"""Of jobkit alone; held to the end of a migration, by a transaction, which poolers allow."""
+
+
+class Postgresql:
+    """The dialect for one database. Raises ConfigurationError for a URL that cannot be used."""
+
+    name = "postgresql"
+    embedded = False
+
+    def __init__(self, url: URL) -> None:
+        self._options = Options.of(url)
+
+    @property
+    def schema(self) -> str | None:
+        return self._options.schema
+
+    def open(self) -> Database:
+        return Connections(self._options)
+
+    def prepare(self, connection: Connection) -> None:
+        """Nothing: a server is fit for work."""
+
+    def before_migrating(self, connection: Connection) -> None:
+        lock = text("SELECT pg_advisory_xact_lock(:jobkit)")
+        connection.execute(lock.bindparams(bindparam("jobkit", _MIGRATING, BigInteger())))
+        if self.schema is not None:  # an identifier, checked where the URL was read
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
+            connection.exec_driver_sql(f'SET LOCAL search_path TO "{self.schema}"')
+
+    def explain(self, error: Exception) -> str:
+        return explained(error, self._options.url)
+
+    def insert_new(self, table: Table) -> Insert:
+        return postgresql.insert(table).on_conflict_do_nothing()
+
+    def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
+        listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))
+        named = listed.table_valued(column("value", type_), name=f"each_{parameter}")
+        return named.render_derived()
+
+    def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+        return func.strpos(column, bindparam(parameter, type_=Text())) > 0
