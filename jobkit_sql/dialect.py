@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
+from sqlalchemy import ColumnElement, Connection, Executable, FromClause, Insert, Table
 from sqlalchemy.types import TypeEngine
 
 __all__ = ["Database", "Dialect"]
@@ -83,6 +83,16 @@ class Dialect(Protocol):
 
     def insert_new(self, table: Table) -> Insert:
         """An insert that leaves out rows which are there already."""
+        ...
+
+    @property
+    def claim(self) -> Executable | None:
+        """A claim as one statement, where the database can; None has it done step by step.
+
+        Of `borrower`, `queues`, `most`, `now` and `token` it makes the rows (key, payload,
+        deliveries) that it lent, in their order; one row without a key when there are none, and no
+        row when the worker is not registered.
+        """
         ...
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobkit.adapter import Beat, Claim, Presence
-from jobkit.payload import Payload
-from jobkit_sql.lending import Lending
+from jobkit_sql.lending import Lending, claim_of
 from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store
 
@@ -67,7 +66,7 @@ class Workers:
         """See `Adapter.held`."""
         with self._store.reading() as connection:
             rows = self._lending.held(connection, worker)
-        return [Claim(Payload(text), f"{key}.{token}", loans) for key, text, loans, token in rows]
+        return [claim_of(key, token, text, loans) for key, text, loans, token in rows]
 
     def order(self, worker: str, order: str) -> bool:
         """See `SupportsManage.order`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 from sqlalchemy import (
@@ -9,10 +10,12 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Double,
     FromClause,
     Insert,
     Table,
     Text,
+    TextClause,
     bindparam,
     column,
     func,
@@ -32,6 +35,20 @@ _MIGRATING = 7_436_901_120_045
 """Of jobkit alone; held to the end of a migration, by a transaction, which poolers allow."""
 
 
+def _claim(schema: str | None) -> TextClause:
+    """The statement of `claim.sql`; a schema's name was checked where the URL was read."""
+    prefix = "" if schema is None else f'"{schema}".'
+    names = {name: f"{prefix}jobkit_{name}" for name in ("jobs", "workers", "paused")}
+    source = (files("jobkit_sql.dialects.postgresql") / "claim.sql").read_text("utf-8")
+    return text(source.format(**names)).bindparams(
+        bindparam("borrower", type_=Text()),
+        bindparam("queues", type_=postgresql.ARRAY(Text())),
+        bindparam("most", type_=BigInteger()),
+        bindparam("now", type_=Double()),
+        bindparam("token", type_=Text()),
+    )
+
+
 class Postgresql:
     """The dialect for one database. Raises ConfigurationError for a URL that cannot be used."""
 
@@ -40,6 +57,7 @@ class Postgresql:
 
     def __init__(self, url: URL) -> None:
         self._options = Options.of(url)
+        self.claim = _claim(self._options.schema)
 
     @property
     def schema(self) -> str | None:

@@ -13,6 +13,7 @@ from jobkit.errors import ConfigurationError
 __all__ = ["Options"]
 
 _IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_MOST: Final = 1_000
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
 
 # A server that is gone without a word is noticed within seconds, not within the system's hours.
@@ -52,7 +53,7 @@ class Options:
         prepare, size = _text(own, "prepare") or "false", _text(own, "pool_size") or "5"
         if prepare not in _TRUE:
             raise ConfigurationError(f"prepare={prepare[:80]!a}: write true or false")
-        if not (size.isdecimal() and 0 < int(size) <= 1_000):
+        if not (size.isdecimal() and 0 < int(size) <= _MOST):
             raise ConfigurationError(f"pool_size={size[:80]!a}: write a whole number, 1 or more")
         return cls(_driven(url, own), schema, _TRUE[prepare], int(size))
 

@@ -41,6 +41,7 @@ class Sqlite:
     name = "sqlite"
     embedded = True
     schema = None
+    claim = None
 
     def __init__(self, url: URL) -> None:
         _check(url)
