@@ -23,7 +23,7 @@ from jobkit.errors import SettlementRefused
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.placing import PLACE, place
-from jobkit_sql.store import RowRefused, Store
+from jobkit_sql.store import RowRefused, Store, again_if_undone
 from jobkit_sql.tables import jobs
 
 __all__ = ["Settle"]
@@ -89,6 +89,7 @@ class Settle:
         middle = len(batch) // 2
         return self._settle(batch[:middle], now) + self._settle(batch[middle:], now)
 
+    @again_if_undone
     def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
         with self._store.writing() as connection:
             valid = self._lending.receipts_for(connection, {change.key for change in batch})

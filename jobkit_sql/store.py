@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
@@ -16,13 +19,36 @@ from jobkit.errors import AdapterError
 from jobkit_sql.dialect import Database, Dialect
 from jobkit_sql.schema import Schema
 
-__all__ = ["RowRefused", "Store"]
+__all__ = ["RowRefused", "Store", "Undone", "again_if_undone"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PAUSES: Final = (0.01, 0.03, 0.1, 0.3)
 _ROW_ERRORS: Final = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 
 class RowRefused(AdapterError):
     """The store works and does not take this value: trying again cannot help."""
+
+
+class Undone(AdapterError):
+    """The transaction was undone as a whole, by a deadlock for one: the same again will do."""
+
+
+def again_if_undone(verb: Callable[P, T]) -> Callable[P, T]:
+    """The verb, called again after short pauses while its transaction, its only one, is undone."""
+
+    @wraps(verb)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        for pause in _PAUSES:
+            try:
+                return verb(*args, **kwargs)
+            except Undone:
+                time.sleep(pause * random.uniform(0.5, 1.5))
+        return verb(*args, **kwargs)
+
+    return called
 
 
 class _Home:
@@ -73,6 +99,12 @@ class Store:
     def writing(self) -> Generator[Connection]:
         """A connection in a transaction that may write, see `Database.writing`."""
         with self._explained(), self._ready().writing() as connection:
+            yield connection
+
+    @contextmanager
+    def single(self) -> Generator[Connection]:
+        """A connection for one statement that may write, see `Database.single`."""
+        with self._explained(), self._ready().single() as connection:
             yield connection
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
@@ -133,7 +165,7 @@ class Store:
             return self.schema.version(connection)
 
     def _migrate(self, database: Database) -> list[str]:
-        with database.writing() as connection:
+        with database.migrating() as connection:
             self.dialect.before_migrating(connection)
             applied = self.schema.upgrade(connection)
             self._demand(self.schema.version(connection))
@@ -159,6 +191,8 @@ class Store:
         except _ROW_ERRORS as error:
             raise RowRefused(f"the store refuses a value: {_cause(error)}") from error
         except SQLAlchemyError as error:
+            if self.dialect.was_undone(error):
+                raise Undone(self.dialect.explain(error)) from error
             raise AdapterError(self.dialect.explain(error)) from error
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     URL,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Executable,
     FromClause,
     Insert,
     Table,
@@ -19,20 +21,25 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from jobkit.errors import ConfigurationError
 from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.postgresql.connections import Connections
-from jobkit_sql.dialects.postgresql.faults import explained
+from jobkit_sql.dialects.postgresql.faults import explained, place, was_undone
 from jobkit_sql.dialects.postgresql.options import Options
 
 __all__ = ["Postgresql"]
 
 _MIGRATING = 7_436_901_120_045
 """Of jobkit alone; held to the end of a migration, by a transaction, which poolers allow."""
+
+
+_MAX_CONNECTIONS: Final = text("SELECT current_setting('max_connections')")
 
 
 def _claim(schema: str | None) -> TextClause:
@@ -67,7 +74,12 @@ class Postgresql:
         return Connections(self._options)
 
     def prepare(self, connection: Connection) -> None:
-        """Nothing: a server is fit for work."""
+        most = int(connection.scalar(_MAX_CONNECTIONS) or 0)
+        if self._options.pool_size >= most:
+            raise ConfigurationError(
+                f"pool_size={self._options.pool_size} is too much for"
+                f" {place(self._options.url)}, which allows {most} connections in all"
+            )
 
     def before_migrating(self, connection: Connection) -> None:
         lock = text("SELECT pg_advisory_xact_lock(:jobkit)")
@@ -79,8 +91,24 @@ class Postgresql:
     def explain(self, error: Exception) -> str:
         return explained(error, self._options.url)
 
+    def was_undone(self, error: Exception) -> bool:
+        return was_undone(error)
+
     def insert_new(self, table: Table) -> Insert:
         return postgresql.insert(table).on_conflict_do_nothing()
+
+    def insert_all(
+        self, table: Table, columns: Sequence[str]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+        """One statement, its parameters a list for each column: the plan is the same for all."""
+        types = {name: table.c[name].type for name in columns}
+        lists = func.unnest(*(bindparam(c, type_=postgresql.ARRAY(types[c])) for c in columns))
+        given = lists.table_valued(*(column(c, types[c]) for c in columns), name="given")
+        insert = self.insert_new(table).from_select(columns, select(*given.render_derived().c))
+        return lambda rows: (
+            insert,
+            {name: [row[name] for row in rows] for name in columns},
+        )
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,6 +45,12 @@ class Connections:
             execute_patiently(connection, "BEGIN IMMEDIATE")
             yield connection
             connection.commit()
+
+    def single(self) -> AbstractContextManager[Connection]:
+        return self.writing()
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        return self.writing()
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         del queues  # the file tells that it changed, not where
