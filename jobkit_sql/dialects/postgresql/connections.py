@@ -30,7 +30,9 @@ class Connections:
 
     def __init__(self, options: Options) -> None:
         self._engine = pool.made(options)
-        self._plain = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Said with each BEGIN, whatever the database's default: a statement that waited for a lock
+        # must see what the other one committed.
+        self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._watchdog = Watchdog(options.timeout)
         self._listener = Listener(options)
         self._bell = Bell(options)
@@ -40,7 +42,7 @@ class Connections:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        with self._plain.connect() as connection, self._watchdog.watching(_driver(connection)):
+        with self._engine.connect() as connection, self._watchdog.watching(_driver(connection)):
             yield connection
 
     def single(self) -> AbstractContextManager[Connection]:
@@ -49,7 +51,7 @@ class Connections:
     @contextmanager
     def writing(self) -> Generator[Connection]:
         with (
-            self._engine.connect() as connection,
+            self._transactions.connect() as connection,
             self._watchdog.watching(_driver(connection)),
             connection.begin(),
         ):
@@ -57,7 +59,7 @@ class Connections:
 
     @contextmanager
     def migrating(self) -> Generator[Connection]:
-        with self._engine.begin() as connection:
+        with self._transactions.begin() as connection:
             yield connection
 
     def time(self) -> float:

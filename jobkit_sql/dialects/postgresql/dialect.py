@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Text,
     TextClause,
     bindparam,
+    cast,
     column,
     func,
     select,
@@ -100,15 +102,19 @@ class Postgresql:
     def insert_all(
         self, table: Table, columns: Sequence[str]
     ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
-        """One statement, its parameters a list for each column: the plan is the same for all."""
-        types = {name: table.c[name].type for name in columns}
-        lists = func.unnest(*(bindparam(c, type_=postgresql.ARRAY(types[c])) for c in columns))
-        given = lists.table_valued(*(column(c, types[c]) for c in columns), name="given")
-        insert = self.insert_new(table).from_select(columns, select(*given.render_derived().c))
-        return lambda rows: (
-            insert,
-            {name: [row[name] for row in rows] for name in columns},
-        )
+        """One row as it is, more as one text of JSON: the driver writes arrays slowly."""
+        parameter = cast(bindparam("rows", type_=Text()), postgresql.JSON())
+        listed = func.json_to_recordset(parameter)
+        given = listed.table_valued(*(column(c, table.c[c].type) for c in columns), name="given")
+        rows = select(*given.render_derived(with_types=True).c)
+        one, many = self.insert_new(table), self.insert_new(table).from_select(columns, rows)
+
+        def insert(rows: Sequence[Mapping[str, Any]]) -> tuple[Executable, Any]:
+            if len(rows) == 1:
+                return one, rows[0]
+            return many, {"rows": json.dumps(rows, ensure_ascii=False)}
+
+        return insert
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))

@@ -30,6 +30,7 @@ def made(options: Options) -> Engine:
     engine = create_engine(
         options.url,
         connect_args=driver,
+        isolation_level="AUTOCOMMIT",
         pool_size=options.pool_size,
         max_overflow=OVERFLOW,
         pool_timeout=_WAIT_FOR_ONE,
