@@ -30,6 +30,10 @@ class Database(Protocol):
         """A connection for one statement that may write, which is a transaction of its own."""
         ...
 
+    def is_there(self) -> bool:
+        """False when the first use makes the database: asking is no use. Changes nothing."""
+        ...
+
     def migrating(self) -> AbstractContextManager[Connection]:
         """As `writing`, for as long as it takes."""
         ...

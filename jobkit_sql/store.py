@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, false
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError
 from jobkit_sql.dialect import Database, Dialect
 from jobkit_sql.schema import Schema
+from jobkit_sql.tables import schema
 
 __all__ = ["RowRefused", "Store", "Undone", "again_if_undone"]
 
@@ -128,12 +129,43 @@ class Store:
         with self._explained(), self._here().database.reading() as connection:
             return self.schema.version(connection)
 
+    def pending(self) -> list[str]:
+        """The names of the migrations that the first use applies, unasked. Changes nothing."""
+        if not self.dialect.embedded:
+            return []
+        version = self.version() if self._is_there() else 0
+        return [each.name for each in self.schema.migrations if each.version > version]
+
+    def check(self) -> None:
+        """Raise AdapterError for what keeps workers from using the database. Changes nothing.
+
+        Takes the write lock, as a worker does, and gives it back.
+        """
+        if not self._is_there():
+            return
+        version = self.version()
+        if version != self.schema.latest and not (self.dialect.embedded and self.pending()):
+            self._demand(version)
+        with self._explained(), self._here().database.writing() as connection:
+            if version:
+                connection.execute(_WRITE_NOTHING)
+
+    def _is_there(self) -> bool:
+        with self._explained():
+            return self._here().database.is_there()
+
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that were applied."""
         database = self._here().database
         with self._explained():
-            self._prepare(database)
-            return self._migrate(database)
+            version = self._prepare(database)
+            try:
+                return self._migrate(database)
+            except SQLAlchemyError:
+                # Another process that created the tables at the same moment was faster.
+                if self._version(database) == version:
+                    raise
+                return self._migrate(database)
 
     def _here(self) -> _Home:
         home = self._home
@@ -162,6 +194,10 @@ class Store:
     def _prepare(self, database: Database) -> int:
         with database.reading() as connection:
             self.dialect.prepare(connection)
+            return self.schema.version(connection)
+
+    def _version(self, database: Database) -> int:
+        with database.reading() as connection:
             return self.schema.version(connection)
 
     def _migrate(self, database: Database) -> list[str]:
@@ -194,6 +230,10 @@ class Store:
             if self.dialect.was_undone(error):
                 raise Undone(self.dialect.explain(error)) from error
             raise AdapterError(self.dialect.explain(error)) from error
+
+
+# A read-only SQLite file begins even BEGIN IMMEDIATE, and refuses at the first change.
+_WRITE_NOTHING: Final = delete(schema).where(false())
 
 
 def _cause(error: Exception) -> BaseException | None:

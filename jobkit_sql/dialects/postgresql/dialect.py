@@ -23,6 +23,7 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    inspect,
     select,
     text,
 )
@@ -34,11 +35,9 @@ from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.postgresql.connections import Connections
 from jobkit_sql.dialects.postgresql.faults import explained, place, was_undone
 from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.tables import schema
 
 __all__ = ["Postgresql"]
-
-_MIGRATING = 7_436_901_120_045
-"""Of jobkit alone; held to the end of a migration, by a transaction, which poolers allow."""
 
 
 _MAX_CONNECTIONS: Final = text("SELECT current_setting('max_connections')")
@@ -84,11 +83,12 @@ class Postgresql:
             )
 
     def before_migrating(self, connection: Connection) -> None:
-        lock = text("SELECT pg_advisory_xact_lock(:jobkit)")
-        connection.execute(lock.bindparams(bindparam("jobkit", _MIGRATING, BigInteger())))
         if self.schema is not None:  # an identifier, checked where the URL was read
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
             connection.exec_driver_sql(f'SET LOCAL search_path TO "{self.schema}"')
+        # Workers go on: they only read it. Those who create it meet in the catalogue.
+        if inspect(connection).has_table(schema.name, schema=self.schema):
+            connection.exec_driver_sql(f"LOCK TABLE {schema.name} IN SHARE ROW EXCLUSIVE MODE")
 
     def explain(self, error: Exception) -> str:
         return explained(error, self._options.url)

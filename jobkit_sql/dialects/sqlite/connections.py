@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -14,7 +15,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from jobkit.errors import AdapterError
-from jobkit_sql.dialects.sqlite.faults import explained
+from jobkit_sql.dialects.sqlite.faults import explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
 from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently
 from jobkit_sql.dialects.sqlite.watch import Watch
@@ -48,6 +49,13 @@ class Connections:
 
     def single(self) -> AbstractContextManager[Connection]:
         return self.writing()
+
+    def is_there(self) -> bool:
+        if self._file.exists():
+            return True
+        if not os.access(self._file.parent, os.W_OK | os.X_OK):
+            raise AdapterError(not_opened(self._file))
+        return False
 
     def migrating(self) -> AbstractContextManager[Connection]:
         return self.writing()
