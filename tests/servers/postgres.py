@@ -9,7 +9,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -129,6 +130,20 @@ class Postgres:
             connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
         return url
 
+    @contextmanager
+    def frozen(self) -> Generator[None]:
+        """The server and all its processes stand still; what listens for it still accepts."""
+        assert self._process is not None
+        family = [self._process.pid, *_children(self._process.pid)]
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in family:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def terminate(self, database: str) -> int:
         """End every connection to the database, as an administrator would; their number."""
         with self.connect() as connection:
@@ -149,6 +164,10 @@ class Postgres:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _user() -> str | None:

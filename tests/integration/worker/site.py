@@ -1,4 +1,4 @@
-"""Real worker processes on a real SQLite file, with an application of their own."""
+"""Real worker processes on a real store, with an application of their own."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ APPLICATION = '''
 
 @dataclass
 class Site:
-    """A folder with an application, a SQLite file and the workers started on it."""
+    """A folder with an application, a store, and the workers started on it.
+
+    Without a URL the store is a SQLite file in the folder.
+    """
 
     folder: Path
+    url: str = ""
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.folder / 'jobs.db'}"
 
     @property
     def store(self) -> SqlAdapter:
@@ -82,6 +82,7 @@ class Site:
         return self._store
 
     def __post_init__(self) -> None:
+        self.url = self.url or f"sqlite:///{self.folder / 'jobs.db'}"
         (self.folder / "app.py").write_text(dedent(APPLICATION))
         self._store = SqlAdapter(self.url)
 

@@ -1,0 +1,173 @@
+"""Workers on a PostgreSQL server that ends their connections, restarts and goes away."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from jobkit.errors import AdapterError
+from jobkit_sql import SqlAdapter
+from tests.integration.worker.site import Site, payload, until
+from tests.servers.postgres import Postgres
+
+ENDED = 40
+"""Times that every connection is ended; `make soak` does it ten times as often."""
+
+RESTARTED = 2
+RESUMED = 5.0
+"""Seconds in which work must go on behind a fault."""
+
+RATE = 0.005
+
+_ENDINGS = (signal.SIGINT, signal.SIGQUIT)
+"""An orderly shutdown, and a crash."""
+
+
+@pytest.fixture
+def server() -> Iterator[Postgres]:
+    """A server of its own, which may be stopped."""
+    server = Postgres(durable=True)
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def site(server: Postgres, tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path, server.emptied("faults"))
+    yield site
+    site.close()
+
+
+class Producer(threading.Thread):
+    """Enqueues one job after the other, a failed one again: by its id it is one job."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(daemon=True)
+        self._site = site
+        self._ending = threading.Event()
+        self.stored = 0
+
+    def run(self) -> None:
+        with closing(SqlAdapter(self._site.url)) as store:
+            while not self._ending.wait(RATE):
+                with suppress(AdapterError):
+                    store.enqueue([payload("app.Count", self.stored)])
+                    self.stored += 1
+
+    def end(self) -> int:
+        """Stop, and the number of jobs that were stored."""
+        self._ending.set()
+        self.join()
+        return self.stored
+
+
+@contextmanager
+def producing(site: Site) -> Iterator[Producer]:
+    producer = Producer(site)
+    producer.start()
+    try:
+        yield producer
+    finally:
+        producer.end()
+
+
+def assert_all_accounted_for(site: Site, jobs: int) -> None:
+    """Nothing was lost, and nothing was counted as finished twice."""
+    until(lambda: site.store.stats().processed >= jobs, 30)
+    stats = site.store.stats()
+    assert (stats.enqueued, stats.running, stats.dead, stats.retry) == (0, 0, 0, 0)
+    assert stats.processed == jobs
+    assert set(site.finished()) == set(range(jobs))
+
+
+def resumed_within(site: Site, seconds: float) -> None:
+    """Wait for a job that was not finished when this was called."""
+    before = len(site.log("F"))
+    until(lambda: len(site.log("F")) > before, seconds)
+
+
+def patiently(act: Callable[[], object]) -> None:
+    """Do it as soon as the server lets one."""
+    while True:
+        with suppress(AdapterError):
+            act()
+            return
+        time.sleep(0.05)
+
+
+@pytest.mark.timeout(180)
+def test_ended_connections_cost_no_job_and_double_none(server: Postgres, site: Site) -> None:
+    workers = [site.start("-c", "4") for _ in range(2)]
+    with producing(site) as producer:
+        until(lambda: len(site.log("F")) > 20)
+        ended = 0
+        for _ in range(ENDED):
+            time.sleep(random.uniform(0, 0.1))
+            ended += server.terminate("postgres")
+        resumed_within(site, RESUMED)
+        jobs = producer.end()
+    assert ended > 2 * ENDED, "there was little to end"
+    assert_all_accounted_for(site, jobs)
+    assert [worker.poll() for worker in workers] == [None, None]
+
+
+@pytest.mark.timeout(180)
+def test_a_server_that_restarts_is_worked_on_again_by_the_same_workers(
+    server: Postgres, site: Site
+) -> None:
+    worker = site.start("-c", "4")
+    with producing(site) as producer:
+        until(lambda: len(site.log("F")) > 20)
+        processes = site.processes(worker)
+        for crash in range(RESTARTED):
+            server.restart(number=_ENDINGS[crash % 2])
+            resumed_within(site, RESUMED)
+        jobs = producer.end()
+    assert_all_accounted_for(site, jobs)
+    assert site.processes(worker) == processes
+
+
+@pytest.mark.timeout(180)
+def test_a_server_that_stands_still_hangs_nobody(server: Postgres, site: Site) -> None:
+    worker = site.start("-c", "4")
+    with producing(site) as producer:
+        until(lambda: len(site.log("F")) > 20)
+        with server.frozen(), closing(SqlAdapter(site.url)) as other:
+            began = time.monotonic()
+            with pytest.raises(AdapterError):
+                other.enqueue([payload("app.Count", -1)])
+            assert time.monotonic() - began < 12
+        resumed_within(site, 2 * RESUMED)
+        jobs = producer.end()
+    assert_all_accounted_for(site, jobs)
+    assert worker.poll() is None
+
+
+def test_workers_wait_for_a_server_that_is_read_only(server: Postgres, site: Site) -> None:
+    site.start("-c", "2")
+    site.enqueue("Count", range(3))
+    until(lambda: site.finished() == [0, 1, 2])
+    with server.connect() as other:
+        other.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        other.execute("SELECT pg_reload_conf()")
+        with pytest.raises(AdapterError, match="is read-only: name the primary in the URL"):
+            until(lambda: site.enqueue("Count", range(3, 4)))
+        until(lambda: "is read-only" in site.said())
+        said = site.said().count("is read-only")
+        time.sleep(1)
+        assert site.said().count("is read-only") - said < 15, "it tries without a pause"
+        other.execute("SET default_transaction_read_only = off")
+        other.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        other.execute("SELECT pg_reload_conf()")
+    patiently(lambda: site.enqueue("Count", range(4, 6)))
+    until(lambda: set(site.finished()) >= {0, 1, 2, 4, 5})
+    assert Counter(site.finished())[4] == 1
