@@ -114,6 +114,7 @@ class TestGet:
         assert backends.get() is not before
         assert made().url == "record://y"
 
+    @pytest.mark.behaviour("D7")
     def test_makes_one_adapter_however_many_threads_ask_first(self) -> None:
         start = threading.Barrier(8)
         seen: list[Enqueues] = []

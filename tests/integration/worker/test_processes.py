@@ -87,6 +87,7 @@ def test_an_idle_worker_leaves_within_a_second_of_a_stop(site: Site) -> None:
     assert time.monotonic() - asked < 1
 
 
+@pytest.mark.behaviour("C18", "E9")
 def test_jobs_that_outlast_the_shutdown_timeout_go_back_to_the_head_uncharged(site: Site) -> None:
     site.enqueue("Hold", range(3))
     worker = site.start("-c", "1", "--shutdown-timeout", "0.3")

@@ -90,12 +90,14 @@ def test_a_job_without_retries_is_dropped_and_its_error_told() -> None:
     assert isinstance(done.error, LookupError)
 
 
+@pytest.mark.behaviour("A15", "C8", "C15")
 @pytest.mark.parametrize(
     ("job", "args", "told"),
     [
         ("Welcome", [1], []),
         ("Flaky", [], ["retry_scheduled"]),
         ("Dropped", [], ["discard"]),
+        ("Unwanted", [], ["discard"]),
         ("Yielding", [], ["interrupt"]),
         ("Saying", ["snooze"], ["snooze"]),
         ("Saying", ["discard"], ["discard"]),
