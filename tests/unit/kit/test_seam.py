@@ -112,6 +112,27 @@ def test_subscribers_hear_of_the_run(job: str, args: list[object], told: list[st
     assert heard[-1].duration is not None
 
 
+@pytest.mark.behaviour("A15")
+@pytest.mark.parametrize(
+    ("job", "fields", "told"),
+    [
+        ("Failing", {}, "retry_scheduled"),
+        ("Flaky", {}, "retry_scheduled"),
+        ("Failing", {"retry": 0}, "bury"),
+        ("Failing", {"retry": False}, "discard"),
+    ],
+)
+def test_a_failure_is_told_with_its_error(job: str, fields: dict[str, Any], told: str) -> None:
+    heard: list[events.Event] = []
+    events.subscribe(heard.append)
+    performed(job, **fields)
+    said, ended = heard[-2:]
+    assert (said.name, ended.name) == (told, "perform")
+    assert isinstance(said.error, (LookupError, jobs.Temporary))
+    assert ended.error is said.error
+    assert said.error.__traceback__ is not None
+
+
 def test_whoever_imports_jobkit_has_it() -> None:
     script = "import jobkit.backends as backends; print(backends._perform.__module__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
