@@ -98,11 +98,16 @@ class TestFailing:
         assert ran == [1, 2, 3]
 
     @pytest.mark.behaviour("K5")
-    def test_the_class_policy_neither_retries_nor_is_exhausted(self) -> None:
-        with pytest.raises(LookupError):
-            jobs.Exhausting.perform_later()
-        assert ran == []
+    @pytest.mark.parametrize("retry", [0, 2, True])
+    def test_the_class_policy_neither_retries_nor_is_exhausted(self, retry: bool | int) -> None:
+        class Exhausting(jobs.Exhausting, name="InlineExhausting", retry=retry): ...
 
+        with pytest.raises(LookupError):
+            Exhausting.perform_later()
+        assert ran == []
+        assert len(performed_jobs()) == 1
+
+    @pytest.mark.behaviour("K5")
     def test_a_job_whose_error_is_raised_has_ended_for_good(self) -> None:
         class Mourned(jobs.Failing, name="Mourned"):
             @after_discard
