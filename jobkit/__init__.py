@@ -24,6 +24,7 @@ from jobkit.callbacks import (
     on_exhausted,
 )
 from jobkit.capabilities import DayStats, QueueInfo, Stats, WorkerInfo
+from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
     AdapterError,
@@ -42,8 +43,10 @@ from jobkit.errors import (
     RecordNotFound,
     RetryJob,
     SerializationError,
+    SettlementRefused,
     SnoozeJob,
     UnknownJob,
+    UnknownVersion,
     Unsupported,
     WorkerLost,
 )
@@ -61,6 +64,7 @@ from jobkit.jobs import (
     perform_all_later,
 )
 from jobkit.middleware import Middleware, on_death, on_error
+from jobkit.propagation import propagate
 from jobkit.settings import configure
 
 __version__ = "0.1.0"
@@ -92,11 +96,15 @@ __all__ = [
     "PayloadTooLarge",
     "QueueInfo",
     "RecordNotFound",
+    "RecurringInfo",
+    "RecurringRun",
     "RetryJob",
     "SerializationError",
+    "SettlementRefused",
     "SnoozeJob",
     "Stats",
     "UnknownJob",
+    "UnknownVersion",
     "Unsupported",
     "WorkerInfo",
     "WorkerLost",
@@ -121,6 +129,8 @@ __all__ = [
     "on_error",
     "on_exhausted",
     "perform_all_later",
+    "propagate",
+    "recurring",
     "register_serializer",
     "rescue_from",
     "retry_on",

@@ -25,12 +25,14 @@ from jobkit.capabilities import (
     Move,
     QueueInfo,
     Stats,
+    StoredEntry,
     StoredJob,
     StoredPage,
     SupportsInspect,
     SupportsManage,
     SupportsMigrations,
     SupportsPause,
+    SupportsTicks,
     SupportsWait,
     WorkerInfo,
 )
@@ -51,13 +53,20 @@ from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
 from jobkit_sql.tables import paused
+from jobkit_sql.ticks import Ticks
 from jobkit_sql.workers import Workers
 
 __all__ = ["SqlAdapter"]
 
 
 class SqlAdapter(
-    Adapter, SupportsWait, SupportsInspect, SupportsManage, SupportsPause, SupportsMigrations
+    Adapter,
+    SupportsWait,
+    SupportsInspect,
+    SupportsManage,
+    SupportsPause,
+    SupportsTicks,
+    SupportsMigrations,
 ):
     """Jobs in a SQL database, named by a SQLAlchemy URL (`sqlite:///jobkit.db`) or an engine.
 
@@ -86,6 +95,7 @@ class SqlAdapter(
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
         self._manage = Manage(store)
+        self._ticks = Ticks(store)
 
     @classmethod
     def from_url(
@@ -179,6 +189,23 @@ class SqlAdapter(
 
     def resume(self, queue: str) -> None:
         self._manage.resume(queue)
+
+    # Recurring entries.
+
+    def entries(self) -> tuple[float, list[StoredEntry]]:
+        return self._ticks.entries()
+
+    def put_entry(self, name: str, text: str, owner: str, *, anew: bool = False) -> None:
+        self._ticks.put(name, text, owner, anew=anew)
+
+    def remove_entry(self, name: str) -> bool:
+        return self._ticks.remove(name)
+
+    def pause_entry(self, name: str, *, paused: bool) -> bool:
+        return self._ticks.pause(name, paused=paused)
+
+    def tick(self, name: str, at: float, payload: Payload) -> bool:
+        return self._ticks.tick(name, at, payload)
 
     # The schema.
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from jobkit.adapter import State
 
-__all__ = ["in_state", "jobs", "metadata", "paused", "schema", "stats", "workers"]
+__all__ = ["in_state", "jobs", "metadata", "paused", "recurring", "schema", "stats", "workers"]
 
 metadata = MetaData()
 
@@ -63,6 +63,17 @@ stats = Table(
     Column("day", Text, primary_key=True),
     Column("processed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
+)
+
+recurring = Table(
+    "jobkit_recurring",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("entry", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("last", Float, nullable=False),
+    Column("paused", Integer, nullable=False),
+    Column("runs", Text, nullable=False),
 )
 
 
