@@ -20,7 +20,8 @@ PUBLIC = {"adapter", "capabilities", "clock", "errors", "payload"}
 
 
 def block(language: str, number: int = 0) -> str:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[number]
+    found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    return str(found[number])
 
 
 ADAPTER, CONTRACT, ENTRY_POINT = block("python", 0), block("python", 1), block("toml")
