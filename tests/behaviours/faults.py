@@ -22,6 +22,41 @@ class Fault:
 FAULTS: Final = (
     # A
     Fault(
+        "A1",
+        "gives nothing back",
+        "jobkit.jobs.running",
+        "        return attempt(run, wait_for)\n",
+        "        attempt(run, wait_for)\n",
+    ),
+    Fault(
+        "A2",
+        "says that a job is due when it was made",
+        "jobkit.jobs.enqueueing",
+        "job.scheduled_at = _datetime(payload.scheduled_at)",
+        "job.scheduled_at = job.created_at",
+    ),
+    Fault(
+        "A9",
+        "asks the class for the queue before the call",
+        "jobkit.jobs.instances",
+        'given.get("queue") or job._plan.options.queue',
+        'job._plan.options.queue or given.get("queue")',
+    ),
+    Fault(
+        "A10",
+        "passes over the call's priority",
+        "jobkit.jobs.instances",
+        'given.get("priority", job._plan.options.priority)',
+        "job._plan.options.priority",
+    ),
+    Fault(
+        "A12",
+        "stores every class where its base belongs",
+        "jobkit.jobs.enqueueing",
+        'job._given.get("backend", job._plan.options.backend)',
+        'job._given.get("backend", type(job).__base__._options.backend)',
+    ),
+    Fault(
         "A3",
         "pretends that a lost job was stored",
         "jobkit.jobs.enqueueing",
@@ -67,6 +102,34 @@ FAULTS: Final = (
     ),
     # B
     Fault(
+        "B2",
+        "takes any key",
+        "jobkit.arguments.exact",
+        "if type(key) is not str:",
+        "if False:",
+    ),
+    Fault(
+        "B3",
+        "stores the look of what it cannot store",
+        "jobkit.arguments.parameters",
+        "        except Unstorable as refusal:\n",
+        "        except Unstorable as refusal:\n            return str(value)\n",
+    ),
+    Fault(
+        "B5",
+        "takes a job of an unknown class for done",
+        "jobkit.jobs.running",
+        "        raise self._error\n",
+        "        return None\n",
+    ),
+    Fault(
+        "B7",
+        "keeps the first registration",
+        "jobkit.arguments.serializers",
+        "{**_serializers, type: serializer}",
+        "{type: serializer, **_serializers}",
+    ),
+    Fault(
         "B1",
         "stores what comes back different",
         "jobkit.arguments.codecs",
@@ -103,6 +166,100 @@ FAULTS: Final = (
         "number",
     ),
     # C
+    Fault(
+        "C1",
+        "tries once more by default",
+        "jobkit.handlers",
+        "    attempts: int | None = 5,",
+        "    attempts: int | None = 6,",
+    ),
+    Fault(
+        "C5",
+        "takes a negative jitter for none",
+        "jobkit.backoff",
+        "random.random() * spread * seconds",
+        "random.random() * max(spread, 0.0) * seconds",
+    ),
+    Fault(
+        "C6",
+        "gives up after a hundred attempts",
+        "jobkit.execution",
+        "if rule.attempts is not None and failures >= rule.attempts:",
+        "if failures >= (rule.attempts or 100):",
+    ),
+    Fault(
+        "C8",
+        "takes a discarded job for a failure",
+        "jobkit.settlement",
+        "        case Succeeded() | Discarded():\n",
+        "        case Discarded():\n"
+        "            return Ack(claim, Tally.FAILED)\n"
+        "        case Succeeded():\n",
+    ),
+    Fault(
+        "C9",
+        "forgets the executions before",
+        "jobkit.settlement",
+        "executions=payload.executions + 1",
+        "executions=1",
+    ),
+    Fault(
+        "C11",
+        "counts failures from 1",
+        "jobkit.settlement",
+        "retry_count=0 if before is None",
+        "retry_count=1 if before is None",
+    ),
+    Fault(
+        "C12",
+        "loses a line of the backtrace",
+        "jobkit.failure",
+        "json.dumps(lines)",
+        "json.dumps(lines[1:])",
+    ),
+    Fault(
+        "C14",
+        "takes 0 for a delay",
+        "jobkit.execution",
+        "within_bounds(seconds + policy_jitter(count)) if seconds > 0",
+        "within_bounds(seconds + policy_jitter(count)) if seconds > -1",
+    ),
+    Fault(
+        "C15",
+        "asks the class whether to bury what the job says",
+        "jobkit.execution",
+        "            return _ended(run, error, now, dead=True)",
+        "            return _ended(run, error, now, dead=run.policy.dead)",
+    ),
+    Fault(
+        "C16",
+        "tells of the exhaustion at every failure",
+        "jobkit.execution",
+        "    return Retried(verdict, failure_of(error, now)",
+        "    [getattr(run.job, name)(error) for name in run.callbacks.on_exhausted]\n"
+        "    return Retried(verdict, failure_of(error, now)",
+    ),
+    Fault(
+        "C17",
+        "keeps the dead of every class",
+        "jobkit.execution",
+        "    dead = run.policy.dead\n",
+        "    dead = True\n",
+    ),
+    Fault(
+        "C18",
+        "charges a job for a shutdown",
+        "jobkit.execution",
+        "        case Interrupted():\n            return Released()\n",
+        "        case Interrupted():\n            return Retried(0.0, failure_of(error, now))\n",
+    ),
+    Fault(
+        "C20",
+        "drops text that is no job",
+        "jobkit.worker.performing",
+        "            return Bury(claim, claim.payload)\n",
+        '            return __import__("jobkit").adapter.Ack(claim)\n',
+    ),
     Fault(
         "C2",
         "counts the failures of all declarations together",
@@ -148,6 +305,21 @@ FAULTS: Final = (
         "            report(event, job, failure)\n            return\n",
     ),
     # D
+    Fault(
+        "D1",
+        "lets a wrong type of time pass to where it breaks",
+        "jobkit.jobs.options",
+        "    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):\n"
+        '        raise TypeError(f"{name} is {ascii',
+        '    if isinstance(value, bool):\n        raise TypeError(f"{name} is {ascii',
+    ),
+    Fault(
+        "D7",
+        "makes an adapter for each thread that asks",
+        "jobkit.backends",
+        "    with _lock:\n        if (name, url) not in _made:",
+        "    if True:\n        if (name, url) not in _made:",
+    ),
     Fault(
         "D2",
         "counts a job that was stopped as stored",
