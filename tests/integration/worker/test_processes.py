@@ -36,6 +36,7 @@ def test_two_processes_share_5000_jobs_and_each_runs_exactly_once(site: Site) ->
     assert (stats.processed, stats.failed, stats.enqueued, stats.workers) == (5_000, 0, 0, 0)
 
 
+@pytest.mark.behaviour("F1")
 def test_a_killed_workers_job_runs_again_elsewhere_and_the_others_are_untouched(
     site: Site,
 ) -> None:
@@ -188,6 +189,7 @@ def test_orders_reach_a_worker_in_another_process(site: Site) -> None:
     assert ended(worker) == 0
 
 
+@pytest.mark.behaviour("F6")
 def test_a_job_that_kills_its_process_three_times_is_set_aside(site: Site) -> None:
     site.enqueue("Hook", range(1))
     for deliveries in (1, 2):

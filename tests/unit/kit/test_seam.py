@@ -90,7 +90,7 @@ def test_a_job_without_retries_is_dropped_and_its_error_told() -> None:
     assert isinstance(done.error, LookupError)
 
 
-@pytest.mark.behaviour("A15", "C8", "C15")
+@pytest.mark.behaviour("A6", "A15", "C8", "C15")
 @pytest.mark.parametrize(
     ("job", "args", "told"),
     [
@@ -99,6 +99,7 @@ def test_a_job_without_retries_is_dropped_and_its_error_told() -> None:
         ("Dropped", [], ["discard"]),
         ("Unwanted", [], ["discard"]),
         ("Yielding", [], ["interrupt"]),
+        ("Halting", [], ["halt"]),
         ("Saying", ["snooze"], ["snooze"]),
         ("Saying", ["discard"], ["discard"]),
         ("Saying", ["bury"], ["bury"]),
