@@ -56,8 +56,8 @@ GROUPS: Final = (
             "A12": "A class may use another backend while its parent keeps its own.",
             "A13": "Jobs enqueued inside a transaction share its fate: a commit stores them, a "
             "rollback drops them, and their callbacks fire when they are really stored.",
-            "A15": "Every event is told once, with its job and adapter; an aborted enqueue says "
-            "so, and a failure is told with its error.",
+            "A15": "Every enqueue and every run is told once, with its job and adapter; an aborted "
+            "enqueue says so, and a failure is told with its error.",
         },
     ),
     Group(
@@ -92,8 +92,8 @@ GROUPS: Final = (
             "is hidden as a cause is found.",
             "C4": "Polynomial waits are 3, 18, 83 and 258 seconds without jitter, and at most "
             "`jitter` times n⁴ longer with it.",
-            "C5": "No jitter, none at all, a negative one and one above 1 do what the "
-            "documentation says; a callable's wait is exact; a wrong one fails where it stands.",
+            "C5": "A jitter of None or 0 adds nothing, one below 0 is taken off, one above 1 adds more "
+            "than the wait; a callable's wait is exact; a wrong wait fails where it stands.",
             "C6": "A rule without a number of attempts is never exhausted.",
             "C7": "An exhausted rule ends the job by its `on_exhausted`, or else buries it; "
             "`after_discard` runs once either way.",
