@@ -92,8 +92,8 @@ GROUPS: Final = (
             "is hidden as a cause is found.",
             "C4": "Polynomial waits are 3, 18, 83 and 258 seconds without jitter, and at most "
             "`jitter` times n⁴ longer with it.",
-            "C5": "A jitter of None or 0 adds nothing, one below 0 is taken off, one above 1 adds more "
-            "than the wait; a callable's wait is exact; a wrong wait fails where it stands.",
+            "C5": "A jitter of None or 0 adds nothing, one below 0 is taken off, one above 1 may "
+            "add more than the wait; a callable's wait is exact; a wrong one fails at once.",
             "C6": "A rule without a number of attempts is never exhausted.",
             "C7": "An exhausted rule ends the job by its `on_exhausted`, or else buries it; "
             "`after_discard` runs once either way.",
