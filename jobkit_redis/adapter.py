@@ -101,8 +101,10 @@ class RedisAdapter(
         return self._take(queues, limit=limit, worker=worker)
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
-        if any(isinstance(each, Bury) or (self._keeps and isinstance(each, Ack))
-               for each in settlements):
+        if any(
+            isinstance(each, Bury) or (self._keeps and isinstance(each, Ack))
+            for each in settlements
+        ):
             self._maintain.kept()
         return self._settle(settlements)
 

@@ -10,6 +10,10 @@ from jobkit_redis.server import Pool
 __all__ = ["advice", "problems", "server_info"]
 
 _OLDEST: Final = (6, 2)
+_NO_LOG: Final = (
+    "the server keeps no log (appendonly no): a restart loses what came since the last snapshot,"
+    " if there is any"
+)
 
 
 def server_info(pool: Pool) -> dict[str, str]:
@@ -40,10 +44,7 @@ def problems(info: Mapping[str, Any], namespace: str) -> list[str]:
 def advice(info: Mapping[str, Any]) -> list[str]:
     """What the operator may want otherwise, a line each."""
     if info.get("aof_enabled") == "0":
-        return [
-            "the server keeps no log (appendonly no): a restart loses what came since the last"
-            " snapshot, if there are any"
-        ]
+        return [_NO_LOG]
     return []
 
 

@@ -23,6 +23,8 @@ POLL: Final = 0.13
 _AFTER_WAKE: Final = WINDOW + 0.003
 """Seconds after a wake-up when everything that it stood for has come."""
 
+_ALMOST: Final = 0.01
+
 _TRUSTED: Final = 1.0
 """Seconds for which an idle worker is taken to be registered still."""
 
@@ -81,9 +83,11 @@ class Take:
             due = look.at + gap
             if look.at < look.heard.at + _AFTER_WAKE:
                 due = min(due, look.heard.at + _AFTER_WAKE)
+            if due > deadline - _ALMOST:  # whoever waited claims next, which is a look as well
+                due = deadline
             if now >= due:
                 look = self._seen_empty(served)
-            elif listener.wait(known, look.heard, min(due, deadline) - now):
+            elif listener.wait(known, look.heard, due - now):
                 return
 
     def _claim(self, queues: Sequence[str], limit: int, worker: str) -> list[Claim]:
@@ -100,18 +104,24 @@ class Take:
 
     def _anything(self, queues: tuple[str, ...], worker: str) -> bool:
         """Whether it is worth while to run the script: always, if the worker may be gone."""
-        if monotonic() - self._calm[worker] >= _TRUSTED or not queues:
-            return True
         look = self._looking(queues)
+        if look.at - self._calm[worker] >= _TRUSTED:
+            if not self._registered(worker):
+                return True
+            self._calm[worker] = look.at
         if self._exists(queues):
             return True
         self._look = look
         return False
 
+    def _registered(self, worker: str) -> bool:
+        (found,) = self._store.here.pool.ask(("HEXISTS", self._store.keys.workers, worker))
+        return bool(found)
+
     def _seen_empty(self, queues: tuple[str, ...]) -> _Look | None:
         """A look that found nothing; None if there may be work."""
         look = self._looking(queues)
-        if queues and self._exists(queues):
+        if self._exists(queues):
             keys = self._store.keys
             if self._store.run("ready", [keys.paused, *queue_keys(keys, queues)], names(queues)):
                 return None
@@ -119,6 +129,8 @@ class Take:
         return look
 
     def _exists(self, queues: Sequence[str]) -> bool:
+        if not queues:
+            return False
         (number,) = self._store.here.pool.ask(("EXISTS", *queue_keys(self._store.keys, queues)))
         return bool(number)
 

@@ -25,7 +25,7 @@ def decoded_cursor(cursor: str, state: State, kinds: Sequence[type]) -> list[Any
         raise ValueError(f"{cursor!r} is no cursor: take it from the page before") from error
     if made_for != state.value or [type(part) for part in position] != list(kinds):
         raise ValueError(f"{cursor!r} is no cursor for this list: take it from the page before")
-    return position
+    return list(position)
 
 
 def boundary(last: bytes, following: bytes, *, up: bool) -> bytes:

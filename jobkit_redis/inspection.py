@@ -145,7 +145,7 @@ class Inspection:
 
     def _in_list(self, queue: str, ids: list[bytes]) -> Iterator[bytes]:
         # From the left: what leaves meanwhile shifts nothing, what comes is looked at twice.
-        key, at, more = self._store.keys.list(queue), 0, 1
+        key, at, more = self._store.keys.listed(queue), 0, 1
         while more:
             more, found = self._store.run("find_listed", [key], [at, _SLICE, *ids])
             at += _SLICE

@@ -49,7 +49,7 @@ class Keys:
     def processes(self) -> str:
         return f"{self.own}processes"
 
-    def list(self, queue: str) -> bytes:
+    def listed(self, queue: str) -> bytes:
         return encoded(f"{self.own}queue:{queue}")
 
     def waiting(self, state: State) -> str:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
 
-from redis.connection import Connection
 from redis.exceptions import RedisError
 
 from jobkit_redis.errors import Refused
 from jobkit_redis.server import Server
 from jobkit_redis.url import Location
+from jobkit_redis.wire import Connection
 
 __all__ = ["Heard", "Listener"]
 
@@ -103,14 +103,14 @@ class Listener:
             self._connection = connection
             if closed.is_set():
                 self._hang_up()
-        connection.send_command("SUBSCRIBE", self._channel, check_health=False)
+        connection.send_command("SUBSCRIBE", self._channel)
         connection.read_response()
         self._note(None)  # something may have been said before: everybody looks once
         return connection
 
     def _hear(self, connection: Connection) -> None:
         if not connection.can_read(timeout=_SILENCE):
-            connection.send_command("PING", check_health=False)
+            connection.send_command("PING")
             if not connection.can_read(timeout=_PATIENCE):
                 connection.disconnect()
                 raise OSError("the server says nothing any more")

@@ -196,7 +196,7 @@ class Listing:
     def _listed(self, queue: str, begin: list[Any] | None, number: int) -> Iterator[_Found]:
         place, digest = (0, "") if begin is None else (int(begin[2]), begin[3])
         while True:
-            key = self._store.keys.list(queue)
+            key = self._store.keys.listed(queue)
             first, texts = self._store.run("list", [key], [number, place, digest])
             for nth, text in enumerate(texts):
                 cursor = _list_cursor(queue, first - nth, text)
@@ -251,4 +251,3 @@ def _text(edge: bytes) -> str:
 
 def _bytes(edge: str) -> bytes:
     return edge.encode("latin-1")
-

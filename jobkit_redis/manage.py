@@ -37,7 +37,7 @@ class Manage:
     def clear(self, queue: str) -> int:
         """See `SupportsManage.clear`. One step, however many they are."""
         keys = self._store.keys
-        removed: int = self._store.run("clear", [keys.list(queue), keys.ranked(queue)])
+        removed: int = self._store.run("clear", [keys.listed(queue), keys.ranked(queue)])
         return removed
 
     def pause(self, queue: str) -> None:
@@ -78,7 +78,7 @@ class Manage:
             return ("Z", named.at(self._store.keys.waiting(job.state)), text)
         if at.age:
             return ("Z", named.at(self._store.keys.ranked(at.queue)), at.age.encode() + text)
-        return ("L", named.at(self._store.keys.list(at.queue)), text)
+        return ("L", named.at(self._store.keys.listed(at.queue)), text)
 
     def _to(self, job: StoredJob, move: Move | None, named: KeyList) -> tuple[Any, ...]:
         if move is None:

@@ -59,14 +59,14 @@ class KeyList:
         """The position of a queue's list; its ranked set stands behind it."""
         known = self._pairs.get(name)
         if known is None:
-            self.all += (self._names.list(name), self._names.ranked(name))
+            self.all += (self._names.listed(name), self._names.ranked(name))
             known = self._pairs[name] = len(self.all) - 1
         return known
 
 
 def queue_keys(keys: Keys, queues: Iterable[str]) -> list[bytes]:
     """List and ranked set of each queue."""
-    return [key for name in queues for key in (keys.list(name), keys.ranked(name))]
+    return [key for name in queues for key in (keys.listed(name), keys.ranked(name))]
 
 
 def names(queues: Iterable[str]) -> list[bytes]:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any, Final, TypeAlias
 
-from redis.connection import Connection
+from redis import exceptions
 from redis.exceptions import (
     BusyLoadingError,
-    ConnectionError as Disconnected,
     MovedError,
     NoScriptError,
     ReadOnlyError,
     RedisError,
     ResponseError,
-    TimeoutError as TimedOut,
 )
 
 from jobkit_redis.errors import Refused, Unanswered
 from jobkit_redis.scripts import Script
 from jobkit_redis.url import Address, Location
+from jobkit_redis.wire import Connection
 
 __all__ = ["Command", "Pool", "Server"]
 
 Command: TypeAlias = Sequence[Any]
 
-_NETWORK: Final = (Disconnected, TimedOut, OSError)
+_NETWORK: Final = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 #: Answers that prove that nothing was done, and that another server may do it, or this one soon.
 _NOT_NOW: Final = ("READONLY", "NOREPLICAS", "UNBLOCKED", "LOADING", "MASTERDOWN", "MOVED")
 _FRESH: Final = 0.05
@@ -90,9 +90,9 @@ class Server:
         return []
 
     def _sentinel(self, node: Address) -> Connection:
-        host, port = node
-        options = self._location.sentinel_options or {}
-        return self._location.kind(host=host, port=port, **options)  # type: ignore[return-value]
+        return replace(self._location, options=self._location.sentinel_options or {}).connection(
+            node
+        )
 
 
 class Pool:

@@ -12,17 +12,19 @@ Options of redis-py's connections may follow as the query; jobkit's own are `nam
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from redis.backoff import NoBackoff
-from redis.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.connection import Connection as TcpConnection
+from redis.connection import UnixDomainSocketConnection, parse_url
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from jobkit.errors import ConfigurationError
+from jobkit_redis.wire import Connection
 
 __all__ = ["Address", "Location"]
 
@@ -49,7 +51,7 @@ class Location:
     that may be it themselves. None for a socket of the file system, which names one server.
     """
 
-    kind: type[Connection | UnixDomainSocketConnection]
+    kind: Callable[..., Any]
     options: Mapping[str, Any]
     namespace: str
     nodes: tuple[Address, ...] = ()
@@ -78,10 +80,9 @@ class Location:
 
     def connection(self, address: Address | None = None) -> Connection:
         """A connection, not yet connected, to the address or, without one, to the socket."""
-        if address is None:
-            return self.kind(**self.options)  # type: ignore[return-value]
-        host, port = address
-        return self.kind(host=host, port=port, **self.options)  # type: ignore[return-value]
+        where = {} if address is None else {"host": address[0], "port": address[1]}
+        made: Connection = self.kind(**where, **self.options)
+        return made
 
 
 def _location(url: str) -> Location:
@@ -94,8 +95,8 @@ def _location(url: str) -> Location:
     userinfo, at, hosts = parts.netloc.rpartition("@")
     service, path = _service(parts.path) if role == "sentinel" else (None, parts.path)
     first = hosts.partition(",")[0]
-    options = parse_url(f"{plain}://{userinfo}{at}{first}{path}?{urlencode(theirs)}")
-    kind = options.get("connection_class", Connection)
+    options = _parsed(f"{plain}://{userinfo}{at}{first}{path}?{urlencode(theirs)}")
+    kind = options.get("connection_class", TcpConnection)
     options = {**_defaults(kind), **{k: v for k, v in options.items() if k not in _NOT_OURS}}
     for name in ("host", "port"):
         options.pop(name, None)
@@ -112,20 +113,25 @@ def _location(url: str) -> Location:
     return found
 
 
+def _parsed(url: str) -> dict[str, Any]:
+    parse: Callable[[str], dict[str, Any]] = parse_url
+    return parse(url)
+
+
 def _query(query: str) -> tuple[dict[str, str], dict[str, str]]:
     given = dict(parse_qsl(query, keep_blank_values=True))
     names = ("namespace", "wait_replicas", "sentinel_username", "sentinel_password")
     return {name: given.pop(name) for name in names if name in given}, given
 
 
-def _defaults(kind: type) -> dict[str, Any]:
+def _defaults(kind: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "protocol": 3,
         "retry": Retry(NoBackoff(), 0),
     }
-    if issubclass(kind, UnixDomainSocketConnection):
+    if kind is UnixDomainSocketConnection:
         return usual
     return {**usual, "socket_keepalive": True}
 
@@ -159,4 +165,3 @@ def _sentinel_options(options: Mapping[str, Any], ours: Mapping[str, str]) -> di
         if (given := ours.get(f"sentinel_{name}")) is not None:
             kept[name] = given
     return kept
-

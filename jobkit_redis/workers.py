@@ -86,7 +86,7 @@ class Workers:
         given_back: int = self._store.run(
             "retire",
             [*where, keys.claimed(worker), keys.queues, keys.sequence],
-            [worker, keys.list(""), keys.ranked(""), keys.channel],
+            [worker, keys.listed(""), keys.ranked(""), keys.channel],
         )
         self._published.pop(worker, None)
         return given_back

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -143,18 +142,9 @@ class Server:
 
     def _own_all_slots(self) -> None:
         with self.client() as client:
-            if int(client.execute_command("CLUSTER", "INFO")["cluster_slots_assigned"]) < _SLOTS:
-                client.execute_command("CLUSTER", "ADDSLOTSRANGE" if self._has_ranges(client)
-                                       else "ADDSLOTS", *self._slots(client))
-        self._until(
-            lambda client: client.execute_command("CLUSTER", "INFO")["cluster_state"] == "ok"
-        )
-
-    def _has_ranges(self, client: Redis) -> bool:
-        return int(str(client.info("server")["redis_version"]).split(".")[0]) >= 7
-
-    def _slots(self, client: Redis) -> Sequence[int]:
-        return (0, _SLOTS - 1) if self._has_ranges(client) else range(_SLOTS)
+            if "cluster_slots_assigned:16384" not in _cluster_info(client):
+                client.execute_command("CLUSTER", "ADDSLOTS", *range(_SLOTS))
+        self._until(lambda client: "cluster_state:ok" in _cluster_info(client))
 
     def _until(self, condition: Any) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -167,6 +157,14 @@ class Server:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     pytest.fail(f"the server did not start: {(self.folder / 'log').read_text()}")
                 time.sleep(0.01)
+
+
+def _cluster_info(client: Redis) -> str:
+    ask: Any = client.execute_command
+    told = ask("CLUSTER", "INFO")
+    if isinstance(told, dict):
+        return "\n".join(f"{name}:{value}" for name, value in told.items())
+    return told.decode() if isinstance(told, bytes) else str(told)
 
 
 @contextmanager
