@@ -50,20 +50,23 @@ class Server:
         tcp: bool = False,
         appendonly: bool = False,
         cluster: bool = False,
-        options: Sequence[str] = (),
+        first: Sequence[str] = (),
+        plain: bool = False,
     ) -> None:
+        """`first` stands before all options; `plain` leaves out what a Sentinel does not know."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._binary = _executable(binary)
         self._port = free_port() if tcp or cluster else 0
         # A socket's path may have no more than some 100 characters.
         self._socket = Path(tempfile.mkdtemp(prefix="jobkit-"), "socket")
+        persistence = ("--save", "", "--appendonly", "yes" if appendonly else "no")
         self._options = [
+            *first,
             *("--port", str(self._port), "--bind", "127.0.0.1"),
-            *("--unixsocket", str(self._socket), "--dir", str(folder), "--save", ""),
-            *("--appendonly", "yes" if appendonly else "no", "--appendfsync", "always"),
+            *("--unixsocket", str(self._socket), "--dir", str(folder)),
+            *(() if plain else (*persistence, "--appendfsync", "always")),
             *(("--cluster-enabled", "yes") if cluster else ()),
-            *options,
         ]
         self._cluster = cluster
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,7 +104,7 @@ class Server:
             self._process = subprocess.Popen(
                 [str(self._binary), *self._options], stdout=log, stderr=log
             )
-        self._until(lambda client: client.ping() and not client.info("persistence")["loading"])
+        self._until(lambda client: client.ping() and not client.info().get("loading"))
         if self._cluster:
             self._own_all_slots()
 
