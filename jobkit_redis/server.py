@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from time import monotonic
 from typing import Any, Final, TypeAlias
 
 from redis import exceptions
@@ -30,8 +29,6 @@ Command: TypeAlias = Sequence[Any]
 _NETWORK: Final = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 #: Answers that prove that nothing was done, and that another server may do it, or this one soon.
 _NOT_NOW: Final = ("READONLY", "NOREPLICAS", "UNBLOCKED", "LOADING", "MASTERDOWN", "MOVED")
-_FRESH: Final = 0.05
-"""Seconds for which a connection that was good is not looked at again before it is used."""
 _MOST_IDLE: Final = 32
 
 
@@ -100,7 +97,7 @@ class Pool:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._idle: list[tuple[Connection, float]] = []
+        self._idle: list[Connection] = []
 
     def run(self, script: Script, keys: Sequence[Any], args: Sequence[Any], *more: Command) -> Any:
         """The script's answer; with `more` commands behind it, the answers of all.
@@ -123,7 +120,7 @@ class Pool:
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it comes back to a full pool."""
         while self._idle:
-            self._idle.pop()[0].disconnect()
+            self._idle.pop().disconnect()
 
     def _ask_again(self, commands: Sequence[Command]) -> list[Any]:
         """Once more, elsewhere perhaps, if the first answer proves that nothing was done."""
@@ -160,15 +157,15 @@ class Pool:
     def _take(self) -> Connection:
         with suppress(IndexError):
             while True:
-                connection, since = self._idle.pop()
-                if monotonic() - since < _FRESH or _usable(connection):
+                connection = self._idle.pop()
+                if _usable(connection):
                     return connection
                 connection.disconnect()
         return self._server.connect()
 
     def _give(self, connection: Connection) -> None:
         if len(self._idle) < _MOST_IDLE:
-            self._idle.append((connection, monotonic()))
+            self._idle.append(connection)
         else:
             connection.disconnect()
 

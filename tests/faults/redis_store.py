@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import pytest
 
 from jobkit.payload import Payload, new_id
 from jobkit_redis import RedisAdapter
+from jobkit_redis.scripts import script
 from tests.faults.proxy import Proxy
 from tests.servers.valkey import Server, running
 
@@ -24,6 +26,7 @@ TIMEOUT = 0.3
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server that keeps a log of every write."""
     with running(tmp_path / "server", tcp=True, appendonly=True) as server:
+        _teach(server)
         yield server
 
 
@@ -50,6 +53,14 @@ def proxied(line: Proxy) -> Iterator[RedisAdapter]:
     with closing(RedisAdapter(f"redis://{host}:{port}?{times}")) as adapter:
         adapter.beat("proxied", lease=30, claims=[], register=True)
         yield adapter
+
+
+def _teach(server: Server) -> None:
+    """Load all scripts, so that no lost answer is the one that says a script is unknown."""
+    with server.client() as client:
+        for file in files("jobkit_redis").joinpath("lua").iterdir():
+            if file.name.endswith(".lua"):
+                client.script_load(script(file.name.removesuffix(".lua")).source)
 
 
 def job(**fields: Any) -> Payload:
