@@ -33,7 +33,7 @@ _TRUSTED: Final = 1.0
 class _Look:
     """The queues were seen empty at that monotonic time, after so much was heard of them."""
 
-    queues: tuple[str, ...]
+    queues: frozenset[str]
     at: float
     heard: Heard
 
@@ -75,7 +75,7 @@ class Take:
         deadline = monotonic() + timeout
         gap = timeout / max(1, ceil(timeout / POLL))
         look = self._look
-        if look is None or look.queues != served or look.at < monotonic() - gap:
+        if look is None or look.queues != set(served) or look.at < monotonic() - gap:
             look = self._seen_empty(served)
         while look is not None and (now := monotonic()) < deadline:
             if listener.heard(known).number != look.heard.number:
@@ -136,4 +136,4 @@ class Take:
 
     def _looking(self, queues: tuple[str, ...]) -> _Look:
         # Noted before the look: what is heard while it is on its way may be later than it.
-        return _Look(queues, monotonic(), self._store.here.listener.heard(names(queues)))
+        return _Look(frozenset(queues), monotonic(), self._store.here.listener.heard(names(queues)))

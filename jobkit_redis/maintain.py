@@ -138,11 +138,10 @@ def _promotion(due: _Due, keys: KeyList, now: float) -> Iterator[Any]:
     payload = Payload(decoded(due.text))
     try:
         place = place_of(payload)
-        text = encoded(_stamped(payload, now))
-    except PayloadError:
+        text, queue = encoded(_stamped(payload, now)), encoded(place.queue)
+    except (PayloadError, UnicodeEncodeError):  # no job, or a queue named by half a character
         return iter((due.set, due.text, due.text, 0, "", "0"))
-    at = keys.queue(place.queue)
-    return iter((due.set, due.text, text, at, encoded(place.queue), place.priority))
+    return iter((due.set, due.text, text, keys.queue(place.queue), queue, place.priority))
 
 
 def _stamped(payload: Payload, now: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from redis import exceptions
 from redis.exceptions import (
     BusyLoadingError,
+    ClusterDownError,
     MovedError,
     NoScriptError,
     ReadOnlyError,
@@ -28,7 +29,8 @@ Command: TypeAlias = Sequence[Any]
 
 _NETWORK: Final = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 #: Answers that prove that nothing was done, and that another server may do it, or this one soon.
-_NOT_NOW: Final = ("READONLY", "NOREPLICAS", "UNBLOCKED", "LOADING", "MASTERDOWN", "MOVED")
+_NOT_NOW: Final = ("READONLY", "NOREPLICAS", "UNBLOCKED")
+_NOT_NOW_CLASSES: Final = (ReadOnlyError, BusyLoadingError, MovedError, ClusterDownError)
 _MOST_IDLE: Final = 32
 
 
@@ -186,7 +188,7 @@ def _usable(connection: Connection) -> bool:
 
 
 def _not_now(reply: Any) -> bool:
-    if isinstance(reply, (ReadOnlyError, BusyLoadingError, MovedError)):
+    if isinstance(reply, _NOT_NOW_CLASSES):
         return True
     # Redis 6 wraps what a command within a script says.
     return isinstance(reply, ResponseError) and any(code in str(reply) for code in _NOT_NOW)

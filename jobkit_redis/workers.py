@@ -21,6 +21,8 @@ __all__ = ["Workers"]
 _SIGNALS: Final = {"quiet": "TSTP", "stop": "TERM"}
 _ORDERS: Final = {signal.encode(): order for order, signal in _SIGNALS.items()}
 
+_LARGEST_SHOWN: Final = 64 * 1024
+
 _EXPIRES: Final = 60
 """Seconds after which Sidekiq's pages forget a silent process."""
 
@@ -54,7 +56,7 @@ class Workers:
             "supervisor" if claims is None else "own",
         ]
         told = [] if presence is None else self._told(worker, presence, len(claims or ()))
-        work = self._work(worker, claims or ()) if presence is not None else None
+        work = None if presence is None else self._work(worker, presence, claims or ())
         args = [*head, len(told), *told, int(work is not None), *(work or ())]
         answer = self._beat([*where, keys.claimed(worker)], args)
         if answer is None or claims is None:
@@ -119,20 +121,19 @@ class Workers:
         }
         return [part for field in fields.items() for part in field]
 
-    def _work(self, worker: str, claims: Sequence[Claim]) -> list[Any] | None:
+    def _work(self, worker: str, presence: Presence, claims: Sequence[Claim]) -> list[Any] | None:
         """What runs, as Sidekiq's pages want it; None if that is what was told last."""
         if self._published.get(worker, frozenset()) == frozenset(c.receipt for c in claims):
             return None
-        shown = [(claim, Receipt.of(claim.receipt).field) for claim in claims[:_SHOWN]]
+        # The oldest claims are those that run; the others are prefetched.
+        oldest = claims[: presence.concurrency]
+        shown = [(claim, Receipt.of(claim.receipt).field) for claim in oldest]
         return [
             part
             for claim, field in shown
-            if _is_job(claim)
+            if _can_be_shown(claim)
             for part in (field.split(":", 2)[1], _running(claim, field))
         ]
-
-
-_SHOWN: Final = 100
 
 
 def _info(worker: str, presence: Presence) -> dict[str, Any]:
@@ -162,9 +163,9 @@ def _running(claim: Claim, field: str) -> bytes:
     return encoded(json.dumps(work, ensure_ascii=False))
 
 
-def _is_job(claim: Claim) -> bool:
-    """Sidekiq's pages would stumble over text that is no JSON."""
+def _can_be_shown(claim: Claim) -> bool:
+    """Sidekiq's pages would stumble over text that is no JSON, and every beat over large text."""
     try:
-        return bool(claim.payload.fields)
+        return len(claim.payload.text) <= _LARGEST_SHOWN and bool(claim.payload.fields)
     except PayloadError:
         return False

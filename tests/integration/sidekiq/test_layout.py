@@ -189,9 +189,7 @@ def test_all_that_is_only_ours_stands_apart(adapter: RedisAdapter, client: Redis
     assert bare == {b"queues"}
 
 
-def test_what_runs_in_the_store_is_the_payload_itself(
-    adapter: RedisAdapter, client: Redis
-) -> None:
+def test_what_runs_in_the_store_is_the_payload_itself(adapter: RedisAdapter, client: Redis) -> None:
     adapter.beat("worker", lease=30, claims=[], register=True)
     adapter.enqueue([payload()])
     (claim,) = adapter.claim(["default"], limit=1, worker="worker")
