@@ -75,7 +75,7 @@ class Take:
         deadline = monotonic() + timeout
         gap = timeout / max(1, ceil(timeout / POLL))
         look = self._look
-        if look is None or look.queues != set(served) or look.at < monotonic() - gap:
+        if look is None or look.queues != frozenset(served) or look.at < monotonic() - gap:
             look = self._seen_empty(served)
         while look is not None and (now := monotonic()) < deadline:
             if listener.heard(known).number != look.heard.number:

@@ -32,4 +32,4 @@ def script(name: str) -> Script:
 
 
 def _text(name: str) -> str:
-    return (files(__package__) / "lua" / name).read_text(encoding="utf-8")
+    return (files("jobkit_redis") / "lua" / name).read_text(encoding="utf-8")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 
-from jobkit.adapter import Ack, Release, State
+from jobkit.adapter import Ack, Claim, Release, Settlement, State
 from jobkit.errors import AdapterError, EnqueueUncertain
 from jobkit_redis import RedisAdapter
 from jobkit_redis.errors import Refused
 from tests.faults.proxy import Proxy
 from tests.faults.redis_store import TIMEOUT, job, until
 from tests.servers.valkey import Server
+
+T = TypeVar("T")
 
 
 def test_a_lost_answer_to_enqueue_is_uncertain_and_the_job_is_there_once(
@@ -61,7 +65,7 @@ def test_a_lost_answer_to_settle_may_be_asked_again_and_counts_once(
 ) -> None:
     adapter.enqueue([job() for _ in range(2)])
     claims = proxied.claim(["default"], limit=2, worker="proxied")
-    batch = [Ack(claims[0]), Release(claims[1])]
+    batch: list[Settlement] = [Ack(claims[0]), Release(claims[1])]
     line.drop_next_reply(b"proxied:claimed")
     with pytest.raises(AdapterError):
         proxied.settle(batch)
@@ -102,7 +106,7 @@ def test_in_a_black_hole_every_verb_ends_in_time(
 ) -> None:
     adapter.enqueue([job()])
     (claim,) = proxied.claim(["default"], limit=1, worker="proxied")
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "enqueue": lambda: proxied.enqueue([job()]),
         "claim": lambda: proxied.claim(["default"], limit=1, worker="proxied"),
         "settle": lambda: proxied.settle([Ack(claim)]),
@@ -166,7 +170,7 @@ def test_killed_connections_under_load_lose_no_job_and_double_none(
                 claims = _asked_again(lambda: adapter.held(name))
             finish(claims)
 
-    def finish(claims: list) -> None:  # type: ignore[type-arg]
+    def finish(claims: list[Claim]) -> None:
         done.extend(claim.payload.id for claim in claims)
         _asked_again(lambda: adapter.settle([Ack(claim) for claim in claims]))
 
@@ -186,7 +190,7 @@ def test_killed_connections_under_load_lose_no_job_and_double_none(
     assert (stats.processed, stats.enqueued, stats.running) == (2_000, 0, 0)
 
 
-def _asked_again(call):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _asked_again(call: Callable[[], T]) -> T:
     while True:
         try:
             return call()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from jobkit.adapter import Ack, Bury, Requeue, State
+from jobkit.adapter import Ack, Bury, Requeue, Settlement, State
 from jobkit.errors import AdapterError, SettlementRefused
 from jobkit_redis import RedisAdapter
 from jobkit_redis.errors import Refused
@@ -66,7 +67,11 @@ def test_a_full_server_refuses_new_jobs_and_settles_old_ones(
         with pytest.raises(Refused):
             adapter.enqueue([job()])
         later = retried.payload.replace(scheduled_at=time.time() + 60)
-        batch = [Ack(acked), Requeue(retried, later, State.RETRY), Bury(buried, buried.payload)]
+        batch: list[Settlement] = [
+            Ack(acked),
+            Requeue(retried, later, State.RETRY),
+            Bury(buried, buried.payload),
+        ]
         assert adapter.settle(batch) == []
         client.config_set("maxmemory", 0)
     stats = adapter.stats()
@@ -133,7 +138,7 @@ def test_workers_outlive_servers_that_are_killed_again_and_again(
         site.enqueue("Count", range(200))
         site.start("-c", "4", "--log-level", "warning")
         for nth in range(3):
-            until(lambda nth=nth: len(site.finished()) >= 200 * (nth + 1), 20)
+            until(partial(_ran, site, 200 * (nth + 1)), 20)
             server.restart()
             site.enqueue("Count", range(200 * (nth + 1), 200 * (nth + 2)))
         until(lambda: len(set(site.finished())) == 800, 20)
@@ -155,6 +160,10 @@ def test_the_primary_is_asked_of_a_sentinel(server: Server, tmp_path: Path) -> N
         with server.client() as client:
             assert client.llen("{there}:queue:default") == 1
         adapter.close()
+
+
+def _ran(site: Site, number: int) -> bool:
+    return len(set(site.finished())) >= number
 
 
 def _stats(adapter: object) -> tuple[int, int, int]:

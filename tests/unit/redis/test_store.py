@@ -180,7 +180,7 @@ def test_text_that_is_no_job_falls_due_into_the_dead_set(
 ) -> None:
     texts = [b'{"class":', b"\xff\xfe", b'{"queue":"\\ud800","class":"A"}']
     with server.client() as client:
-        client.zadd("{jobkit}:schedule", {text: 1.0 for text in texts})
+        client.zadd("{jobkit}:schedule", dict.fromkeys(texts, 1.0))
         adapter.maintain(limit=10)
         assert sorted(client.zrange("{jobkit}:dead", 0, -1)) == sorted(texts)
         assert client.zcard("{jobkit}:schedule") == 0
