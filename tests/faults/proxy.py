@@ -109,7 +109,8 @@ class Proxy:
 
     def refuse(self) -> None:
         """Reset every connection and each new one, as if the store were gone, until healed."""
-        self._call(lambda: (self._enter(Mode.REFUSE), self._cut()))
+        self._call(lambda: self._enter(Mode.REFUSE))
+        self.cut()
 
     def black_hole(self) -> None:
         """Swallow all bytes, of connections old and new, without a word, until healed."""
