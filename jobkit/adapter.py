@@ -82,8 +82,8 @@ class Claim:
     """A job lent to a worker. `receipt` is opaque and fences: a stale one changes nothing.
 
     `deliveries` is the payload's own: how often the job was lent again after its worker was lost.
-    No adapter counts it; the core writes it with the settlement that follows a recovery. A store
-    that keeps it apart answers 0 for text in which it cannot be read.
+    No adapter counts it; the core writes it with the settlement that follows a recovery. Where the
+    text cannot be read, it is what the text before it said, or 0.
     """
 
     payload: Payload

@@ -49,7 +49,7 @@ def decrypted(payload: Payload) -> tuple[list[Any], dict[str, Any]]:
 
     try:
         text = cipher.decrypt((payload.encrypted or "").encode())
-    except InvalidToken as error:
+    except (InvalidToken, UnicodeError) as error:
         raise DeserializationError(
             f"{payload.job_class}: the arguments cannot be decrypted: they were changed, or none "
             f"of the keys of {settings.where('encryption_keys')} fits. A key must stay in the "

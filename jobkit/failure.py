@@ -19,7 +19,8 @@ LONGEST_MESSAGE: Final = 10_000
 LONGEST_NAME: Final = 1_000
 """Characters of its class's name."""
 
-_FRAMES = 30
+_FRAMES: Final = 30
+_LINE: Final = 1_000
 _OURS: Final = str(Path(__file__).parent)
 """Where the frames between the worker and the job lie, which tell nobody anything."""
 _REPLACED = {"\x00": "\\x00"}
@@ -78,6 +79,6 @@ def _frames(error: BaseException) -> tuple[str, ...]:
         return ()
     theirs = [frame for frame in frames if not frame.filename.startswith(_OURS)]
     return tuple(
-        safe_text(f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}")
+        safe_text(f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}"[:_LINE])
         for frame in theirs or frames
     )

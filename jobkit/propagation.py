@@ -98,6 +98,8 @@ def captured() -> Mapping[str, Any]:
 def fresh_context() -> Context:
     """A copy of this context in which nobody has set the variables that travel."""
     here = copy_context()
+    if not _travellers:
+        return here
     ours = {each.var for each in _travellers if each.var in here}
     if not ours:
         return here

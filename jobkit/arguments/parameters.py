@@ -94,7 +94,12 @@ class Arguments:
 
         True for all of them, else their positions and names; empty for none.
         """
-        return self._privacy.hidden(positional, names)
+        return self._privacy.hidden(positional, names) if self._privacy.any else []
+
+    @property
+    def private(self) -> bool:
+        """True when there are arguments that must not be shown."""
+        return self._privacy.any
 
     def check(self) -> None:
         """Raise SerializationError when an annotation cannot be used, with the remedy."""
@@ -153,10 +158,13 @@ class Arguments:
         except JobkitError:
             raise
         except Exception as error:
-            raise DeserializationError(
+            problem = DeserializationError(
                 f"{self._job}: argument {name!r} cannot be loaded from "
                 f"{self._show(name, value)}{self._told(name, reason_of(error))}"
-            ) from error
+            )
+            if self._privacy.hides(name):
+                raise problem from None  # pydantic's own text shows the value
+            raise problem from error
 
     def _show(self, name: str, value: Any) -> str:
         return REDACTED if self._privacy.hides(name) else shown(value)

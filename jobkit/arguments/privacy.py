@@ -24,6 +24,8 @@ class Privacy:
     ) -> None:
         self._redact = redact
         self._secret = secret
+        self.any = secret or bool(redact)
+        """False when nothing is hidden."""
         self._positional: list[str] = []
         self._named: set[str] = set()
         self._rest, self._others = "args", "kwargs"
@@ -32,15 +34,15 @@ class Privacy:
 
     def hides(self, name: str) -> bool:
         """True if the value of the argument of that name must not be shown."""
-        if self._secret or not self._redact:
+        if self._secret or not self.any:
             return self._secret
         known = name in self._named or name == self._rest
         return name in self._redact or (not known and self._others in self._redact)
 
     def hidden(self, positional: int, names: Iterable[str]) -> bool | list[int | str]:
         """See `Arguments.hidden`."""
-        if self._secret or not self._redact:
-            return self._secret or []
+        if self._secret:
+            return True
         given = islice(chain(self._positional, repeat(self._rest)), positional)
         return [
             *(at for at, name in enumerate(given) if self.hides(name)),

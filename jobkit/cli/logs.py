@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 from jobkit import events
 from jobkit.arguments import shown
 from jobkit.cli.output import printable
+from jobkit.errors import PayloadError
 from jobkit.events import Event
 from jobkit.jobs.stored import shown_arguments
 from jobkit.outcome import (
@@ -95,7 +96,7 @@ def log_run(event: Event) -> None:
     if event.name == "perform_start":
         told = _arguments(event.job)
         fields = {**_fields(event), **({"arguments": told} if told else {})}
-        _write(logging.INFO, f"started with {told}" if told else "started", fields)
+        _write(logging.INFO, "started", fields)
     elif event.name == "perform":
         _log_end(event)
 
@@ -185,7 +186,10 @@ def _arguments(job: Any) -> str:
     payload: Payload | None = getattr(job, "_payload", None)
     if payload is None or not job._plan.options.log_arguments:
         return ""
-    args, kwargs = shown_arguments(payload)
+    try:
+        args, kwargs = shown_arguments(payload)
+    except PayloadError:  # which the run is about to meet
+        return ""
     named = (f"{printable(name)}={shown(value)}" for name, value in kwargs.items())
     told = ", ".join([*map(shown, args), *named])
     return told if len(told) <= LONGEST_ERROR else told[:LONGEST_ERROR] + "..."

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from jobkit import encryption
-from jobkit.arguments import REDACTED
+from jobkit.arguments import REDACTED, Arguments
 from jobkit.errors import DeserializationError, PayloadError, UnknownJob
 from jobkit.jobs import registry
 from jobkit.jobs.plan import plan_of
@@ -46,7 +46,9 @@ def shown_arguments(payload: Payload) -> tuple[list[Any], dict[str, Any]]:
     if payload.encrypted is not None:
         return [encryption.ENCRYPTED], {}
     args, kwargs = payload.args, payload.kwargs
-    private = [_positions(payload.redact), _positions(_by_class(payload, len(args), kwargs))]
+    known = _arguments_of_class(payload)
+    by_class = known.hidden(len(args), kwargs) if known is not None else []
+    private = [_positions(payload.redact), _positions(by_class)]
     if None in private:
         return [REDACTED] * len(args), dict.fromkeys(kwargs, REDACTED)
     hidden = frozenset[int | str]().union(*(each for each in private if each))
@@ -59,18 +61,20 @@ def shown_arguments(payload: Payload) -> tuple[list[Any], dict[str, Any]]:
 def is_private(payload: Payload) -> bool:
     """True if some of the arguments must not be shown, as far as can be told."""
     try:
-        marked = {"redact", "encrypted"} & payload.fields.keys()
-        return bool(marked or _by_class(payload, 1, ["?"]))
-    except PayloadError:
-        return False
+        if {"redact", "encrypted"} & payload.fields.keys():
+            return True
+        known = _arguments_of_class(payload)
+    except PayloadError:  # cut off, perhaps: what it says has to be looked for in the text
+        return any(f'"{mark}"' in payload.text for mark in ("redact", "encrypted"))
+    return known is not None and known.private
 
 
-def _by_class(payload: Payload, positional: int, names: Any) -> bool | list[int | str]:
+def _arguments_of_class(payload: Payload) -> Arguments | None:
+    """How the payload's class takes its arguments; None for one that is not here."""
     try:
-        plan = plan_of(registry.lookup(payload.job_class))
+        return plan_of(registry.lookup(payload.job_class)).arguments
     except UnknownJob:
-        return []
-    return plan.arguments.hidden(positional, names)
+        return None
 
 
 def _positions(private: object) -> frozenset[int | str] | None:
