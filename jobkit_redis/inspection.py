@@ -9,10 +9,10 @@ from typing import Any, Final
 from jobkit.adapter import State
 from jobkit.capabilities import DayStats, QueueInfo, Stats, StoredJob, WorkerInfo
 from jobkit.clock import as_datetime
-from jobkit.errors import PayloadError
 from jobkit.payload import Payload
 from jobkit_redis.keys import encoded
 from jobkit_redis.listing import (
+    AGE,
     since,
     stored_claim,
     stored_listed,
@@ -107,7 +107,7 @@ class Inspection:
         found = {
             job_id: job
             for job in self._search(list(wanted))
-            if (job_id := _id(job.payload)) in wanted
+            if (job_id := job.id or job.payload.id) in wanted
         }
         return [found[job_id] for job_id in wanted if job_id in found]
 
@@ -126,19 +126,19 @@ class Inspection:
             yield from self._in_set(state, named)
 
     def _in_set(self, state: State, ids: list[bytes]) -> Iterator[StoredJob]:
-        for text, score in self._in_sorted(self._store.keys.waiting(state), ids):
+        for text, score in self._in_sorted(self._store.keys.waiting(state), 0, ids):
             yield stored_waiting(state, text, float(score))
 
     def _in_queue(self, queue: str, ids: list[bytes]) -> Iterator[StoredJob]:
-        for member, _ in self._in_sorted(self._store.keys.ranked(queue), ids):
+        for member, _ in self._in_sorted(self._store.keys.ranked(queue), AGE, ids):
             yield stored_ranked(queue, member)
         for text in self._in_list(queue, ids):
             yield stored_listed(queue, text)
 
-    def _in_sorted(self, key: Any, ids: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    def _in_sorted(self, key: Any, before: int, ids: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
         cursor = b"0"
         while True:
-            cursor, flat = self._store.run("find_sorted", [key], [cursor, _SLICE, *ids])
+            cursor, flat = self._store.run("find_sorted", [key], [cursor, _SLICE, before, *ids])
             yield from pairs(flat)
             if cursor == b"0":
                 return
@@ -150,13 +150,6 @@ class Inspection:
             more, found = self._store.run("find_listed", [key], [at, _SLICE, *ids])
             at += _SLICE
             yield from found
-
-
-def _id(payload: Payload) -> str:
-    try:
-        return payload.id
-    except PayloadError:
-        return ""
 
 
 def _latency(heads: Sequence[bytes], now: float) -> float:

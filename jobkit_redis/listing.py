@@ -13,16 +13,27 @@ from jobkit.capabilities import JobFilter, StoredJob, StoredPage
 from jobkit.errors import PayloadError
 from jobkit.payload import Payload
 from jobkit_redis.cursors import boundary, decoded_cursor, encoded_cursor
+from jobkit_redis.keys import encoded
 from jobkit_redis.receipts import Field, Receipt, claims_of, decoded
 from jobkit_redis.registry import Registry
 from jobkit_redis.replies import pairs
 from jobkit_redis.store import Store
 
-__all__ = ["Listing", "Locator", "stored_claim", "stored_listed", "stored_ranked", "stored_waiting"]
+__all__ = [
+    "AGE",
+    "Listing",
+    "Locator",
+    "since",
+    "stored_claim",
+    "stored_listed",
+    "stored_ranked",
+    "stored_waiting",
+]
 
 _SLICE: Final = 500
 _WAITING: Final = (State.SCHEDULED, State.RETRY)
-_AGE: Final = 16
+AGE: Final = 16
+"""Bytes of the number that stands before the text of a ranked job."""
 
 
 class Locator(NamedTuple):
@@ -51,7 +62,8 @@ class _Found:
 
 def stored_waiting(state: State, text: bytes, score: float) -> StoredJob:
     """A job of a sorted set."""
-    return StoredJob(Payload(decoded(text)), state, state.value, score)
+    payload = Payload(decoded(text))
+    return StoredJob(payload, state, state.value, score, id=_stand_in(payload))
 
 
 def stored_listed(queue: str, text: bytes) -> StoredJob:
@@ -61,18 +73,27 @@ def stored_listed(queue: str, text: bytes) -> StoredJob:
 
 def stored_ranked(queue: str, member: bytes) -> StoredJob:
     """A job of a queue's ranked set."""
-    locator = Locator(member[:_AGE].decode(), queue)
-    return _enqueued(Payload(decoded(member[_AGE:])), locator)
+    locator = Locator(member[:AGE].decode(), queue)
+    return _enqueued(Payload(decoded(member[AGE:])), locator)
 
 
 def stored_claim(worker: str, receipt: str, payload: Payload) -> StoredJob:
     """A job that a worker holds."""
     at = Field.of(Receipt.of(receipt).field).at
-    return StoredJob(payload, State.RUNNING, receipt, at, worker)
+    return StoredJob(payload, State.RUNNING, receipt, at, worker, _stand_in(payload))
 
 
 def _enqueued(payload: Payload, locator: Locator) -> StoredJob:
-    return StoredJob(payload, State.ENQUEUED, locator.text, since(payload))
+    return StoredJob(payload, State.ENQUEUED, locator.text, since(payload), id=_stand_in(payload))
+
+
+def _stand_in(payload: Payload) -> str:
+    """What finds a job that has no id of its own; empty for one that has."""
+    try:
+        own = payload.id
+    except PayloadError:
+        own = ""
+    return "" if own else f"sha1-{_digest(encoded(payload.text))}"
 
 
 def since(payload: Payload) -> float:

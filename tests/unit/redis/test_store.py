@@ -196,6 +196,19 @@ def test_bytes_that_are_no_text_are_claimed_and_go_back_as_they_were(
         assert client.lrange("{jobkit}:queue:default", 0, -1) == [b"\xff\x00 no json"]
 
 
+def test_a_job_without_an_id_is_found_by_what_the_list_calls_it(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    adapter.enqueue([job(jid=None), job(jid=None, priority=3), job(jid=None, scheduled_at=9e9)])
+    with server.client() as client:
+        client.zadd("{jobkit}:dead", {b"no job": 1.0})
+    for state in (State.ENQUEUED, State.SCHEDULED, State.DEAD):
+        for listed in adapter.jobs(state).items:
+            assert listed.id
+            assert adapter.find([listed.id]) == [listed]
+            assert adapter.delete([listed]) == 1
+
+
 def test_the_presence_outlives_a_long_lease(adapter: RedisAdapter, server: Server) -> None:
     told = Presence("host", 1, ("default",), 1, time.time())
     adapter.beat("slow", lease=900, claims=[], register=True, presence=told)
