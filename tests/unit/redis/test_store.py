@@ -154,6 +154,31 @@ def test_a_burst_is_one_wake_up(adapter: RedisAdapter, server: Server) -> None:
     assert sorted(heard) == [b"default", b"other"]
 
 
+def test_the_last_job_of_a_burst_waits_for_no_poll(adapter: RedisAdapter, server: Server) -> None:
+    with closing(RedisAdapter(server.url())) as producer:
+        took = min(_after_a_wake(adapter, producer, server) for _ in range(5))
+    assert took < 0.06, "it was found by a look that would have come anyway"
+
+
+def _after_a_wake(adapter: RedisAdapter, producer: RedisAdapter, server: Server) -> float:
+    """Seconds until a job is noticed that wakes nobody, as somebody was woken just before."""
+
+    def claimed() -> int:
+        return len(adapter.claim(["default"], limit=5, worker="worker"))
+
+    while not claimed():
+        adapter.wait(["default"], 0.05)
+        producer.enqueue([job()])
+    time.sleep(0.003)  # the wake-up is heard by now, and its window is not over
+    while claimed():
+        pass
+    began = time.monotonic()
+    push(server, job())
+    while not claimed():
+        adapter.wait(["default"], 10)
+    return time.monotonic() - began
+
+
 def test_an_idle_worker_that_was_recovered_elsewhere_hears_of_it(
     adapter: RedisAdapter, server: Server
 ) -> None:
