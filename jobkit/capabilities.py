@@ -283,6 +283,10 @@ class SupportsMigrations(SupportsCheck):
     def schema_version(self) -> int:
         """The version of the schema that is there; 0 when there is none."""
 
+    def pending(self) -> list[str]:
+        """The migrations that the first use will apply, unasked. Changes nothing."""
+        return []
+
     @abstractmethod
     def migrate(self) -> list[str]:
         """Bring the schema up to date, beside running workers; the names of what was applied."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Self
 
-from sqlalchemy import URL, Engine, delete, false, make_url
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from jobkit.adapter import (
@@ -52,7 +52,6 @@ from jobkit_sql.manage import Manage
 from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
-from jobkit_sql.tables import paused
 from jobkit_sql.ticks import Ticks
 from jobkit_sql.workers import Workers
 
@@ -215,24 +214,22 @@ class SqlAdapter(
     def check(self) -> list[str]:
         """What keeps workers from using the database, a line each; empty when nothing does.
 
-        Does what a worker does first: makes or migrates a SQLite file, and takes the write lock.
+        Changes nothing: see `pending` for what a worker would do first with a SQLite file.
         """
         try:
-            with self._store.writing() as connection:
-                connection.execute(_WRITE_NOTHING)
+            self._store.check()
         except AdapterError as error:
             return [str(error)]
         return []
+
+    def pending(self) -> list[str]:
+        return self._store.pending()
 
     def migrate(self) -> list[str]:
         return self._store.migrate()
 
     def migrations_sql(self) -> str:
         return self._store.schema.sql
-
-
-# A read-only SQLite file begins even BEGIN IMMEDIATE, and refuses at the first change.
-_WRITE_NOTHING: Final = delete(paused).where(false())
 
 
 def _url(url: str | URL | Engine) -> URL:
@@ -252,6 +249,16 @@ def _dialect(url: URL) -> Dialect:
         case "sqlite":
             return Sqlite(url)
         case "postgresql" | "postgres":
-            raise ConfigurationError("PostgreSQL is not available yet: use sqlite:///jobkit.db")
+            return _postgresql(url)
         case other:
             raise ConfigurationError(f"jobkit stores no jobs in {other}: use sqlite:///jobkit.db")
+
+
+def _postgresql(url: URL) -> Dialect:
+    try:
+        from jobkit_sql.dialects.postgresql import Postgresql  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f'PostgreSQL needs {error.name}: install it with: pip install "jobkit[postgres]"'
+        ) from error
+    return Postgresql(url)

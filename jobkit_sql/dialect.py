@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
+from sqlalchemy import ColumnElement, Connection, Executable, FromClause, Insert, Table
 from sqlalchemy.types import TypeEngine
 
 __all__ = ["Database", "Dialect"]
@@ -26,12 +26,32 @@ class Database(Protocol):
         """
         ...
 
+    def single(self) -> AbstractContextManager[Connection]:
+        """A connection for one statement that may write, which is a transaction of its own."""
+        ...
+
+    def is_there(self) -> bool:
+        """False when the first use makes the database: asking is no use. Changes nothing."""
+        ...
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """As `writing`, for as long as it takes."""
+        ...
+
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         """Return within `timeout` seconds, earlier when something was stored.
 
         What was stored since this thread's previous wait counts, so that a look between two waits
         misses nothing.
         """
+        ...
+
+    def time(self) -> float:
+        """The store's own time in seconds since the epoch."""
+        ...
+
+    def announce(self) -> None:
+        """Wake those who wait: something can be claimed that could not before."""
         ...
 
     def close(self) -> None:
@@ -52,6 +72,11 @@ class Dialect(Protocol):
         """True when the store belongs to the application, which creates and migrates it unasked."""
         ...
 
+    @property
+    def schema(self) -> str | None:
+        """The schema of the tables, None for the usual one."""
+        ...
+
     def open(self) -> Database:
         """New connections for this process; none is made before it is needed."""
         ...
@@ -60,16 +85,36 @@ class Dialect(Protocol):
         """Make the database fit for work, outside any transaction. Called once per process."""
         ...
 
-    def time(self, database: Database) -> float:
-        """The store's own time in seconds since the epoch."""
+    def before_migrating(self, connection: Connection) -> None:
+        """In the transaction of a migration, before it: lets one process in at a time."""
         ...
 
     def explain(self, error: Exception) -> str:
         """The driver's error as one sentence without secrets: where, what is wrong, what to do."""
         ...
 
+    def was_undone(self, error: Exception) -> bool:
+        """True when the transaction was undone as a whole, and the same again may well do."""
+        ...
+
     def insert_new(self, table: Table) -> Insert:
         """An insert that leaves out rows which are there already."""
+        ...
+
+    def insert_all(
+        self, table: Table, columns: Sequence[str]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+        """What makes one call of rows with these columns: all are inserted or none, each once."""
+        ...
+
+    @property
+    def claim(self) -> Executable | None:
+        """A claim as one statement, where the database can; None has it done step by step.
+
+        Of `borrower`, `queues`, `most`, `now` and `token` it makes the rows (key, payload,
+        deliveries) that it lent, in their order; one row without a key when there are none, and no
+        row when the worker is not registered.
+        """
         ...
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:

@@ -23,7 +23,7 @@ from jobkit.errors import SettlementRefused
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.placing import PLACE, place
-from jobkit_sql.store import RowRefused, Store
+from jobkit_sql.store import RowRefused, Store, again_if_undone
 from jobkit_sql.tables import jobs
 
 __all__ = ["Settle"]
@@ -89,12 +89,15 @@ class Settle:
         middle = len(batch) // 2
         return self._settle(batch[:middle], now) + self._settle(batch[middle:], now)
 
+    @again_if_undone
     def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
         with self._store.writing() as connection:
             valid = self._lending.receipts_for(connection, {change.key for change in batch})
             held, stale = _fenced(batch, valid)
             self._change_rows(connection, held, now)
             self._count(connection, held, now)
+        if any(isinstance(change.settlement, Requeue | Release) for change in held):
+            self._store.announce()
         return stale
 
     def _change_rows(self, connection: Connection, held: Sequence[_Change], now: float) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobkit.adapter import Beat, Claim, Presence
-from jobkit.payload import Payload
-from jobkit_sql.lending import Lending
+from jobkit_sql.lending import Lending, claim_of
 from jobkit_sql.registry import Registry
-from jobkit_sql.store import Store
+from jobkit_sql.store import Store, again_if_undone
 
 __all__ = ["Workers"]
 
@@ -21,6 +20,7 @@ class Workers:
         self._lending = lending
         self._registry = registry
 
+    @again_if_undone
     def beat(
         self,
         worker: str,
@@ -43,6 +43,7 @@ class Workers:
             orders = self._registry.take_orders(connection, worker)
             return Beat(registered=True, lost=lost, orders=orders)
 
+    @again_if_undone
     def recover(self, worker: str, *, to: str, beat: int | None) -> list[Claim]:
         """See `Adapter.recover`."""
         now = self._store.time()
@@ -53,19 +54,22 @@ class Workers:
             rows = [row[:3] for row in self._lending.held(connection, worker)]
             return self._lending.lend(connection, rows, to, now)
 
+    @again_if_undone
     def retire(self, worker: str) -> int:
         """See `Adapter.retire`."""
         with self._store.writing() as connection:
             self._registry.remove(connection, worker)
             keys = [row[0] for row in self._lending.held(connection, worker)]
             self._lending.give_back(connection, keys)
-            return len(keys)
+        if keys:
+            self._store.announce()
+        return len(keys)
 
     def held(self, worker: str) -> list[Claim]:
         """See `Adapter.held`."""
         with self._store.reading() as connection:
             rows = self._lending.held(connection, worker)
-        return [Claim(Payload(text), f"{key}.{token}", loans) for key, text, loans, token in rows]
+        return [claim_of(key, token, text, loans) for key, text, loans, token in rows]
 
     def order(self, worker: str, order: str) -> bool:
         """See `SupportsManage.order`."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    Executable,
     FromClause,
     Insert,
     Table,
@@ -41,6 +41,8 @@ class Sqlite:
 
     name = "sqlite"
     embedded = True
+    schema = None
+    claim = None
 
     def __init__(self, url: URL) -> None:
         _check(url)
@@ -60,15 +62,23 @@ class Sqlite:
             if not code_of(error).startswith("SQLITE_READONLY"):
                 raise
 
-    def time(self, database: Database) -> float:
-        del database  # the file is on this machine
-        return time.time()
+    def before_migrating(self, connection: Connection) -> None:
+        """Nothing: whoever writes is alone."""
 
     def explain(self, error: Exception) -> str:
         return explained(error, self._file)
 
+    def was_undone(self, error: Exception) -> bool:
+        return False  # writers wait for their turn
+
     def insert_new(self, table: Table) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()
+
+    def insert_all(
+        self, table: Table, columns: Sequence[str]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+        insert = self.insert_new(table)
+        return lambda rows: (insert, rows)
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.json_each(bindparam(parameter, type_=_JsonList()))

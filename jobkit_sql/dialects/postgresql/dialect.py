@@ -1,0 +1,125 @@
+"""What is different about PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Double,
+    Executable,
+    FromClause,
+    Insert,
+    Table,
+    Text,
+    TextClause,
+    bindparam,
+    cast,
+    column,
+    func,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from jobkit.errors import ConfigurationError
+from jobkit_sql.dialect import Database
+from jobkit_sql.dialects.postgresql.connections import Connections
+from jobkit_sql.dialects.postgresql.faults import explained, place, was_undone
+from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.tables import schema
+
+__all__ = ["Postgresql"]
+
+
+_MAX_CONNECTIONS: Final = text("SELECT current_setting('max_connections')")
+
+
+def _claim(schema: str | None) -> TextClause:
+    """The statement of `claim.sql`; a schema's name was checked where the URL was read."""
+    prefix = "" if schema is None else f'"{schema}".'
+    names = {name: f"{prefix}jobkit_{name}" for name in ("jobs", "workers", "paused")}
+    source = (files("jobkit_sql.dialects.postgresql") / "claim.sql").read_text("utf-8")
+    return text(source.format(**names)).bindparams(
+        bindparam("borrower", type_=Text()),
+        bindparam("queues", type_=postgresql.ARRAY(Text())),
+        bindparam("most", type_=BigInteger()),
+        bindparam("now", type_=Double()),
+        bindparam("token", type_=Text()),
+    )
+
+
+class Postgresql:
+    """The dialect for one database. Raises ConfigurationError for a URL that cannot be used."""
+
+    name = "postgresql"
+    embedded = False
+
+    def __init__(self, url: URL) -> None:
+        self._options = Options.of(url)
+        self.claim = _claim(self._options.schema)
+
+    @property
+    def schema(self) -> str | None:
+        return self._options.schema
+
+    def open(self) -> Database:
+        return Connections(self._options)
+
+    def prepare(self, connection: Connection) -> None:
+        most = int(connection.scalar(_MAX_CONNECTIONS) or 0)
+        if self._options.pool_size >= most:
+            raise ConfigurationError(
+                f"pool_size={self._options.pool_size} is too much for"
+                f" {place(self._options.url)}, which allows {most} connections in all"
+            )
+
+    def before_migrating(self, connection: Connection) -> None:
+        if self.schema is not None:  # an identifier, checked where the URL was read
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
+            connection.exec_driver_sql(f'SET LOCAL search_path TO "{self.schema}"')
+        # Workers go on: they only read it. Those who create it meet in the catalogue.
+        if inspect(connection).has_table(schema.name, schema=self.schema):
+            connection.exec_driver_sql(f"LOCK TABLE {schema.name} IN SHARE ROW EXCLUSIVE MODE")
+
+    def explain(self, error: Exception) -> str:
+        return explained(error, self._options.url)
+
+    def was_undone(self, error: Exception) -> bool:
+        return was_undone(error)
+
+    def insert_new(self, table: Table) -> Insert:
+        return postgresql.insert(table).on_conflict_do_nothing()
+
+    def insert_all(
+        self, table: Table, columns: Sequence[str]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+        """One row as it is, more as one text of JSON: the driver writes arrays slowly."""
+        parameter = cast(bindparam("rows", type_=Text()), postgresql.JSON())
+        listed = func.json_to_recordset(parameter)
+        given = listed.table_valued(*(column(c, table.c[c].type) for c in columns), name="given")
+        rows = select(*given.render_derived(with_types=True).c)
+        one, many = self.insert_new(table), self.insert_new(table).from_select(columns, rows)
+
+        def insert(rows: Sequence[Mapping[str, Any]]) -> tuple[Executable, Any]:
+            if len(rows) == 1:
+                return one, rows[0]
+            return many, {"rows": json.dumps(rows, ensure_ascii=False)}
+
+        return insert
+
+    def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
+        listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))
+        named = listed.table_valued(column("value", type_), name=f"each_{parameter}")
+        return named.render_derived()
+
+    def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+        return func.strpos(column, bindparam(parameter, type_=Text())) > 0
