@@ -36,9 +36,35 @@ def test_a_database_in_memory_is_refused_with_what_to_use_instead(url: str) -> N
         SqlAdapter(url)
 
 
-def test_postgresql_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ConfigurationError, match="PostgreSQL is not available yet"):
-        SqlAdapter("postgresql://u:hunter2@h/db")
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_a_postgresql_url_connects_to_nothing_before_it_is_used(scheme: str) -> None:
+    SqlAdapter(f"{scheme}://u:hunter2@no-such-host.invalid/db").close()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("schema=a;b", "is no name of a schema: use small letters, digits and _"),
+        ("schema=" + "x" * 64, "is no name of a schema"),
+        ("schema=", "is no name of a schema"),
+        ("schema=a&schema=b", "the URL has schema more than once"),
+        ("prepare=yes", "prepare='yes': write true or false"),
+        ("pool_size=0", "pool_size='0': write a whole number"),
+        ("pool_size=1e3", "pool_size='1e3': write a whole number"),
+        ("timeout=0", "timeout='0': write seconds, from 0.1 to 3600"),
+        ("timeout=nan", "timeout='nan': write seconds"),
+    ],
+)
+def test_a_postgresql_option_that_cannot_be_used_is_refused(query: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        SqlAdapter(f"postgresql://u:hunter2@h/db?{query}")
+    assert said in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_another_driver_for_postgresql_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"postgresql\+asyncpg:// cannot be used"):
+        SqlAdapter("postgresql+asyncpg://u:hunter2@h/db")
 
 
 @pytest.mark.parametrize(
