@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check bench docs behaviours clean
 
 help:
 	@echo "make demo    run the main job on the embedded SQLite"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   format, lint, types, imports, spelling"
 	@echo "make bench   run the benchmarks"
 	@echo "make docs    check the documentation's links"
+	@echo "make behaviours  write the page of behaviours and the tests that prove them"
 	@echo "make clean   remove what the other targets made"
 
 demo: .venv/.stamp-run
@@ -34,6 +35,9 @@ bench: .venv/.stamp-dev
 
 docs: .venv/.stamp-run
 	$(BIN)/python docs/check_links.py
+
+behaviours: .venv/.stamp-dev
+	$(BIN)/python -m tests.behaviours
 
 clean:
 	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .*_cache

@@ -21,6 +21,7 @@ __all__ = [
     "StoredEntry",
     "StoredJob",
     "StoredPage",
+    "SupportsCheck",
     "SupportsInspect",
     "SupportsManage",
     "SupportsMigrations",
@@ -267,16 +268,20 @@ class SupportsTicks(ABC):
         """
 
 
-class SupportsMigrations(ABC):
+class SupportsCheck(ABC):
+    """Can tell before a worker starts what would go wrong."""
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """What is wrong with the store and what to do, a line each; empty when all is well."""
+
+
+class SupportsMigrations(SupportsCheck):
     """Keeps its jobs in a schema that grows from version to version."""
 
     @abstractmethod
     def schema_version(self) -> int:
         """The version of the schema that is there; 0 when there is none."""
-
-    @abstractmethod
-    def check(self) -> list[str]:
-        """What is wrong with the schema and what to do, a line each; empty when all is well."""
 
     def pending(self) -> list[str]:
         """The migrations that the first use will apply, unasked. Changes nothing."""

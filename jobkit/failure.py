@@ -28,7 +28,7 @@ _REPLACED = {"\x00": "\\x00"}
 
 def failure_of(error: BaseException, now: float) -> Failure:
     """The error's class, message and last frames."""
-    return Failure(class_name(error), message_of(error), _frames(error), now)
+    return Failure(class_name(error), message_of(error), _frames(error), now, error)
 
 
 def class_name(error: BaseException) -> str:

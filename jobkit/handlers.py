@@ -117,8 +117,9 @@ def retry_on(
 
     `wait` is seconds, a timedelta, "polynomially_longer", "exponentially_longer" or a callable of
     the failures so far; `attempts` counts the first run, None is without end; up to `jitter` of
-    the wait is added at random. Errors named together share a counter. When the attempts are used
-    up, `on_exhausted(job, error)` ends it if given, otherwise the job is buried.
+    the wait is added at random (below 0 it is taken off). Errors named together share a counter.
+    When the attempts are used up, `on_exhausted(job, error)` ends it if given, otherwise the job
+    is buried.
 
         @retry_on(ConnectionError, TimeoutError, wait="polynomially_longer", attempts=5)
         class Fetch(Job): ...

@@ -23,13 +23,15 @@ __all__ = [
 class Failure:
     """An error as it is stored: plain text, cut to size, safe for every store.
 
-    `at` is wall time in seconds, `backtrace` the last frames' lines.
+    `at` is wall time in seconds, `backtrace` the last frames' lines; `error` is the error itself,
+    for subscribers of this process.
     """
 
     error_class: str
     message: str
     backtrace: tuple[str, ...]
     at: float
+    error: BaseException | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from jobkit import backends, jobs, settings
-from jobkit.capabilities import SupportsInspect, SupportsMigrations
+from jobkit.capabilities import SupportsCheck, SupportsInspect
 from jobkit.cli.application import app_option, import_modules
 from jobkit.cli.options import json_option, location_options
 from jobkit.cli.output import print_json, printable
@@ -66,7 +66,7 @@ def _entry_problems(name: str) -> Iterator[str]:
 def _store_problems(name: str) -> Iterator[str]:
     try:
         adapter = backends.get(name)
-        if isinstance(adapter, SupportsMigrations):
+        if isinstance(adapter, SupportsCheck):
             yield from (f"backend {name}: {problem}" for problem in adapter.check())
         elif isinstance(adapter, SupportsInspect):
             adapter.stats()

@@ -72,6 +72,7 @@ class Job:
         cls._name = check_name(options.get("name", known_as))
         if not any(base.__dict__.get("perform") is cls.perform for base in _job_bases(cls)):
             cls._localns = _locals_of_definition(cls)
+        plan.forget_plan(cls)
         registry.register(cls, cls._name, options.get("aliases", ()))
 
     if TYPE_CHECKING:

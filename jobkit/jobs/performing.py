@@ -7,6 +7,7 @@ import sys
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +23,7 @@ from jobkit.outcome import (
     Buried,
     Discarded,
     Dropped,
+    Failure,
     Outcome,
     Released,
     Retried,
@@ -57,11 +59,19 @@ def outcome_of(run: Runnable, adapter: Enqueues, *, clock: Clock, wait_for: Awai
 
 
 def tell_outcome(job: Any, adapter: Enqueues, outcome: Outcome, duration: float) -> None:
-    """Tell the subscribers how a run of `duration` seconds ended."""
+    """Tell the subscribers how a run of `duration` seconds ended, with the error of a failure."""
     name, data = _event_of(outcome)
+    failure: Failure | None = getattr(outcome, "failure", None)
+    tell = partial(
+        events.emit,
+        job=job,
+        adapter=adapter,
+        duration=duration,
+        error=None if failure is None else failure.error,
+    )
     if name is not None:
-        events.emit(name, job=job, adapter=adapter, duration=duration, **data)
-    events.emit("perform", job=job, adapter=adapter, duration=duration, outcome=outcome)
+        tell(name, **data)
+    tell("perform", outcome=outcome)
 
 
 class _Watched:

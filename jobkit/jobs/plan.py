@@ -18,6 +18,7 @@ __all__ = [
     "OWN_RULES",
     "Plan",
     "declare",
+    "forget_plan",
     "function_of",
     "plan_by_name",
     "plan_of",
@@ -52,10 +53,19 @@ def plan_of(cls: Any) -> Plan:
     return plan
 
 
+def forget_plan(cls: Any) -> None:
+    """Have the plan made anew, at the next use.
+
+    Of a new class, too, so that it has the attribute: the first jobs of a worker compile it in
+    several threads at once, and none may add to a class that another is reading through.
+    """
+    setattr(cls, _PLAN, None)
+
+
 def declare(cls: Any, rule: Rule) -> None:
     """Put a rule above the others of this class."""
     setattr(cls, OWN_RULES, (rule, *cls.__dict__.get(OWN_RULES, ())))
-    setattr(cls, _PLAN, None)
+    forget_plan(cls)
 
 
 def plan_by_name(name: str, *, retry: bool | int = True) -> Plan:

@@ -6,7 +6,8 @@
         sign_up("ada@example.org")
 
 A call must know which of the two it is before it acts: the first form may fail where the second
-may not. Python tells by the instruction that waits for the call's result.
+may not. Python tells by the instructions that wait for the call's result. They differ from version
+to version, so what a `with` statement looks like is learned here from two of them.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import functools
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from itertools import islice
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice, takewhile
 from types import FrameType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 __all__ = ["Block", "either_way"]
+
+_LOOKED_AT: Final = 4
+"""Instructions behind a call: more than a `with` statement needs before it goes its own way."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,15 +65,42 @@ def _is_entered(frame: FrameType | None) -> bool:
     """True when a `with` statement enters what the frame's current call is about to return."""
     while frame is not None:
         following = _following(frame)
-        if following[:1] != ["RETURN_VALUE"]:
-            # Python 3.11 to 3.13 have one instruction for it, since 3.14 `__exit__` is looked up.
-            return following[:1] == ["BEFORE_WITH"] or following == ["COPY", "LOAD_SPECIAL"]
+        if following[: len(_ENTERED)] == _ENTERED:
+            return True
+        if following[: len(_RETURNED)] != _RETURNED:
+            return False
         frame = frame.f_back
     return False
 
 
 def _following(frame: FrameType) -> list[str]:
-    """The names of the two instructions behind the current one."""
+    """The names of the instructions behind the current one."""
     instructions = dis.get_instructions(frame.f_code)
     behind = (each.opname for each in instructions if each.offset > frame.f_lasti)
-    return list(islice(behind, 2))
+    return list(islice(behind, _LOOKED_AT))
+
+
+def _learned() -> tuple[list[str], list[str]]:
+    """What follows a call whose result is entered, and one whose result is returned."""
+    seen: list[list[str]] = []
+
+    def note() -> AbstractContextManager[None]:
+        seen.append(_following(sys._getframe(1)))  # pyright: ignore[reportPrivateUsage]
+        return nullcontext()
+
+    def returned() -> AbstractContextManager[None]:
+        return note()
+
+    with note():
+        pass
+    with note() as _:
+        pass
+    returned()
+    plain, named, given_back = seen
+    common = takewhile(lambda pair: pair[0] == pair[1], zip(plain, named, strict=True))
+    return [name for name, _ in common], given_back[:1]
+
+
+_ENTERED, _RETURNED = _learned()
+if not _ENTERED:
+    raise RuntimeError("this Python does not tell a call from a `with` statement")

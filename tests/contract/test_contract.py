@@ -23,6 +23,7 @@ def run(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.timeout(180)
 def test_an_adapter_without_capabilities_passes_with_a_reason_for_all_that_is_skipped() -> None:
     shown = run("-q", "-rs", str(HERE / "bare.py"), "-k", "TestBare")
     assert re.search(r"\d+ passed, \d+ skipped", shown), shown
@@ -40,6 +41,7 @@ def test_an_adapter_without_capabilities_passes_with_a_reason_for_all_that_is_sk
         assert reason in shown
 
 
+@pytest.mark.timeout(180)
 def test_an_adapter_is_fenced_and_modelled_without_being_inspected() -> None:
     shown = run("-q", "-rs", str(HERE / "bare.py"), "-k", "TestFenced")
     assert re.search(r"\d+ passed, \d+ skipped", shown), shown

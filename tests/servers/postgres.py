@@ -110,13 +110,13 @@ class Postgres:
     def create(self, name: str) -> str:
         """A new database; its URL."""
         with self.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self.url(name)
 
     def drop(self, name: str) -> None:
         """End what uses the database, and the database."""
         with self.connect() as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
     def emptied(self, schema: str) -> str:
         """The URL of a schema with jobkit's tables and nothing in them."""
@@ -127,7 +127,7 @@ class Postgres:
             self._schemas.add(schema)
         tables = ", ".join(f'"{schema}".{name}' for name in _TABLES)
         with self.connect() as connection:
-            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
         return url
 
     @contextmanager

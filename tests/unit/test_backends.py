@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,18 @@ class TestGet:
         assert backends.get() is not before
         assert made().url == "record://y"
 
-    def test_makes_one_adapter_however_many_threads_ask_first(self) -> None:
-        start = threading.Barrier(8)
+    @pytest.mark.behaviour("D7")
+    def test_makes_one_adapter_however_many_threads_ask_first(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start, second = threading.Barrier(8), threading.Barrier(2)
+
+        def make_slowly(url: str, **given: Any) -> Recorder:
+            with suppress(threading.BrokenBarrierError):
+                second.wait(0.2)  # for another that makes one, too: there must be none
+            return Recorder(url)
+
+        monkeypatch.setattr(Recorder, "from_url", make_slowly)
         seen: list[Enqueues] = []
 
         def ask() -> None:

@@ -108,7 +108,7 @@ class Listener:
 
     def _hear(self, ending: threading.Event) -> None:
         with psycopg.connect(_conninfo(self._options), autocommit=True) as connection:
-            connection.execute(f'LISTEN "{_channel(self._options)}"')
+            connection.execute(f'LISTEN "{_channel(self._options)}"'.encode())
             # What came before is not announced again: look once.
             self._tell(connected=True)
             while not ending.is_set():

@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from jobkit.errors import AdapterError
 from jobkit_sql.dialects.sqlite.faults import explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
-from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently
+from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently, patiently
 from jobkit_sql.dialects.sqlite.watch import Watch
 
 __all__ = ["Connections"]
@@ -115,7 +115,8 @@ def _engine(url: URL, file: Path, *, timeout: float) -> Engine:
 
 def _connect(file: Path, *arguments: Any, **options: Any) -> sqlite3.Connection:
     try:
-        return _opened(*arguments, **options)
+        # Whoever opens a file first or closes it last has it alone for that while.
+        return patiently(lambda: _opened(*arguments, **options))
     except sqlite3.OperationalError as error:
         # WAL needs two files beside the database. Where they cannot be made and no writer has
         # left them either, the file alone is everything, and may be read as it is.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from jobkit_sql.dialects.sqlite.faults import code_of
 
-__all__ = ["BUSY_TIMEOUT", "execute_patiently"]
+__all__ = ["BUSY_TIMEOUT", "execute_patiently", "patiently"]
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds a writer waits for its turn among the process's threads, then for other processes."""
@@ -25,13 +29,16 @@ def execute_patiently(connection: Connection, statement: str) -> None:
     SQLite's own waiting sleeps longer each time, up to 100 ms: of four processes that work on one
     file, one did nine tenths and another nothing at all. And some statements it does not wait for.
     """
+    patiently(lambda: connection.exec_driver_sql(statement))
+
+
+def patiently(attempt: Callable[[], T]) -> T:
+    """What `attempt` returns; made again and again while another process has the lock."""
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
-            connection.exec_driver_sql(statement)
-        except OperationalError as error:
+            return attempt()
+        except (OperationalError, sqlite3.OperationalError) as error:
             if not code_of(error).startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE * random.uniform(0.5, 1.5))
-        else:
-            return

@@ -12,10 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
+from typing import TypeAlias
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move
 from jobkit.payload import Payload
+from jobkit_redis import RedisAdapter
 from jobkit_sql import SqlAdapter
 
 APPLICATION = '''
@@ -65,26 +67,27 @@ APPLICATION = '''
 '''
 
 
+Store: TypeAlias = SqlAdapter | RedisAdapter
+
+
 @dataclass
 class Site:
-    """A folder with an application, a store, and the workers started on it.
-
-    Without a URL the store is a SQLite file in the folder.
-    """
+    """A folder with an application and the workers started on a store, by default a SQLite file."""
 
     folder: Path
     url: str = ""
+    connect: Callable[[str], Store] = SqlAdapter
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
-    def store(self) -> SqlAdapter:
+    def store(self) -> Store:
         """A connection to the store, of this process."""
         return self._store
 
     def __post_init__(self) -> None:
-        self.url = self.url or f"sqlite:///{self.folder / 'jobs.db'}"
         (self.folder / "app.py").write_text(dedent(APPLICATION))
-        self._store = SqlAdapter(self.url)
+        self.url = self.url or f"sqlite:///{self.folder / 'jobs.db'}"
+        self._store = self.connect(self.url)
 
     def enqueue(self, job: str, numbers: range) -> None:
         """Store a job of the application for each number."""

@@ -1,4 +1,4 @@
-"""Worker processes on one SQLite file: who runs what, who dies, who leaves, and what is left."""
+"""Worker processes on one store: who runs what, who dies, who leaves, and what is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ended(worker: subprocess.Popen[bytes], seconds: float = 15) -> int:
     return worker.wait(seconds)
 
 
-def test_two_processes_share_5000_jobs_and_each_runs_exactly_once(site: Site) -> None:
+def test_two_processes_share_thousands_of_jobs_and_each_runs_exactly_once(site: Site) -> None:
     # Neither begins before the other is there, however busy the machine is.
     site.add(
         """
@@ -27,15 +27,17 @@ def test_two_processes_share_5000_jobs_and_each_runs_exactly_once(site: Site) ->
         time.sleep(0.01)
     """
     )
-    site.enqueue("Count", range(5_000))
+    number = 5_000
+    site.enqueue("Count", range(number))
     workers = [site.start("--burst") for _ in range(2)]
     assert [ended(worker, 50) for worker in workers] == [0, 0]
-    assert site.finished() == list(range(5_000))
+    assert site.finished() == list(range(number))
     assert len({pid for _, pid in site.log("F")}) == 2, "one worker did it all"
     stats = site.store.stats()
-    assert (stats.processed, stats.failed, stats.enqueued, stats.workers) == (5_000, 0, 0, 0)
+    assert (stats.processed, stats.failed, stats.enqueued, stats.workers) == (number, 0, 0, 0)
 
 
+@pytest.mark.behaviour("F1")
 def test_a_killed_workers_job_runs_again_elsewhere_and_the_others_are_untouched(
     site: Site,
 ) -> None:
@@ -94,6 +96,7 @@ def test_an_idle_worker_leaves_within_a_second_of_a_stop(site: Site) -> None:
     assert time.monotonic() - asked < 1
 
 
+@pytest.mark.behaviour("C18", "E9")
 def test_jobs_that_outlast_the_shutdown_timeout_go_back_to_the_head_uncharged(site: Site) -> None:
     site.enqueue("Hold", range(3))
     worker = site.start("-c", "1", "--shutdown-timeout", "0.3")
@@ -187,6 +190,7 @@ def test_orders_reach_a_worker_in_another_process(site: Site) -> None:
     assert ended(worker) == 0
 
 
+@pytest.mark.behaviour("F6")
 def test_a_job_that_kills_its_process_three_times_is_set_aside(site: Site) -> None:
     site.enqueue("Hook", range(1))
     for deliveries in (1, 2):
@@ -212,7 +216,8 @@ def test_a_burst_worker_exits_0_even_when_jobs_failed(site: Site) -> None:
     assert site.store.stats().retry == 3
 
 
-def test_a_worker_whose_store_cannot_be_used_says_so_and_goes_on_trying(site: Site) -> None:
+def test_a_worker_whose_store_cannot_be_used_says_so_and_goes_on_trying(sqlite_site: Site) -> None:
+    site = sqlite_site
     site.store.close()
     (site.folder / "jobs.db").unlink(missing_ok=True)
     (site.folder / "jobs.db").mkdir()

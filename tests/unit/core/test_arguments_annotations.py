@@ -197,6 +197,7 @@ class TestResolution:
 
 @pytest.mark.usefixtures("users")
 class TestOwnSerializers:
+    @pytest.mark.behaviour("B7")
     def test_a_record_travels_as_its_key(self) -> None:
         assert arguments_for(User).dump([User(5)], {}) == ([5], {})
         user = User(6)
@@ -230,6 +231,7 @@ class TestOwnSerializers:
         assert arguments_for(list[User]).dump([[user]], {}) == ([[5]], {})
         assert User.loads == 0
 
+    @pytest.mark.behaviour("B4")
     def test_a_record_that_is_gone_raises_what_the_serializer_raises(self) -> None:
         with pytest.raises(RecordNotFound, match="no user 7"):
             arguments_for(User | None).load([7], {})
@@ -242,6 +244,7 @@ class TestOwnSerializers:
         with pytest.raises(DiscardJob):
             arguments_for(User).load([7], {})
 
+    @pytest.mark.behaviour("B4")
     def test_any_other_error_is_a_deserialization_error_with_its_cause(self) -> None:
         def fail(key: int) -> User:
             raise ConnectionError("no database")
@@ -274,6 +277,7 @@ class TestOwnSerializers:
     def test_a_subclass_is_stored_by_its_bases_serializer(self) -> None:
         assert arguments_for(User).dump([Admin(5)], {}) == ([5], {})
 
+    @pytest.mark.behaviour("B7")
     def test_in_a_union_each_type_has_its_own(self) -> None:
         register_serializer(Team, dump=lambda team: {"team": team.key}, load=Team.find)
         assert arguments_for(User | Team).dump([User(5)], {}) == ([5], {})
@@ -287,12 +291,14 @@ class TestOwnSerializers:
             with pytest.raises(SerializationError, match="would come back different"):
                 arguments_for(annotation).dump([value], {})
 
+    @pytest.mark.behaviour("B7")
     def test_the_latest_registration_wins_also_over_one_in_use(self) -> None:
         arguments = arguments_for(User)
         arguments.dump([User(5)], {})
         register_serializer(User, dump=lambda user: f"u{user.key}", load=lambda key: User(0))
         assert arguments.dump([User(5)], {}) == (["u5"], {})
 
+    @pytest.mark.behaviour("B7")
     def test_a_builtin_type_may_be_stored_in_an_own_way(self) -> None:
         register_serializer(str, dump=lambda text: text[::-1], load=lambda text: text[::-1])
         assert arguments_for(str).dump(["abc"], {}) == (["cba"], {})

@@ -108,11 +108,13 @@ def check(annotation: Any, value: Any) -> None:
     assert type(loaded) is type(value)
 
 
+@pytest.mark.behaviour("B1")
 @given(json_values)
 def test_json_values_need_no_annotation(value: Any) -> None:
     check(Any, value)
 
 
+@pytest.mark.behaviour("B1")
 @pytest.mark.parametrize(
     ("annotation", "values"),
     [
@@ -145,6 +147,7 @@ def test_a_scalar_comes_back(annotation: Any, values: st.SearchStrategy[Any]) ->
     run()
 
 
+@pytest.mark.behaviour("B1", "B2")
 @pytest.mark.parametrize(
     ("annotation", "values"),
     [
@@ -182,6 +185,7 @@ def test_a_container_or_record_comes_back(annotation: Any, values: st.SearchStra
     run()
 
 
+@pytest.mark.behaviour("B1")
 def test_a_model_in_a_model_comes_back() -> None:
     friend = User(id=2, joined=datetime(2024, 1, 1))  # noqa: DTZ001 - naive ones are kept, too
     check(User, User(id=1, joined=friend.joined, friends=[friend]))

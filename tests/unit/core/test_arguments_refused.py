@@ -79,6 +79,7 @@ def nested(levels: int) -> list[Any]:
 class TestWithoutAnnotation:
     """Where `Any` stands there is no annotation to go by."""
 
+    @pytest.mark.behaviour("B3", "B8")
     @pytest.mark.parametrize(
         "value",
         [
@@ -102,6 +103,7 @@ class TestWithoutAnnotation:
         assert "is no JSON value: annotate the parameter" in refusal(Any, value)
         assert "is no JSON value" in refusal(Any, [{"key": value}])
 
+    @pytest.mark.behaviour("B2", "B8")
     @pytest.mark.parametrize("key", [1, None, (1,), 1.5, True, Text("a")])
     def test_keys_are_text(self, key: object) -> None:
         assert f"has a key that is not text: {key!r}" in refusal(Any, {key: 1})
@@ -187,6 +189,7 @@ class TestMisfits:
     def test_a_value_of_another_type_is_refused(self, annotation: Any, value: object) -> None:
         assert "does not fit" in refusal(annotation, value)
 
+    @pytest.mark.behaviour("B1")
     @pytest.mark.parametrize(
         ("annotation", "value"),
         [
@@ -219,12 +222,14 @@ class TestMisfits:
 
 
 class TestTexts:
+    @pytest.mark.behaviour("B3")
     def test_a_refusal_names_job_argument_value_and_type(self) -> None:
         assert refusal(int, "five") == (
             "Sample: argument 'value' cannot be stored: 'five' (str) does not fit int: "
             "Input should be a valid integer"
         )
 
+    @pytest.mark.behaviour("B3")
     def test_a_type_is_named_with_its_module(self) -> None:
         assert f"<thing> ({__name__}.Thing)" in refusal(Any, Thing())
 

@@ -19,6 +19,7 @@ def waits(wait: Any, jitter: float | None = 0.0, failures: int = 5) -> list[floa
 
 
 class TestDeclared:
+    @pytest.mark.behaviour("C4")
     def test_polynomially_longer(self) -> None:
         assert waits("polynomially_longer") == [3, 18, 83, 258, 627]
 
@@ -33,10 +34,12 @@ class TestDeclared:
         assert waits(lambda failures: failures**2 * 300) == [300, 1_200, 2_700, 4_800, 7_500]
         assert waits(lambda failures: timedelta(minutes=failures), failures=2) == [60, 120]
 
+    @pytest.mark.behaviour("C5")
     @pytest.mark.parametrize("jitter", [None, 0, 0.0])
     def test_no_jitter(self, full_jitter: None, jitter: float | None) -> None:
         assert waits(10, jitter) == [10] * 5
 
+    @pytest.mark.behaviour("C5")
     @pytest.mark.parametrize(
         ("wait", "jitter", "most"),
         [
@@ -53,12 +56,14 @@ class TestDeclared:
     ) -> None:
         assert waits(wait, jitter, failures=2) == most
 
+    @pytest.mark.behaviour("C5")
     def test_a_callables_answer_has_no_jitter(self, full_jitter: None) -> None:
         assert waits(lambda failures: 10, 5.0, failures=1) == [10]
 
     def test_jitter_is_drawn_anew_each_time(self) -> None:
         assert len({compile_wait(100, 0.5)(1) for _ in range(20)}) > 10
 
+    @pytest.mark.behaviour("C4")
     @given(st.integers(1, 10**6), st.floats(0, 1))
     def test_polynomial_waits_stay_within_their_share(self, failures: int, jitter: float) -> None:
         wait = compile_wait("polynomially_longer", jitter)(failures)

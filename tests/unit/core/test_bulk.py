@@ -70,6 +70,7 @@ class TestPerformBulk:
         rows: Iterator[Mapping[str, int]] = (MappingProxyType({"number": n}) for n in range(3))
         assert Count.perform_bulk(rows) == 3
 
+    @pytest.mark.behaviour("D1")
     @pytest.mark.parametrize("row", [5, "text", None, {1, 2}])
     def test_a_row_that_is_none_is_refused_with_the_remedy(self, store: Store, row: Any) -> None:
         with pytest.raises(TypeError, match=r"rows of arguments, .* write \(value,\)"):
@@ -79,11 +80,13 @@ class TestPerformBulk:
         Count.set(queue="low", wait=60).perform_bulk([(1,), (2,)])
         assert {(p.queue, p.scheduled_at) for p in store.stored} == {("low", NOW + 60)}
 
+    @pytest.mark.behaviour("D3")
     def test_slices_of_a_thousand_go_to_the_store(self, store: Store) -> None:
         assert Count.perform_bulk((n,) for n in range(2_500)) == 2_500
         assert store.calls == 3
         assert [payload.args[0] for payload in store.stored] == list(range(2_500))
 
+    @pytest.mark.behaviour("D3")
     def test_an_endless_generator_is_taken_slice_by_slice(self, clock: ManualClock) -> None:
         store = FailsFrom(clock=clock)
         numbers = itertools.count()
@@ -93,6 +96,7 @@ class TestPerformBulk:
         assert len(store.stored) == 2_000
         assert caught.value.__notes__ == ["2000 jobs of this call were stored before"]
 
+    @pytest.mark.behaviour("B3")
     @pytest.mark.parametrize(
         ("row", "error"), [((1, 2), TypeError), (("x",), SerializationError), (5, TypeError)]
     )
@@ -114,6 +118,7 @@ class TestPerformBulk:
             Count.perform_bulk(rows())
         assert caught.value.__notes__ == ["1000 jobs of this call were stored before"]
 
+    @pytest.mark.behaviour("D2")
     def test_stopped_jobs_are_not_counted(self, store: Store) -> None:
         middleware.add(EvenOnly())
         assert Count.perform_bulk((n,) for n in range(5)) == 3
@@ -121,6 +126,7 @@ class TestPerformBulk:
 
 
 class TestSpread:
+    @pytest.mark.behaviour("D3")
     @pytest.mark.parametrize("window", [100, timedelta(seconds=100)])
     def test_each_job_has_a_delay_of_its_own_within_the_window(
         self, store: Store, window: Any
@@ -130,6 +136,7 @@ class TestSpread:
         assert all(time is not None and NOW < time <= NOW + 100 for time in times)
         assert len(set(times)) > 250  # not quite all: floats of this size are coarse
 
+    @pytest.mark.behaviour("D3")
     def test_it_begins_where_the_jobs_would_have_been_due(
         self, store: Store, full_jitter: None
     ) -> None:
@@ -150,6 +157,7 @@ class TestSpread:
 
 
 class TestPerformAllLater:
+    @pytest.mark.behaviour("A8")
     def test_jobs_of_any_classes_are_stored_each_with_its_options(self, store: Store) -> None:
         jobs = [Count.new(1), Other.set(wait=60).new(), Count.set(priority=-1).new(2)]
         assert jobkit.perform_all_later(jobs) == jobs
@@ -172,12 +180,14 @@ class TestPerformAllLater:
             jobkit.perform_all_later(wrong)
         assert not store.stored
 
+    @pytest.mark.behaviour("A8")
     def test_they_are_grouped_by_backend(self, clock: ManualClock) -> None:
         with two_backends(clock) as (default, bulk):
             jobs = [Count.new(1), Count.set(backend="bulk").new(2), Count.new(3)]
             jobkit.perform_all_later(jobs)
         assert [(each.calls, len(each.stored)) for each in (default, bulk)] == [(1, 2), (1, 1)]
 
+    @pytest.mark.behaviour("B3")
     def test_an_argument_that_cannot_be_stored_stores_none(self, clock: ManualClock) -> None:
         wrong: Any = "x"
         with two_backends(clock) as (default, bulk):
@@ -196,6 +206,7 @@ class TestPerformAllLater:
         assert not default.stored
         assert not bulk.stored
 
+    @pytest.mark.behaviour("A8")
     def test_when_one_backend_fails_each_job_says_whether_it_was_stored(
         self, clock: ManualClock
     ) -> None:
@@ -206,11 +217,13 @@ class TestPerformAllLater:
                 jobkit.perform_all_later(jobs)
         assert [job.successfully_enqueued for job in jobs] == [True, False]
 
+    @pytest.mark.behaviour("D2")
     def test_a_stopped_job_leaves_the_others_alone(self, store: Store) -> None:
         middleware.add(EvenOnly())
         jobs = jobkit.perform_all_later([Count.new(n) for n in range(4)])
         assert [job.successfully_enqueued for job in jobs] == [True, False, True, False]
 
+    @pytest.mark.behaviour("A8", "A15")
     def test_no_callbacks_run_and_one_event_is_told(self, store: Store, heard: Heard) -> None:
         called: list[str] = []
 

@@ -38,6 +38,7 @@ def test_options_of_the_call_hold(store: Store) -> None:
     assert payload.timeout == 5
 
 
+@pytest.mark.behaviour("D1")
 @pytest.mark.parametrize(
     ("args", "options", "error"),
     [
@@ -63,12 +64,14 @@ def test_wrong_shapes_are_refused(
     assert not store.stored
 
 
+@pytest.mark.behaviour("D1")
 def test_an_unknown_option_is_named_with_the_nearest() -> None:
     unknown: Any = {"retri": 5}
     with pytest.raises(TypeError, match=r"enqueue\(\): unknown option 'retri'.*'retry'"):
         jobkit.enqueue("a.B", **unknown)
 
 
+@pytest.mark.behaviour("D1")
 @pytest.mark.parametrize("name", ["", "a\x00", "x" * 300, 5, None])
 def test_a_name_that_is_none_is_refused(name: Any) -> None:
     with pytest.raises(ValueError, match="name"):

@@ -115,6 +115,7 @@ class TestSnoozeJob:
 
 
 class TestDiscardAndBury:
+    @pytest.mark.behaviour("C15")
     def test_a_discarded_job_is_done(self, clock: ManualClock) -> None:
         life = Life(clock, raising(DiscardJob("not needed")))
         assert life.run() == Discarded("not needed")
@@ -122,6 +123,7 @@ class TestDiscardAndBury:
         assert isinstance(settlement, Ack)
         assert settlement.tally is Tally.PROCESSED
 
+    @pytest.mark.behaviour("C15")
     def test_a_buried_job_is_dead_whatever_the_class_says(self, clock: ManualClock) -> None:
         class Keeps(Job, dead=False, retry=5):
             def perform(self) -> None:
@@ -141,6 +143,7 @@ class TestDiscardAndBury:
         life.run()
         assert error.reason in repr(life.outcomes)
 
+    @pytest.mark.behaviour("C15", "C16")
     @pytest.mark.parametrize("error", [DiscardJob(), BuryJob()])
     def test_after_discard_runs_and_on_exhausted_does_not(
         self, clock: ManualClock, error: Any
@@ -164,6 +167,7 @@ class TestDiscardAndBury:
 
 
 class TestInterrupted:
+    @pytest.mark.behaviour("C18")
     def test_the_job_goes_back_to_the_head_uncharged(self, clock: ManualClock) -> None:
         payload = stored_form(raising(Interrupted()))
         life = Life(clock, raising(Interrupted()))
@@ -174,6 +178,7 @@ class TestInterrupted:
         assert settlement.claim.payload == payload
         assert life.payload == payload
 
+    @pytest.mark.behaviour("C18")
     def test_no_rule_and_no_hook_hears_of_it(self, clock: ManualClock) -> None:
         called: list[str] = []
 

@@ -25,11 +25,13 @@ def make(**options: Any) -> type[Job]:
 
 
 class TestOptions:
+    @pytest.mark.behaviour("A9", "A10")
     def test_a_class_without_options_has_the_defaults(self) -> None:
         payload = stored_form(make())
         assert (payload.queue, payload.priority, payload.retry) == ("default", 0, True)
         assert (payload.timeout, payload.expires_at, payload.tags) == (None, None, ())
 
+    @pytest.mark.behaviour("A9", "A10")
     def test_options_are_written_into_the_payload(self) -> None:
         payload = stored_form(
             make(queue="low", priority=-3, retry=5, timeout=60, expires_in=600, tags=["a", "b"])
@@ -75,6 +77,7 @@ class TestOptions:
         with pytest.raises(TypeError, match="'xyz'; there are name, queue, priority"):
             make(xyz=1)
 
+    @pytest.mark.behaviour("A10")
     @pytest.mark.parametrize(
         ("options", "error"),
         [
@@ -128,12 +131,14 @@ class TestOptions:
         assert stored_form(Child).timeout is None
         assert plan_of(Child).options.policy.retry_for is None
 
+    @pytest.mark.behaviour("A9")
     def test_a_queue_may_be_chosen_for_each_job(self) -> None:
         class Sized(Job, queue=lambda job: "large" if job.args[0] > 10 else "small"):
             def perform(self, size: int) -> None: ...
 
         assert [stored_form(Sized, size).queue for size in (5, 50)] == ["small", "large"]
 
+    @pytest.mark.behaviour("A9")
     def test_a_queue_chosen_for_the_call_comes_before_one_chosen_in_code(self) -> None:
         class Sized(Job, queue=lambda job: "large"):
             def perform(self) -> None: ...
@@ -177,6 +182,7 @@ class TestNames:
         for name in ("new.Name", "old.Name", "older.Name"):
             assert registry.lookup(name) is made
 
+    @pytest.mark.behaviour("B5")
     def test_a_name_that_nobody_has_is_an_error_with_the_remedy(self) -> None:
         with pytest.raises(UnknownJob, match="import the module that defines it"):
             registry.lookup("no.Such")
@@ -249,6 +255,7 @@ class TestRules:
                 @rule  # type: ignore[untyped-decorator] # any rule
                 def perform(self) -> None: ...
 
+    @pytest.mark.behaviour("C5")
     @pytest.mark.parametrize(
         ("rule", "errors", "options", "error"),
         [

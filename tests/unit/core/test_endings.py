@@ -61,6 +61,7 @@ ENDS = ["on_exhausted", "on_error", "on_death", "after_discard"]
 
 
 class TestWhoIsTold:
+    @pytest.mark.behaviour("C7", "C8", "C13", "C15", "C16", "C17")
     @pytest.mark.parametrize(
         ("declare", "error", "options", "expected"),
         [
@@ -98,6 +99,7 @@ class TestWhoIsTold:
         Life(clock, declare(job_class) if declare else job_class).run()
         assert told == expected
 
+    @pytest.mark.behaviour("C7", "C16")
     def test_over_a_whole_life_after_discard_runs_once(
         self, clock: ManualClock, told: list[str]
     ) -> None:
@@ -125,6 +127,7 @@ class TestWhoIsTold:
         assert isinstance(buried(run, jobkit.WorkerLost("3 times"), clock.time()), Buried)
         assert told == ENDS
 
+    @pytest.mark.behaviour("C16")
     def test_hooks_get_the_job_and_the_error(self, clock: ManualClock) -> None:
         seen: list[tuple[Any, BaseException]] = []
         jobkit.on_error(lambda job, error: seen.append((job, error)))
@@ -221,6 +224,7 @@ class TestExhausted:
 
 
 class TestIsolation:
+    @pytest.mark.behaviour("C19")
     @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(1), RecursionError()])
     def test_a_hook_that_raises_is_reported_and_the_next_is_told(
         self, clock: ManualClock, told: list[str], heard: Heard, error: BaseException

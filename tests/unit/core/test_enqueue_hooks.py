@@ -84,6 +84,7 @@ class Second(Named):
 
 
 class TestCallbacks:
+    @pytest.mark.behaviour("A7")
     def test_the_base_class_comes_first_on_the_way_in_and_last_on_the_way_out(
         self, store: Store, log: list[str]
     ) -> None:
@@ -137,6 +138,7 @@ class TestCallbacks:
         assert (store.only.queue, store.only.priority) == ("user-5", 7)
         assert job.queue == "user-5"
 
+    @pytest.mark.behaviour("A6", "A15")
     def test_an_abort_before_stores_nothing_and_skips_the_rest(
         self, store: Store, log: list[str], heard: Heard
     ) -> None:
@@ -152,6 +154,7 @@ class TestCallbacks:
         assert log == ["before parent", "before child"]
         assert heard.only("enqueue").data["aborted"] is True
 
+    @pytest.mark.behaviour("A6")
     def test_an_abort_on_the_way_in_stores_nothing(self, store: Store) -> None:
         class Around(Job):
             @around_enqueue
@@ -178,6 +181,7 @@ class TestCallbacks:
         assert After.perform_later().successfully_enqueued is True
         assert len(store.stored) == 1
 
+    @pytest.mark.behaviour("A3")
     def test_an_error_of_a_callback_is_the_callers(self, store: Store) -> None:
         class Broken(Job):
             @before_enqueue
@@ -201,6 +205,7 @@ class TestCallbacks:
             Child.perform_later(wrong)
         assert not log
 
+    @pytest.mark.behaviour("A3")
     def test_a_store_that_fails_is_seen_by_the_around_callbacks(self, log: list[str]) -> None:
         class Lost(Store):
             def enqueue(self, payloads: Sequence[Payload]) -> None:
@@ -246,6 +251,7 @@ class TestMiddleware:
         Plain.perform_later()
         assert log == ["into first", "into second", "out of second", "out of first"]
 
+    @pytest.mark.behaviour("D2")
     def test_it_may_change_the_payload_and_the_job_says_so(self, store: Store) -> None:
         class Stamp(Middleware):
             def enqueue(self, payload: Payload, call_next: CallNext) -> Payload | None:
@@ -258,6 +264,7 @@ class TestMiddleware:
         assert store.only.fields["meta"] == {"trace": "x"}
         assert (job.queue, job.priority, job.tags) == ("low", 3, ("a",))
 
+    @pytest.mark.behaviour("D2")
     def test_what_it_returns_is_stored(self, store: Store) -> None:
         class Replace(Middleware):
             def enqueue(self, payload: Payload, call_next: CallNext) -> Payload | None:
@@ -277,6 +284,7 @@ class TestMiddleware:
         Plain.perform_later()
         assert store.only.scheduled_at == 1_700_000_100
 
+    @pytest.mark.behaviour("A15", "D2")
     def test_one_that_does_not_call_on_stops_the_job(
         self, store: Store, log: list[str], heard: Heard
     ) -> None:
@@ -303,6 +311,7 @@ class TestMiddleware:
             Plain.perform_later()
         assert not store.stored
 
+    @pytest.mark.behaviour("A3")
     def test_an_error_of_it_is_the_callers(self, store: Store) -> None:
         class Broken(Middleware):
             def enqueue(self, payload: Payload, call_next: CallNext) -> Payload | None:
@@ -315,6 +324,7 @@ class TestMiddleware:
 
 
 class TestRegister:
+    @pytest.mark.behaviour("D5")
     def test_adding_twice_does_not_double_and_the_latest_stands_where_the_first_did(
         self, log: list[str]
     ) -> None:

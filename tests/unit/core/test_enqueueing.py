@@ -35,6 +35,7 @@ class Welcome(Job, queue="mailers"):
 
 
 class TestNow:
+    @pytest.mark.behaviour("A2")
     def test_the_job_is_stored_with_its_arguments(self, store: Store) -> None:
         Welcome.perform_later(1, locale="de")
         payload = store.only
@@ -42,6 +43,7 @@ class TestNow:
         assert (payload.args, payload.kwargs) == ([1], {"locale": "de"})
         assert payload.fields["v"] == 1
 
+    @pytest.mark.behaviour("A2")
     def test_the_job_comes_back_as_an_instance(self, store: Store, clock: ManualClock) -> None:
         job = Welcome.perform_later(1, locale="de")
         now = datetime.fromtimestamp(clock.time(), UTC)
@@ -78,6 +80,7 @@ class TestNow:
 
 
 class TestLater:
+    @pytest.mark.behaviour("A2", "D4")
     @pytest.mark.parametrize(
         "enqueue",
         [
@@ -103,6 +106,7 @@ class TestLater:
         assert job.enqueued_at is None
         assert store.jobs(State.SCHEDULED).items
 
+    @pytest.mark.behaviour("D4")
     @pytest.mark.parametrize(
         "enqueue",
         [
@@ -120,6 +124,7 @@ class TestLater:
         assert store.only.scheduled_at is None
         assert store.jobs(State.ENQUEUED).items
 
+    @pytest.mark.behaviour("D1")
     def test_a_datetime_without_a_zone_is_refused(self, store: Store) -> None:
         naive = datetime(2030, 1, 1)  # noqa: DTZ001 - that is the test
         for enqueue in (
@@ -130,6 +135,7 @@ class TestLater:
                 enqueue()
         assert not store.stored
 
+    @pytest.mark.behaviour("D1")
     @pytest.mark.parametrize("delay", [TEN_YEARS + 1, timedelta(days=3_700), 1_700_000_000])
     def test_a_delay_above_ten_years_is_refused_and_perform_at_named(
         self, store: Store, delay: Any
@@ -144,18 +150,21 @@ class TestLater:
         Welcome.perform_at(datetime(2999, 1, 1, tzinfo=UTC), 2)
         assert len(store.stored) == 2
 
+    @pytest.mark.behaviour("D1")
     @pytest.mark.parametrize("moment", [1_700_000_000_000, 1e300, 10**400])
     def test_a_moment_beyond_the_calendar_is_refused(self, store: Store, moment: float) -> None:
         with pytest.raises(ValueError, match="moment"):
             Welcome.perform_at(moment, 1)
         assert not store.stored
 
+    @pytest.mark.behaviour("D1")
     @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, 10**400])
     def test_a_time_that_is_not_finite_is_refused(self, store: Store, wrong: float) -> None:
         for enqueue in (Welcome.perform_in, Welcome.perform_at):
             with pytest.raises(ValueError, match=r"finite|beyond the year"):
                 enqueue(wrong, 1)
 
+    @pytest.mark.behaviour("D1")
     @pytest.mark.parametrize("wrong", ["10", None, True, [5], b"5"])
     def test_a_time_of_another_type_is_a_type_error(self, store: Store, wrong: Any) -> None:
         with pytest.raises(TypeError, match=r"the delay is .*: give seconds or a timedelta"):
@@ -166,6 +175,7 @@ class TestLater:
 
 
 class TestSet:
+    @pytest.mark.behaviour("A9", "A10", "A11")
     def test_options_hold_for_that_call_only(self, store: Store) -> None:
         Welcome.set(
             queue="low", priority=5, timeout=9, expires_in=60, tags=["a"], wait=1
@@ -177,11 +187,13 @@ class TestSet:
         assert (plain.queue, plain.timeout, plain.tags) == ("mailers", None, ())
         assert (plain.scheduled_at, plain.expires_at) == (None, None)
 
+    @pytest.mark.behaviour("A10")
     def test_options_add_up_and_the_last_wins(self, store: Store) -> None:
         low = Welcome.set(queue="low", priority=1)
         low.set(priority=2).perform_later(1)
         assert (store.only.queue, store.only.priority) == ("low", 2)
 
+    @pytest.mark.behaviour("A11")
     def test_an_object_with_options_is_not_changed_by_its_verbs(self, store: Store) -> None:
         low = Welcome.set(queue="low")
         low.perform_in(5, 1)
@@ -210,6 +222,7 @@ class TestSet:
         Welcome.set(expires_in=60).perform_in(600, 1)
         assert store.only.expires_at == 1_700_000_660
 
+    @pytest.mark.behaviour("A10", "D1")
     @pytest.mark.parametrize(
         ("options", "error", "text"),
         [
@@ -255,6 +268,7 @@ class TestIdempotency:
         }
         assert len(ids) == 3
 
+    @pytest.mark.behaviour("D3")
     def test_it_is_refused_for_many_jobs(self, store: Store) -> None:
         with pytest.raises(ValueError, match="names one job"):
             Welcome.set(idempotency_key="a").perform_bulk([(1,), (2,)])
@@ -270,11 +284,13 @@ class Refusing(Store):
 
 
 class TestErrors:
+    @pytest.mark.behaviour("B3")
     def test_an_argument_that_cannot_be_stored_stores_nothing(self, store: Store) -> None:
         with pytest.raises(SerializationError, match="argument 'user_id'"):
             Welcome.perform_later("x")  # type: ignore[arg-type] # that is the test
         assert store.calls == 0
 
+    @pytest.mark.behaviour("A3")
     def test_a_store_that_fails_is_an_enqueue_error_with_its_cause(self) -> None:
         job = Welcome.new(1)
         with (
@@ -287,6 +303,16 @@ class TestErrors:
         assert job.successfully_enqueued is False
         assert job.enqueued_at is None
 
+    @pytest.mark.behaviour("A3")
+    def test_an_error_that_is_no_storage_error_is_the_callers(self) -> None:
+        refusing, job = Refusing(), Welcome.new(1)
+        refusing.error = ZeroDivisionError("a fault of the adapter")
+        with backends.override(refusing), pytest.raises(ZeroDivisionError) as caught:
+            jobkit.perform_all_later([job])
+        assert caught.value is refusing.error
+        assert job.successfully_enqueued is False
+
+    @pytest.mark.behaviour("A3")
     def test_an_answer_that_was_lost_says_which_job_it_was(self) -> None:
         refusing = Refusing()
         refusing.error = EnqueueUncertain("no answer", "abc")
@@ -311,6 +337,26 @@ class TestErrors:
         with pytest.raises(ConfigurationError, match="no backend 'nowhere'"):
             Welcome.set(backend="nowhere").perform_later(1)
 
+    @pytest.mark.behaviour("A12")
+    def test_a_subclass_may_use_another_backend_and_its_base_keeps_its_own(
+        self, clock: ManualClock
+    ) -> None:
+        class Bulk(Welcome, backend="bulk"):
+            pass
+
+        stores = {name: Store(clock=clock) for name in ("default", "bulk")}
+        for name, adapter in stores.items():
+            backends.install(name, adapter)
+        try:
+            Bulk.perform_later(1)
+            Welcome.perform_bulk([(2,), (3,)])
+        finally:
+            for name in stores:
+                backends.uninstall(name)
+        assert [payload.args for payload in stores["bulk"].stored] == [[1]]
+        assert [payload.args for payload in stores["default"].stored] == [[2], [3]]
+
+    @pytest.mark.behaviour("A12")
     def test_a_class_and_a_call_may_choose_another_backend(self, clock: ManualClock) -> None:
         class Bulk(Job, backend="bulk"):
             def perform(self) -> None: ...
@@ -329,6 +375,7 @@ class TestErrors:
 
 
 class TestEvents:
+    @pytest.mark.behaviour("A15")
     def test_a_stored_job_is_told_once(self, store: Store, heard: Heard) -> None:
         job = Welcome.perform_in(5, 1)
         event = heard.only("enqueue")

@@ -106,6 +106,7 @@ class TestEveryErrorIsAnOutcome:
         assert isinstance(outcome, Buried)
         assert outcome.failure.message == "Empty does not define perform"
 
+    @pytest.mark.behaviour("B6")
     def test_arguments_that_cannot_be_loaded_are_one_and_stay_as_they_are(
         self, clock: ManualClock
     ) -> None:
@@ -122,6 +123,7 @@ class TestEveryErrorIsAnOutcome:
 
 
 class TestMessages:
+    @pytest.mark.behaviour("C11")
     @pytest.mark.parametrize(
         ("error", "raised"),
         [
@@ -148,9 +150,11 @@ class TestMessages:
         assert isinstance(outcome, Discarded)
         assert "cannot be read" in outcome.reason
 
+    @pytest.mark.behaviour("C11")
     def test_what_no_store_keeps_is_written_as_escapes(self) -> None:
         assert failure(ValueError(f"a\x00b{LONE}é")).message == r"a\x00b\ud800é"
 
+    @pytest.mark.behaviour("C11")
     @pytest.mark.parametrize("text", ["x" * 5_000_000, "\x00" * 20_000, LONE * 20_000])
     def test_it_is_cut_to_ten_thousand_characters(self, text: str) -> None:
         assert len(failure(ValueError(text)).message) == 10_000
@@ -169,6 +173,7 @@ class TestMessages:
 
         assert failure(Odd()).message == "a\\x00b"
 
+    @pytest.mark.behaviour("C11")
     @given(st.text())
     def test_any_text_becomes_text_that_every_store_keeps(self, text: str) -> None:
         message = message_of(ValueError(text))
@@ -255,6 +260,7 @@ class TestClassesAndFrames:
         assert outcome.failure.message == "the job's own"
         assert caplog.messages == [f"tell raised {type(error).__name__} and was passed over"]
 
+    @pytest.mark.behaviour("C12")
     def test_the_backtrace_is_of_the_jobs_own_frames(self) -> None:
         def inner() -> None:
             raise KeyError("deep")
@@ -270,6 +276,7 @@ class TestClassesAndFrames:
         assert last.startswith(f"{__file__}:")
         assert last.endswith(' in inner: raise KeyError("deep")')
 
+    @pytest.mark.behaviour("C12")
     def test_a_backtrace_comes_back_as_it_was_packed(self) -> None:
         lines = ("one", "zwei é", "")
         assert unpacked(packed(lines)) == lines

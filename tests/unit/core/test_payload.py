@@ -45,6 +45,7 @@ class TestReading:
         with pytest.raises(PayloadError, match="not JSON"):
             payload.fields  # noqa: B018 - reading is the test
 
+    @pytest.mark.behaviour("B9")
     def test_what_is_missing_has_a_default(self) -> None:
         payload = Payload('{"class":"A"}')
         assert read_everything(payload) == {
@@ -78,12 +79,14 @@ class TestReading:
         with pytest.raises(PayloadError, match="'class' is null, not text"):
             Payload("{}").job_class  # noqa: B018
 
+    @pytest.mark.behaviour("B9")
     def test_sidekiq_7_writes_seconds(self) -> None:
         payload = Payload(SIDEKIQ_7)
         assert (payload.created_at, payload.enqueued_at) == (1_700_000_000.25, 1_700_000_000.5)
         assert (payload.id, payload.args) == ("b4a577edbccf1d805744efa9", ["bob", 5])
         assert (payload.executions, payload.retry_count) == (0, None)
 
+    @pytest.mark.behaviour("B9")
     def test_sidekiq_8_writes_milliseconds(self) -> None:
         payload = Payload(SIDEKIQ_8)
         assert (payload.created_at, payload.enqueued_at) == (1_700_000_000.25, 1_700_000_000.5)
@@ -275,6 +278,7 @@ class TestReplacing:
     def test_an_empty_object_takes_fields(self) -> None:
         assert Payload(" { } ").replace(queue="a").text == '{"queue":"a"}'
 
+    @pytest.mark.behaviour("B6")
     @pytest.mark.parametrize(
         "member",
         [

@@ -56,16 +56,19 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class TestCallbacks:
+    @pytest.mark.behaviour("A7")
     def test_their_order(self, clock: ManualClock, log: list[str]) -> None:
         Life(clock, Traced).run()
         assert log == ["before", "in", "perform", "out", "after"]
 
+    @pytest.mark.behaviour("A7")
     def test_an_error_of_the_body_passes_the_around_callbacks_and_skips_after(
         self, clock: ManualClock, log: list[str]
     ) -> None:
         assert isinstance(Life(clock, Traced, "oops").run(), Retried)
         assert log == ["before", "in", "perform", "out"]
 
+    @pytest.mark.behaviour("A6")
     def test_an_abort_before_skips_the_body_and_counts_as_done(
         self, clock: ManualClock, log: list[str]
     ) -> None:
@@ -149,6 +152,7 @@ class Inner(Outer):
 
 
 class TestMiddleware:
+    @pytest.mark.behaviour("A7", "D5")
     def test_it_runs_outside_of_the_callbacks_outermost_first(
         self, clock: ManualClock, log: list[str]
     ) -> None:
@@ -158,6 +162,7 @@ class TestMiddleware:
         assert log[:3] == ["into Outer", "into Inner", "before"]
         assert log[-3:] == ["after", "out of Inner", "out of Outer"]
 
+    @pytest.mark.behaviour("D5")
     def test_one_that_does_not_call_on_stops_the_job_which_counts_as_done(
         self, clock: ManualClock, log: list[str]
     ) -> None:

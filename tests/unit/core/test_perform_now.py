@@ -48,11 +48,13 @@ class AddLater(Job):
 
 
 class TestResult:
+    @pytest.mark.behaviour("A1")
     def test_it_is_what_perform_returned(self, store: Store) -> None:
         assert Add.perform_now(1, other=2) == 3
         assert Add.set(queue="low", wait=60).perform_now(1) == 1
         assert store.calls == 0
 
+    @pytest.mark.behaviour("A1")
     def test_of_a_coroutine_it_is_the_awaited_value(self) -> None:
         assert AddLater.perform_now(1, 2) == 3
 
@@ -93,6 +95,7 @@ class TestLikeAWorker:
         with pytest.raises(TypeError, match="missing a required argument"):
             Add.perform_now()  # type: ignore[call-arg] # that is the test
 
+    @pytest.mark.behaviour("E4")
     def test_the_body_gets_copies_of_the_arguments(self, store: Store) -> None:
         @retry_on(RuntimeError)
         class Spoils(Job):
@@ -149,6 +152,7 @@ class TestLikeAWorker:
         Traced.perform_now()
         assert log == ["middleware", "in", "out"]
 
+    @pytest.mark.behaviour("A6")
     def test_an_abort_gives_none(self) -> None:
         class Stops(Job):
             @before_perform
@@ -162,6 +166,7 @@ class TestLikeAWorker:
 
 
 class TestRules:
+    @pytest.mark.behaviour("C9")
     def test_a_rule_that_retries_enqueues_and_gives_none(self, store: Store) -> None:
         @retry_on(KeyError, wait=60, queue="slow")
         class Retries(Job, queue="fast"):

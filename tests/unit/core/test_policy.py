@@ -42,15 +42,18 @@ class TestRetry:
         life.run(3)
         assert life.delays == [15 + 10, 16 + 20, 31 + 30]
 
+    @pytest.mark.behaviour("C13")
     @pytest.mark.parametrize("retries", [1, 2, 5, 30])
     def test_a_number_is_a_number_of_retries(self, clock: ManualClock, retries: int) -> None:
         life = Life(clock, failing(retry=retries))
         assert isinstance(life.run_out(), Buried)
         assert len(life.delays) == retries
 
+    @pytest.mark.behaviour("C13")
     def test_none_means_straight_to_the_dead_set(self, clock: ManualClock) -> None:
         assert isinstance(Life(clock, failing(retry=0)).run(), Buried)
 
+    @pytest.mark.behaviour("C13")
     def test_false_means_gone_and_the_exhausted_method_is_not_asked(
         self, clock: ManualClock
     ) -> None:
@@ -64,9 +67,11 @@ class TestRetry:
         assert isinstance(Life(clock, Once).run(), Dropped)
         assert not asked
 
+    @pytest.mark.behaviour("C17")
     def test_without_a_dead_set_an_exhausted_job_is_gone(self, clock: ManualClock) -> None:
         assert isinstance(Life(clock, failing(retry=0, dead=False)).run(), Dropped)
 
+    @pytest.mark.behaviour("C13")
     @pytest.mark.parametrize(
         ("of_class", "of_payload", "runs", "end"),
         [
@@ -103,6 +108,7 @@ class TestRetry:
         assert isinstance(life.run_out(), Buried)
         assert life.delays == [3, 15, 3, 3]
 
+    @pytest.mark.behaviour("B5")
     def test_an_unknown_class_follows_the_default_policy(self, clock: ManualClock) -> None:
         outcome = outcome_of(Payload('{"class":"no.Such","jid":"x","args":[1]}'), clock)
         assert isinstance(outcome, Retried)
@@ -124,11 +130,13 @@ class TestRetry:
 
 
 class TestRetryFor:
+    @pytest.mark.behaviour("C13")
     def test_age_is_what_counts_not_the_number(self, clock: ManualClock) -> None:
         life = Life(clock, failing(retry_for=timedelta(hours=1), retry_in=lambda *_: 60, retry=0))
         assert isinstance(life.run_out(), Buried)
         assert len(life.delays) == 60
 
+    @pytest.mark.behaviour("C13")
     def test_the_age_is_that_of_the_first_failure(self, clock: ManualClock) -> None:
         life = Life(clock, failing(retry_for=3_600))
         clock.advance(10_000)
@@ -150,6 +158,7 @@ def asked_for(clock: ManualClock, answer: Callable[[], Any], **options: Any) -> 
 
 
 class TestRetryIn:
+    @pytest.mark.behaviour("C14")
     @pytest.mark.parametrize("answer", [5, 5.0, timedelta(seconds=5)])
     def test_a_duration_is_the_delay(self, clock: ManualClock, answer: Any) -> None:
         assert asked_for(clock, lambda: answer).delay == 5
@@ -157,6 +166,7 @@ class TestRetryIn:
     def test_the_policys_jitter_is_added(self, clock: ManualClock, full_jitter: None) -> None:
         assert asked_for(clock, lambda: 5).delay == 15
 
+    @pytest.mark.behaviour("C14")
     @pytest.mark.parametrize("answer", [DEFAULT, None, 0, -5, timedelta(-1), float("nan"), False])
     def test_nothing_means_the_default(self, clock: ManualClock, answer: Any) -> None:
         assert asked_for(clock, lambda: answer).delay == 15
@@ -164,6 +174,7 @@ class TestRetryIn:
     def test_a_huge_answer_is_ten_years(self, clock: ManualClock) -> None:
         assert asked_for(clock, lambda: float("inf")).delay == LONGEST
 
+    @pytest.mark.behaviour("C14")
     @pytest.mark.parametrize("answer", ["soon", [5], object(), 10**400])
     def test_nonsense_is_reported_and_the_default_used(
         self, clock: ManualClock, answer: Any, heard: Heard
@@ -171,6 +182,7 @@ class TestRetryIn:
         assert asked_for(clock, lambda: answer).delay == 15
         assert heard.only("hook_error").data == {"where": "retry_in"}
 
+    @pytest.mark.behaviour("C14")
     @pytest.mark.parametrize("error", [KeyError("x"), SystemExit(1), RecursionError()])
     def test_raising_is_reported_and_the_default_used(
         self, clock: ManualClock, error: BaseException, heard: Heard
@@ -181,9 +193,11 @@ class TestRetryIn:
         assert asked_for(clock, answer).delay == 15
         assert heard.only("hook_error").error is error
 
+    @pytest.mark.behaviour("C15")
     def test_discard_drops_the_job(self, clock: ManualClock) -> None:
         assert asked_for(clock, lambda: DISCARD) == Discarded("again")
 
+    @pytest.mark.behaviour("C15")
     def test_bury_sets_it_aside_at_once(self, clock: ManualClock) -> None:
         assert isinstance(asked_for(clock, lambda: BURY), Buried)
 

@@ -39,6 +39,7 @@ def chained(*errors: BaseException) -> BaseException:
 
 
 class TestSearch:
+    @pytest.mark.behaviour("C3")
     def test_the_topmost_declaration_that_matches_wins(self, clock: ManualClock) -> None:
         @retry_on(LookupError, wait=1)
         @retry_on(KeyError, wait=2)
@@ -52,6 +53,7 @@ class TestSearch:
 
         assert [first_delay(clock, each) for each in (Above, Below)] == [1, 2]
 
+    @pytest.mark.behaviour("C3")
     def test_a_rule_matches_subclasses_and_nothing_else(self, clock: ManualClock) -> None:
         @discard_on(LookupError)
         class Drops(Fails):
@@ -87,6 +89,7 @@ class TestSearch:
 
         assert Life(clock, Two).run() == Succeeded("first")
 
+    @pytest.mark.behaviour("C3")
     def test_a_class_comes_before_its_base_and_inherits_what_it_does_not_name(
         self, clock: ManualClock
     ) -> None:
@@ -106,6 +109,7 @@ class TestSearch:
                 waits.append(first_delay(clock, cls))
         assert waits == [2, 1, 1, 1]
 
+    @pytest.mark.behaviour("C3")
     def test_the_class_of_the_base_comes_before_the_cause_of_the_error(
         self, clock: ManualClock
     ) -> None:
@@ -119,6 +123,7 @@ class TestSearch:
 
         assert first_delay(clock, Child) == 1
 
+    @pytest.mark.behaviour("C3")
     def test_an_error_hidden_as_cause_is_found(self, clock: ManualClock) -> None:
         @discard_on(KeyError)
         class Drops(Fails):
@@ -126,6 +131,7 @@ class TestSearch:
 
         assert isinstance(Life(clock, Drops).run(), Discarded)
 
+    @pytest.mark.behaviour("C3")
     def test_an_error_that_was_merely_being_handled_is_no_cause(self, clock: ManualClock) -> None:
         @discard_on(KeyError)
         class Drops(Job):
@@ -143,6 +149,7 @@ class TestSearch:
         rules = [DiscardRule((KeyError,), None)]
         assert find(rules, errors[0]) is None
 
+    @pytest.mark.behaviour("C3")
     def test_a_cause_a_thousand_deep_is_found(self) -> None:
         last = KeyError()
         first = chained(*(ValueError(str(n)) for n in range(1_000)), last)
@@ -156,6 +163,7 @@ class TestSearch:
 
         assert isinstance(Life(clock, Exits).run(), Discarded)
 
+    @pytest.mark.behaviour("B4")
     def test_a_record_that_is_gone_is_dropped_without_hiding_other_faults(
         self, clock: ManualClock
     ) -> None:
@@ -169,6 +177,7 @@ class TestSearch:
 
 
 class TestRetryOn:
+    @pytest.mark.behaviour("C1")
     def test_by_default_a_job_runs_five_times_in_all_three_seconds_apart(
         self, clock: ManualClock
     ) -> None:
@@ -180,6 +189,7 @@ class TestRetryOn:
         assert isinstance(life.run_out(), Buried)
         assert life.delays == [3, 3, 3, 3]
 
+    @pytest.mark.behaviour("C5")
     def test_by_default_there_is_a_jitter_of_15_percent(
         self, clock: ManualClock, full_jitter: None
     ) -> None:
@@ -196,6 +206,7 @@ class TestRetryOn:
 
         assert isinstance(Life(clock, Once).run(), Buried)
 
+    @pytest.mark.behaviour("C6")
     def test_without_a_number_attempts_have_no_end(self, clock: ManualClock) -> None:
         @retry_on(KeyError, attempts=None, wait="polynomially_longer")
         class Endless(Fails):
@@ -203,6 +214,7 @@ class TestRetryOn:
 
         assert isinstance(Life(clock, Endless).run(300), Retried)
 
+    @pytest.mark.behaviour("C2")
     def test_errors_named_together_share_a_counter(self, clock: ManualClock) -> None:
         @retry_on(KeyError, ValueError, attempts=3, wait="exponentially_longer")
         class Shares(Fails):
@@ -212,6 +224,7 @@ class TestRetryOn:
         assert isinstance(life.run_out(), Buried)
         assert life.delays == [2, 4]
 
+    @pytest.mark.behaviour("C2")
     def test_declarations_have_counters_of_their_own(self, clock: ManualClock) -> None:
         @retry_on(KeyError, attempts=3, wait="exponentially_longer")
         @retry_on(ValueError, attempts=3, wait="exponentially_longer")
@@ -244,6 +257,7 @@ class TestRetryOn:
             ".Inner,builtins.KeyError"
         )
 
+    @pytest.mark.behaviour("C9")
     def test_a_retry_may_move_to_another_queue_and_priority(self, clock: ManualClock) -> None:
         @retry_on(KeyError, queue="slow", priority=9)
         @retry_on(ValueError, priority=0)
@@ -255,6 +269,26 @@ class TestRetryOn:
         assert (life.payload.queue, life.payload.priority) == ("slow", 9)
         life.run()
         assert (life.payload.queue, life.payload.priority) == ("slow", 0)
+
+    @pytest.mark.behaviour("C9")
+    def test_a_retry_is_the_same_job_once_more_and_its_instance_stays_as_it_was(
+        self, clock: ManualClock
+    ) -> None:
+        seen: list[Any] = []
+
+        @retry_on(KeyError, queue="slow", priority=9)
+        class Retries(Job, queue="fast", priority=1):
+            def perform(self, number: int) -> None:
+                seen.append(self)
+                raise KeyError
+
+        life = Life(clock, Retries, 5)
+        first = life.payload
+        life.run(2)
+        assert (life.payload.id, life.payload.args) == (first.id, first.args)
+        assert (first.executions, life.payload.executions) == (0, 2)
+        assert [(job.id, job.executions) for job in seen] == [(first.id, 1), (first.id, 2)]
+        assert [(job.queue, job.priority) for job in seen] == [("fast", 1), ("slow", 9)]
 
     @pytest.mark.parametrize("answer", ["soon", None, [1], 10**400])
     def test_a_wait_that_makes_no_sense_is_reported_and_the_policys_used(
@@ -276,6 +310,7 @@ class TestRetryOn:
         life.run(2)
         assert life.delays == [15, 16]
 
+    @pytest.mark.behaviour("C1", "C7")
     def test_an_exhausted_rule_does_not_go_on_to_the_policy(self, clock: ManualClock) -> None:
         @retry_on(KeyError, attempts=2)
         class Retries(Fails, retry=25):
@@ -283,6 +318,7 @@ class TestRetryOn:
 
         assert isinstance(Life(clock, Retries).run(2), Buried)
 
+    @pytest.mark.behaviour("C7")
     def test_on_exhausted_ends_the_job(self, clock: ManualClock) -> None:
         told: list[tuple[Any, BaseException]] = []
 
@@ -309,6 +345,7 @@ class TestRetryOn:
 
 
 class TestDiscardOn:
+    @pytest.mark.behaviour("C8")
     def test_the_job_is_dropped_and_its_reason_kept(self, clock: ManualClock) -> None:
         @discard_on(KeyError)
         class Drops(Fails):
@@ -323,6 +360,7 @@ class TestDiscardOn:
 
         assert Life(clock, Drops).run() == Discarded("ValueError")
 
+    @pytest.mark.behaviour("C8")
     def test_its_handler_is_told_of_the_error_that_matched(self, clock: ManualClock) -> None:
         told: list[BaseException] = []
         cause = KeyError()

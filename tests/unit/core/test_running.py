@@ -62,6 +62,7 @@ class TestResult:
         Life(clock, Takes, 1, {"a": [None]}, b=2).run()
         assert seen == [((1, {"a": [None]}), {"b": 2}, [1, {"a": [None]}], {"b": 2})]
 
+    @pytest.mark.behaviour("E4")
     def test_arguments_changed_by_the_body_do_not_change_a_retry(self, clock: ManualClock) -> None:
         class Spoils(Job):
             def perform(self, items: Any, *, more: Any) -> None:

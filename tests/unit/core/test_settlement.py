@@ -43,6 +43,7 @@ def after(payload: Payload, outcome: Outcome, now: float = NOW) -> Payload:
 
 
 class TestWhatTheStoreDoes:
+    @pytest.mark.behaviour("A6", "C8")
     @pytest.mark.parametrize(
         ("outcome", "tally"),
         [
@@ -84,6 +85,7 @@ class TestWhatTheStoreDoes:
 
 
 class TestBookkeeping:
+    @pytest.mark.behaviour("C11", "C12")
     def test_the_first_failure(self) -> None:
         payload = after(claim().payload, Retried(15, FAILURE))
         assert payload.executions == 1
@@ -95,6 +97,7 @@ class TestBookkeeping:
         assert payload.fields["error_message"] == "why"
         assert unpacked(payload.fields["error_backtrace"]) == FAILURE.backtrace
 
+    @pytest.mark.behaviour("C11")
     def test_later_failures(self) -> None:
         payload = claim().payload
         for number in range(3):
@@ -157,6 +160,7 @@ class TestBookkeeping:
         assert (moved.queue, moved.priority) == ("b", 0)
         assert "priority" not in moved.fields
 
+    @pytest.mark.behaviour("B6")
     def test_what_is_not_jobkits_stays_byte_for_byte(self) -> None:
         payload = after(SIDEKIQ_8, Retried(15, FAILURE, {"E": 1}))
         assert '"args":[1,  2]' in payload.text

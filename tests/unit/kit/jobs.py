@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from jobkit import (
+    Abort,
     BuryJob,
     DiscardJob,
     Job,
     RetryJob,
     SnoozeJob,
+    before_perform,
     discard_on,
     job,
     on_exhausted,
@@ -103,6 +105,15 @@ class Saying(Job, name="Saying"):
         if ran.count(what) == 1:
             error = SAYINGS[what]()
             raise error
+
+
+class Halting(Job, name="Halting"):
+    @before_perform
+    def halt(self) -> None:
+        raise Abort
+
+    def perform(self) -> None:
+        ran.append("not to be run")
 
 
 class Endless(Job, name="Endless"):

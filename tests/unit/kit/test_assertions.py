@@ -23,7 +23,7 @@ from tests.unit.kit.jobs import Cleanup, Welcome, notify
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
-pytestmark = pytest.mark.usefixtures("fake")
+pytestmark = [pytest.mark.behaviour("K1"), pytest.mark.usefixtures("fake")]
 fails = pytest.raises(AssertionError)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import pytest
 
+from jobkit_inline.helpers import blocks
 from jobkit_inline.helpers.blocks import Block, either_way
 
 
@@ -45,6 +47,33 @@ def test_a_call_acts_at_once() -> None:
     result = helper()
     assert result == "now"
     assert [helper() for _ in range(2)] == ["now", "now"]
+
+
+def test_so_it_does_wherever_its_result_goes() -> None:
+    first = second = helper()
+    assert (first, second) == ("now", "now")
+    assert [named := helper(), named] == ["now", "now"]
+    one, *others = helper()
+    assert (one, others) == ("n", ["o", "w"])
+    assert helper().upper() == f"{helper()}".upper() == "NOW"
+    assert helper() or None
+    for letter in helper():
+        assert letter in "now"
+    with ExitStack() as stack, pytest.raises(TypeError):
+        stack.enter_context(helper())
+    try:
+        result = helper()
+    finally:
+        assert helper() == "now"
+    assert result == "now"
+
+
+def test_a_return_out_of_a_block_acts_at_once() -> None:
+    def from_inside() -> Any:
+        with helper():
+            return helper()
+
+    assert from_inside() == "now"
 
 
 def test_a_with_statement_enters_it() -> None:
@@ -105,6 +134,29 @@ def test_coroutines_and_generators() -> None:
 
     assert asyncio.run(main()) == ["block", "now"]
     assert list(generate()) == ["block", "now"]
+
+
+def test_a_with_statement_is_known_by_what_this_python_makes_of_it() -> None:
+    assert blocks._ENTERED
+    assert blocks._ENTERED != blocks._RETURNED
+
+
+def test_while_the_program_is_traced_it_is_the_same() -> None:
+    lines: list[int] = []
+
+    def trace(frame: Any, event: str, arg: object) -> Any:
+        lines.append(frame.f_lineno)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with wrapped_twice() as entered:
+            result = helper()
+    finally:
+        sys.settrace(before)
+    assert (entered, result) == ("block", "now")
+    assert lines
 
 
 def test_a_helper_keeps_its_name_and_documentation() -> None:

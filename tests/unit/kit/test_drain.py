@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobkit import Job, retry_on
+from jobkit import Job, Middleware, middleware, retry_on
 from jobkit.inspection import inspect
+from jobkit.payload import Payload
 from jobkit_inline import (
     FakeAdapter,
     assert_enqueued,
@@ -23,9 +25,10 @@ from tests.unit.kit.jobs import Cleanup, Welcome, ran
 
 DAY = 86_400
 
-pytestmark = pytest.mark.usefixtures("fake")
+pytestmark = [pytest.mark.behaviour("K1"), pytest.mark.usefixtures("fake")]
 
 
+@pytest.mark.behaviour("K3")
 def test_runs_until_nothing_is_left() -> None:
     jobs.Chain.perform_later(3)
     Welcome.perform_in(3600, "later")
@@ -97,6 +100,27 @@ def test_the_default_policy_takes_its_20_days() -> None:
         found = inspect().find(failing.id)
     assert found is not None
     assert found.state == "dead"
+
+
+@pytest.mark.behaviour("D6")
+def test_enqueue_middleware_runs_at_the_enqueue_and_not_when_a_job_falls_due() -> None:
+    class Counts(Middleware):
+        def enqueue(
+            self, payload: Payload, call_next: Callable[[Payload], Payload | None]
+        ) -> Payload | None:
+            ran.append(f"enqueue {payload.job_class}")
+            return call_next(payload)
+
+    middleware.add(Counts())
+    Welcome.perform_in(3600, "delayed")
+    jobs.Flaky.perform_later(3)
+    jobs.Saying.perform_later("snooze")
+    assert drain() == 6
+    assert [each for each in ran if str(each).startswith("enqueue")] == [
+        "enqueue Welcome",
+        "enqueue Flaky",
+        "enqueue Saying",
+    ]
 
 
 def test_hooks_run_as_in_life() -> None:

@@ -20,7 +20,7 @@ from tests.unit.kit.jobs import Cleanup, Flaky, Welcome
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
-pytestmark = pytest.mark.usefixtures("fake")
+pytestmark = [pytest.mark.behaviour("K1"), pytest.mark.usefixtures("fake")]
 
 
 def is_short(args: list[object]) -> bool:
@@ -196,6 +196,75 @@ def test_performed_ones() -> None:
         expected no job to be performed: Flaky
         but 1 was:
           Flaky with args [1], queue 'default'
+        """,
+    )
+
+
+def test_performed_ones_that_differ_and_those_of_other_classes() -> None:
+    Welcome.perform_later(1)
+    drain()
+    says(
+        lambda: assert_performed(Welcome, args=[2]),
+        """
+        expected a job to be performed: Welcome with args [2]
+        but those of this class that were performed differ:
+          Welcome with args [1], queue 'mailers'
+            args is [1], not [2]
+        """,
+    )
+    says(
+        lambda: assert_performed(Cleanup),
+        """
+        expected a job to be performed: Cleanup
+        but none of this class was performed; there were:
+          1 x Welcome
+        """,
+    )
+
+
+def test_a_count_that_nothing_meets() -> None:
+    says(
+        lambda: assert_enqueued(Welcome, count=2),
+        """
+        expected exactly 2 jobs to be enqueued: Welcome
+        but no job was enqueued
+        """,
+    )
+    Welcome.perform_later(1)
+    says(
+        lambda: assert_enqueued(Welcome, count=0),
+        """
+        expected exactly 0 jobs to be enqueued: Welcome
+        but 1 was:
+          Welcome with args [1], queue 'mailers'
+        """,
+    )
+
+
+def test_blocks_of_runs_say_so_too() -> None:
+    Welcome.perform_later(1)
+
+    def none_inside() -> None:
+        with assert_performed(Welcome, count=1):
+            pass
+
+    def one_inside() -> None:
+        with assert_no_performed():
+            drain()
+
+    says(
+        none_inside,
+        """
+        expected exactly 1 job to be performed in the block: Welcome
+        but no job was performed in the block
+        """,
+    )
+    says(
+        one_inside,
+        """
+        expected no job to be performed in the block
+        but 1 was:
+          Welcome with args [1], queue 'mailers'
         """,
     )
 

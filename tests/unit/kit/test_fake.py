@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from jobkit import Unsupported, backends, perform_all_later
+from jobkit import Unsupported, backends, perform_all_later, settings
 from jobkit.inspection import inspect
 from jobkit.payload import Payload
 from jobkit_inline import FakeAdapter, drain, enqueued_jobs, perform_enqueued_jobs, use_adapter
@@ -19,11 +19,21 @@ pytestmark = pytest.mark.usefixtures("fake")
 
 
 class TestRecording:
+    @pytest.mark.behaviour("K2")
     def test_nothing_runs(self) -> None:
         jobs.Welcome.perform_later(1)
         assert ran == []
         assert [job.args for job in enqueued_jobs()] == [[1]]
 
+    @pytest.mark.behaviour("K2")
+    def test_the_store_that_is_configured_is_not_touched(self) -> None:
+        settings.configure(url="sqlite:////nowhere/jobs.db", backends={"bulk": "nonsense://x"})
+        jobs.Welcome.perform_later(1)
+        jobs.Welcome.set(backend="bulk").perform_bulk([(2,), (3,)])
+        assert drain() == 3
+        assert not backends._made
+
+    @pytest.mark.behaviour("K2")
     def test_jobs_are_recorded_as_json(self) -> None:
         users = [1]
         jobs.Welcome.perform_later(users)
@@ -34,6 +44,7 @@ class TestRecording:
         with pytest.raises(ValueError, match="cannot be stored"):
             jobs.Welcome.perform_later(object())
 
+    @pytest.mark.behaviour("K2")
     def test_a_delay_is_kept_and_not_waited_for(self) -> None:
         delayed = jobs.Welcome.perform_in(0.01, 1)
         time.sleep(0.02)

@@ -80,25 +80,34 @@ class TestRunning:
 
 
 class TestFailing:
+    @pytest.mark.behaviour("K5")
     def test_an_error_that_no_rule_names_is_raised_after_one_run(self) -> None:
         with pytest.raises(LookupError, match="no rule names this"):
             jobs.Failing.perform_later()
         assert ran == [1]
 
+    @pytest.mark.behaviour("K5")
     def test_a_retry_rule_runs_the_job_again_at_once(self) -> None:
         jobs.Flaky.perform_later(2)
         assert ran == [1, 2]
 
+    @pytest.mark.behaviour("K5")
     def test_its_error_is_raised_when_its_attempts_are_used_up(self) -> None:
         with pytest.raises(jobs.Temporary, match="run 3"):
             jobs.Flaky.perform_later()
         assert ran == [1, 2, 3]
 
-    def test_the_class_policy_neither_retries_nor_is_exhausted(self) -> None:
-        with pytest.raises(LookupError):
-            jobs.Exhausting.perform_later()
-        assert ran == []
+    @pytest.mark.behaviour("K5")
+    @pytest.mark.parametrize("retry", [0, 2, True])
+    def test_the_class_policy_neither_retries_nor_is_exhausted(self, retry: bool | int) -> None:
+        class Exhausting(jobs.Exhausting, name="InlineExhausting", retry=retry): ...
 
+        with pytest.raises(LookupError):
+            Exhausting.perform_later()
+        assert ran == []
+        assert len(performed_jobs()) == 1
+
+    @pytest.mark.behaviour("K5")
     def test_a_job_whose_error_is_raised_has_ended_for_good(self) -> None:
         class Mourned(jobs.Failing, name="Mourned"):
             @after_discard
@@ -168,6 +177,7 @@ class TestFailing:
 
 
 class TestAroundIt:
+    @pytest.mark.behaviour("K5")
     def test_enqueue_and_perform_middleware_run(self) -> None:
         class Both(Middleware):
             def enqueue(
@@ -184,6 +194,7 @@ class TestAroundIt:
         jobs.Welcome.perform_later(1)
         assert ran == ["enqueue", "perform", 1]
 
+    @pytest.mark.behaviour("A15")
     def test_events_are_told_as_by_a_worker(self, inline: InlineAdapter) -> None:
         seen: list[events.Event] = []
         events.subscribe(seen.append)

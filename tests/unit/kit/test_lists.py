@@ -22,7 +22,7 @@ from jobkit_inline import (
 from tests.unit.kit import jobs
 from tests.unit.kit.jobs import Cleanup, Welcome
 
-pytestmark = pytest.mark.usefixtures("fake")
+pytestmark = [pytest.mark.behaviour("K1"), pytest.mark.usefixtures("fake")]
 
 
 def test_enqueued_jobs_are_instances_in_the_order_they_came() -> None:
@@ -72,6 +72,7 @@ def test_clear_forgets_everything_the_moved_time_included(fake: FakeAdapter) -> 
     assert abs(fake.now() - datetime.now(UTC).timestamp()) < 5
 
 
+@pytest.mark.behaviour("K3")
 def test_clear_of_a_class_empties_only_that_class() -> None:
     Welcome.perform_later(1)
     Cleanup.perform_in(60, 2)

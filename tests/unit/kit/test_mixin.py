@@ -20,11 +20,13 @@ def results_of(case: type[unittest.TestCase]) -> unittest.TestResult:
     return unittest.defaultTestLoader.loadTestsFromTestCase(case).run(unittest.TestResult())
 
 
+@pytest.mark.behaviour("K1")
 @pytest.mark.parametrize("name", HELPERS)
 def test_it_has_every_helper(name: str) -> None:
     assert getattr(JobAssertions, name) is getattr(jobkit_inline, name)
 
 
+@pytest.mark.behaviour("K1")
 def test_each_test_has_a_fake_of_its_own_set_up_included() -> None:
     used: list[Any] = []
 

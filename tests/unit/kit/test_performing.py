@@ -24,7 +24,7 @@ from jobkit_inline import (
 from tests.unit.kit import jobs
 from tests.unit.kit.jobs import Cleanup, Welcome, notify, ran
 
-pytestmark = pytest.mark.usefixtures("fake")
+pytestmark = [pytest.mark.behaviour("K1"), pytest.mark.usefixtures("fake")]
 
 
 def enqueue_three() -> None:

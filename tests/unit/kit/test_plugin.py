@@ -37,6 +37,7 @@ def run(pytester: pytest.Pytester, tests: str, *, ini: str = "") -> pytest.RunRe
 
 
 class TestFixtures:
+    @pytest.mark.behaviour("K1", "K4")
     def test_fake_jobs_is_a_fake_for_every_backend_in_every_thread(
         self, fake_jobs: FakeAdapter
     ) -> None:
@@ -49,12 +50,14 @@ class TestFixtures:
         assert_enqueued(Welcome)
         assert drain() == 1
 
+    @pytest.mark.behaviour("K1")
     @pytest.mark.usefixtures("inline_jobs")
     def test_inline_jobs_runs_jobs_at_once(self) -> None:
         Welcome.perform_later(1)
         assert ran == [1]
         assert_performed(Welcome)
 
+    @pytest.mark.behaviour("K1", "K4")
     def test_they_are_restored_after_each_test_also_after_an_error(
         self, pytester: pytest.Pytester
     ) -> None:
@@ -105,6 +108,7 @@ class TestFixtures:
 
 
 class TestMarkerAndIniOption:
+    @pytest.mark.behaviour("K1")
     def test_the_ini_option_holds_for_every_test(self, pytester: pytest.Pytester) -> None:
         result = run(
             pytester,
@@ -141,6 +145,7 @@ class TestMarkerAndIniOption:
         )
         result.assert_outcomes(passed=2)
 
+    @pytest.mark.behaviour("K1")
     def test_the_nearest_marker_wins_over_the_ini_option(self, pytester: pytest.Pytester) -> None:
         result = run(
             pytester,

@@ -15,6 +15,7 @@ from jobkit_inline import FakeAdapter, InlineAdapter
 from tests.unit.kit import jobs
 
 
+@pytest.mark.behaviour("K1")
 def test_the_public_names_are_these() -> None:
     assert set(jobkit_inline.__all__) == {
         "FakeAdapter",

@@ -90,13 +90,16 @@ def test_a_job_without_retries_is_dropped_and_its_error_told() -> None:
     assert isinstance(done.error, LookupError)
 
 
+@pytest.mark.behaviour("A6", "A15", "C8", "C15")
 @pytest.mark.parametrize(
     ("job", "args", "told"),
     [
         ("Welcome", [1], []),
         ("Flaky", [], ["retry_scheduled"]),
         ("Dropped", [], ["discard"]),
+        ("Unwanted", [], ["discard"]),
         ("Yielding", [], ["interrupt"]),
+        ("Halting", [], ["halt"]),
         ("Saying", ["snooze"], ["snooze"]),
         ("Saying", ["discard"], ["discard"]),
         ("Saying", ["bury"], ["bury"]),
@@ -108,6 +111,27 @@ def test_subscribers_hear_of_the_run(job: str, args: list[object], told: list[st
     performed(job, *args)
     assert [event.name for event in heard] == ["perform_start", *told, "perform"]
     assert heard[-1].duration is not None
+
+
+@pytest.mark.behaviour("A15")
+@pytest.mark.parametrize(
+    ("job", "fields", "told"),
+    [
+        ("Failing", {}, "retry_scheduled"),
+        ("Flaky", {}, "retry_scheduled"),
+        ("Failing", {"retry": 0}, "bury"),
+        ("Failing", {"retry": False}, "discard"),
+    ],
+)
+def test_a_failure_is_told_with_its_error(job: str, fields: dict[str, Any], told: str) -> None:
+    heard: list[events.Event] = []
+    events.subscribe(heard.append)
+    performed(job, **fields)
+    said, ended = heard[-2:]
+    assert (said.name, ended.name) == (told, "perform")
+    assert isinstance(said.error, (LookupError, jobs.Temporary))
+    assert ended.error is said.error
+    assert said.error.__traceback__ is not None
 
 
 def test_whoever_imports_jobkit_has_it() -> None:

@@ -26,6 +26,7 @@ def test_it_gives_the_adapter_and_restores_what_was_there() -> None:
         assert backends.get() is outer
 
 
+@pytest.mark.behaviour("K4")
 def test_it_restores_after_an_error() -> None:
     with use_adapter(FakeAdapter()) as outer:
         with pytest.raises(ZeroDivisionError), use_adapter(FakeAdapter()):
@@ -47,6 +48,7 @@ def test_it_takes_adapters_only() -> None:
         pass
 
 
+@pytest.mark.behaviour("K4")
 def test_other_threads_go_on_with_theirs() -> None:
     settings.configure(url="inline://")
     with use_adapter(FakeAdapter()):
@@ -57,6 +59,7 @@ def test_other_threads_go_on_with_theirs() -> None:
     assert ran == ["thread"]
 
 
+@pytest.mark.behaviour("K4")
 def test_tasks_started_inside_use_it_and_others_do_not() -> None:
     async def main() -> None:
         inside = asyncio.Event()

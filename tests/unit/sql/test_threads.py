@@ -71,8 +71,12 @@ def refused(adapter: SqlAdapter) -> str:
 
 
 @pytest.fixture
-def no_foreign_callbacks() -> Iterator[None]:
-    """Hypothesis watches the garbage collector: what strikes in there tells nothing of a store."""
+def no_foreign_callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What strikes in there tells nothing of a store.
+
+    Hypothesis watches the garbage collector, and pytest what is raised in destructors.
+    """
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     known = gc.callbacks[:]
     gc.callbacks.clear()
     yield

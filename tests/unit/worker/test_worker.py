@@ -111,6 +111,7 @@ def test_a_burst_promotes_what_is_due_before_it_begins(
     assert world.ran == {1: 1}
 
 
+@pytest.mark.behaviour("E2")
 def test_never_more_jobs_run_at_once_than_there_are_threads(start_worker: StartWorker) -> None:
     Hold.perform_bulk((number,) for number in range(20))
     worker = start_worker(concurrency=3)
@@ -145,6 +146,7 @@ def test_what_was_prefetched_is_given_back_when_the_threads_get_stuck(
     assert set(world.ran.values()) == {1}
 
 
+@pytest.mark.behaviour("E1")
 def test_a_strict_order_drains_the_first_queue_first(start_worker: StartWorker) -> None:
     order: list[str] = []
 
@@ -222,6 +224,7 @@ def test_a_context_variable_set_by_one_job_is_not_seen_by_the_next(
     assert seen == ["clean"] * 5
 
 
+@pytest.mark.behaviour("E2")
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, RecursionError])
 def test_an_error_that_is_no_exception_fails_the_job_and_not_the_worker(
     store: MemoryAdapter, start_worker: StartWorker, error: type[BaseException]
@@ -237,6 +240,7 @@ def test_an_error_that_is_no_exception_fails_the_job_and_not_the_worker(
     assert store.stats().dead == 1
 
 
+@pytest.mark.behaviour("B5", "E12")
 def test_an_unknown_class_is_retried_by_the_default_policy_and_frees_its_thread(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:
@@ -269,6 +273,7 @@ def test_a_class_that_cannot_be_made_is_buried_with_its_error(
     assert world.ran == {1: 1}
 
 
+@pytest.mark.behaviour("C20")
 def test_a_payload_that_is_no_job_is_buried_as_it_is(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:
@@ -353,6 +358,7 @@ def test_stopping_lets_running_jobs_end_and_settles_them(
     assert store.stats() == type(store.stats())(processed=2)
 
 
+@pytest.mark.behaviour("C18", "E9")
 def test_what_does_not_end_in_time_is_given_back_to_the_head_uncharged(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:
@@ -368,6 +374,7 @@ def test_what_does_not_end_in_time_is_given_back_to_the_head_uncharged(
     world.gate.set()
 
 
+@pytest.mark.behaviour("C18")
 def test_a_job_that_asks_is_told_of_the_stop_and_may_interrupt_itself(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:
@@ -387,6 +394,7 @@ def test_a_job_that_asks_is_told_of_the_stop_and_may_interrupt_itself(
     assert store.stats().processed == 0
 
 
+@pytest.mark.behaviour("E8")
 def test_a_quiet_worker_takes_no_more_but_finishes_what_runs(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:
@@ -401,6 +409,7 @@ def test_a_quiet_worker_takes_no_more_but_finishes_what_runs(
     assert store.stats().enqueued == 1
 
 
+@pytest.mark.behaviour("E8")
 def test_an_order_from_outside_reaches_the_worker_with_a_beat(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:
@@ -578,6 +587,7 @@ def test_subscribers_hear_of_every_run(start_worker: StartWorker) -> None:
     ]
 
 
+@pytest.mark.behaviour("E11")
 def test_starting_and_stopping_many_times_leaves_no_thread_behind(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from jobkit import Job, backends, discard_on, retry_on
 from jobkit.adapter import Adapter, State
 from jobkit.capabilities import SupportsInspect
+from jobkit.payload import Payload
 from jobkit.settings import Queues
 from jobkit.testing.contract.support import claim, register
 from jobkit.worker import Worker, WorkerOptions
@@ -103,6 +104,19 @@ class Working:
         assert waiting.payload.fields["error_class"] == "ValueError"
         stats = inspector.stats()
         assert (stats.processed, stats.failed, stats.running) == (5, 4, 0)
+
+    def test_a_job_of_an_unknown_class_waits_as_it_was_stored(
+        self, adapter: Adapter, inspector: SupportsInspect
+    ) -> None:
+        spaced = '"args":[1,  {"b" : [ ]}],"future":1e400'
+        text = f'{{"class":"nowhere.Job","jid":"unknown","queue":"default",{spaced}}}'
+        adapter.enqueue([Payload(text)])
+        _Count.perform_later(1)
+        _work(adapter)
+        [waiting] = inspector.jobs(State.RETRY).items
+        assert waiting.payload.fields["error_class"] == "jobkit.errors.UnknownJob"
+        assert spaced in waiting.payload.text
+        assert _Noted.runs == {1: 1}
 
     def test_several_workers_share_the_jobs(
         self, adapter: Adapter, connect: Callable[[], Adapter]

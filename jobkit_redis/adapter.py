@@ -1,0 +1,215 @@
+"""The Redis adapter: every verb of the protocol, each in the module that bears its name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Self
+
+from jobkit.adapter import (
+    Ack,
+    Adapter,
+    Beat,
+    Bury,
+    Claim,
+    Features,
+    Maintenance,
+    Presence,
+    Retention,
+    Settlement,
+    State,
+)
+from jobkit.capabilities import (
+    DayStats,
+    JobFilter,
+    Move,
+    QueueInfo,
+    Stats,
+    StoredJob,
+    StoredPage,
+    SupportsCheck,
+    SupportsInspect,
+    SupportsManage,
+    SupportsPause,
+    SupportsWait,
+    WorkerInfo,
+)
+from jobkit.clock import Clock
+from jobkit.errors import AdapterError
+from jobkit.payload import Payload
+from jobkit_redis.checks import advice, problems, server_info
+from jobkit_redis.claim import Take
+from jobkit_redis.enqueue import Enqueue
+from jobkit_redis.inspection import Inspection
+from jobkit_redis.listing import Listing
+from jobkit_redis.maintain import Maintain
+from jobkit_redis.manage import Manage
+from jobkit_redis.registry import Registry
+from jobkit_redis.settle import Settle
+from jobkit_redis.store import Store
+from jobkit_redis.url import Location
+from jobkit_redis.workers import Workers
+
+__all__ = ["RedisAdapter"]
+
+_log = logging.getLogger("jobkit.redis")
+
+
+class RedisAdapter(
+    Adapter, SupportsWait, SupportsInspect, SupportsManage, SupportsPause, SupportsCheck
+):
+    """Jobs in Redis 6.2 or newer, or Valkey, named by a URL (see `jobkit_redis.url`).
+
+    Keys and payloads are Sidekiq's, under the prefix `{jobkit}:`; with `?namespace=` in the URL
+    they are bare, so that Ruby's programs and pages see them. How much survives a restart is the
+    server's own setting. Raises ConfigurationError for a URL it cannot use.
+    """
+
+    features = Features(durable=True)
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
+    ) -> None:
+        self._store = store = Store(Location.of(url), clock)
+        registry = Registry(store)
+        self._keeps = retention.keep_finished > 0
+        self._enqueue = Enqueue(store)
+        self._take = Take(store)
+        self._settle = Settle(store, keep_finished=self._keeps)
+        self._workers = Workers(store)
+        self._maintain = Maintain(store, retention)
+        self._listing = Listing(store, registry)
+        self._inspection = Inspection(store, registry)
+        self._manage = Manage(store)
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, clock: Clock | None = None, retention: Retention | None = None
+    ) -> Self:
+        return cls(url, clock=clock, retention=retention or Retention())
+
+    # Working.
+
+    def enqueue(self, payloads: Sequence[Payload]) -> None:
+        self._enqueue(payloads)
+
+    def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
+        return self._take(queues, limit=limit, worker=worker)
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        if any(
+            isinstance(each, Bury) or (self._keeps and isinstance(each, Ack))
+            for each in settlements
+        ):
+            self._maintain.kept()
+        return self._settle(settlements)
+
+    def beat(
+        self,
+        worker: str,
+        *,
+        lease: float,
+        claims: Sequence[Claim] | None,
+        register: bool = False,
+        presence: Presence | None = None,
+    ) -> Beat:
+        if register and presence is not None:
+            self._warn()
+        beat = self._workers.beat(
+            worker, lease=lease, claims=claims, register=register, presence=presence
+        )
+        if not beat.registered:
+            self._take.forget(worker)
+        return beat
+
+    def maintain(self, *, limit: int) -> Maintenance:
+        return self._maintain(limit=limit)
+
+    def recover(self, worker: str, *, to: str, beat: int | None = None) -> list[Claim]:
+        self._take.forget(worker)
+        return self._workers.recover(worker, to=to, beat=beat)
+
+    def retire(self, worker: str) -> int:
+        self._take.forget(worker)
+        return self._workers.retire(worker)
+
+    def held(self, worker: str) -> list[Claim]:
+        return self._workers.held(worker)
+
+    def wait(self, queues: Sequence[str], timeout: float) -> None:
+        self._take.wait(queues, timeout)
+
+    def close(self) -> None:
+        self._store.close()
+
+    # Inspecting and managing.
+
+    def stats(self) -> Stats:
+        return self._inspection.stats()
+
+    def queues(self) -> list[QueueInfo]:
+        return self._inspection.queues()
+
+    def jobs(
+        self,
+        state: State,
+        *,
+        where: JobFilter = JobFilter(),
+        limit: int = 50,
+        after: str | None = None,
+    ) -> StoredPage:
+        return self._listing.page(state, where=where, limit=limit, after=after)
+
+    def find(self, ids: Sequence[str]) -> list[StoredJob]:
+        return self._inspection.find(ids)
+
+    def workers(self) -> list[WorkerInfo]:
+        return self._inspection.workers()
+
+    def history(self, days: int) -> list[DayStats]:
+        return self._inspection.history(days)
+
+    def move(self, moves: Sequence[Move]) -> int:
+        if any(move.state is State.DEAD for move in moves):
+            self._maintain.kept()
+        return self._manage.move(moves)
+
+    def delete(self, jobs: Sequence[StoredJob]) -> int:
+        return self._manage.delete(jobs)
+
+    def clear(self, queue: str) -> int:
+        return self._manage.clear(queue)
+
+    def order(self, worker: str, order: str) -> bool:
+        return self._workers.order(worker, order)
+
+    def pause(self, queue: str) -> None:
+        self._manage.pause(queue)
+
+    def resume(self, queue: str) -> None:
+        self._manage.resume(queue)
+
+    # The server.
+
+    def check(self) -> list[str]:
+        """What keeps workers from using the server, or loses jobs; empty when nothing does."""
+        try:
+            info = server_info(self._store.here.pool)
+        except AdapterError as error:
+            return [str(error)]
+        for line in advice(info):
+            _log.warning("%s", line)
+        return problems(info, self._store.location.namespace)
+
+    def _warn(self) -> None:
+        """Tell at start-up what is wrong with the server; it is used all the same."""
+        try:
+            info = server_info(self._store.here.pool)
+        except AdapterError:
+            return  # a server that is away is told by the beat; one that tells nothing may do so
+        for line in (*problems(info, self._store.location.namespace), *advice(info)):
+            _log.warning("%s", line)

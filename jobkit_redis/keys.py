@@ -1,0 +1,95 @@
+"""The names of everything in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from jobkit.adapter import State
+
+__all__ = ["Keys", "encoded"]
+
+_ENCODING: Final = "utf-8"
+
+
+def encoded(text: str) -> bytes:
+    """The text as stored. Bytes that were no UTF-8 when they were read become what they were.
+
+    Raises UnicodeEncodeError for half a character.
+    """
+    return text.encode(_ENCODING, "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of a namespace, in one slot of a cluster; without one, Sidekiq's own stand bare."""
+
+    own: str
+    """Before the keys that Sidekiq has, too."""
+    ours: str
+    """Before those that only jobkit has."""
+    db: int
+
+    @classmethod
+    def of(cls, namespace: str, db: int) -> Keys:
+        prefix = f"{{{namespace}}}:" if namespace else ""
+        return cls(own=prefix, ours=prefix or "jobkit:", db=db)
+
+    # Sidekiq's.
+
+    @property
+    def queues(self) -> str:
+        return f"{self.own}queues"
+
+    @property
+    def paused(self) -> str:
+        return f"{self.own}paused"
+
+    @property
+    def processes(self) -> str:
+        return f"{self.own}processes"
+
+    def listed(self, queue: str) -> bytes:
+        return encoded(f"{self.own}queue:{queue}")
+
+    def waiting(self, state: State) -> str:
+        """The sorted set of a state that has one."""
+        name = {State.SCHEDULED: "schedule", State.COMPLETED: "completed"}.get(state, state.value)
+        return f"{self.ours if state is State.COMPLETED else self.own}{name}"
+
+    def total(self, name: str) -> str:
+        return f"{self.own}stat:{name}"
+
+    def of_process(self, worker: str) -> list[str]:
+        """Presence, what runs as 7 and 8 have it, the same as 6 has it, orders."""
+        key = f"{self.own}{worker}"
+        return [key, f"{key}:work", f"{key}:workers", f"{key}-signals"]
+
+    # jobkit's.
+
+    @property
+    def workers(self) -> str:
+        return f"{self.ours}workers"
+
+    @property
+    def leases(self) -> str:
+        return f"{self.ours}leases"
+
+    @property
+    def sequence(self) -> str:
+        return f"{self.ours}sequence"
+
+    def ranked(self, queue: str) -> bytes:
+        return encoded(f"{self.ours}priority:{queue}")
+
+    def claimed(self, worker: str) -> str:
+        return f"{self.ours}{worker}:claimed"
+
+    def once(self, job_id: str) -> bytes:
+        """Remembers that a job with an idempotency key was stored."""
+        return encoded(f"{self.ours}once:{job_id}")
+
+    @property
+    def channel(self) -> str:
+        """Messages know no databases: each has a channel of its own."""
+        return f"{self.ours}wake:{self.db}"

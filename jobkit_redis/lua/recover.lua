@@ -1,0 +1,21 @@
+-- include: moment field leave
+-- KEYS: workers, leases, processes, and of the lost worker: info, work, workers, signals, claimed;
+-- and the heir's claimed.
+-- ARGV: lost worker, heir, its counter or '', token, now.
+-- Returns nil when the heir is not registered, else its new fields and their payloads.
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return false end
+local beat = redis.call('HGET', KEYS[1], ARGV[1])
+if not beat or ARGV[1] == ARGV[2] or (ARGV[3] ~= '' and ARGV[3] ~= beat) then return {} end
+local now = moment(ARGV[5])
+local fields, texts = claims_in(KEYS[8])
+redis.call('HLEN', KEYS[9])
+leave(ARGV[1])
+local lent = {}
+for number, field in ipairs(fields) do
+  local priority, age, queue = place_of(field)
+  lent[#lent + 1] = field_of(now, ARGV[4], number, priority, age, queue)
+  lent[#lent + 1] = texts[field]
+end
+store(KEYS[9], lent)
+redis.call('DEL', KEYS[8])
+return lent

@@ -1,0 +1,87 @@
+-- include: moment day publish push field
+-- KEYS: queues, sequence, completed, stat:processed, stat:failed; then what is named by position.
+-- ARGV: now, seconds to keep a day's counts, channel, names to wake, and the settlements, each
+-- with its hash, field, tally (p, f or n) and kind:
+--   A                                       done
+--   K                                       done, and kept among the completed
+--   C payload                               checkpoint
+--   R list queue                            released: back to the head as it is
+--   Q list queue priority head payload      enqueued anew
+--   Z set score payload                     scheduled, to be retried, or dead
+-- Returns the positions of the stale, and positions and errors of the refused.
+-- The removal of the field is the fence: where there was none, nothing happens.
+local now = moment(ARGV[1])
+local stale, refused, counts = {}, {}, {p = 0, f = 0, n = 0}
+local known = {}
+
+local function enqueue(list, queue, priority, age, payload)
+  if not known[queue] then
+    redis.pcall('SADD', KEYS[1], queue)
+    known[queue] = true
+  end
+  return push(KEYS[list], KEYS[list + 1], KEYS[2], priority, age, payload)
+end
+
+local kinds = {
+  A = {4, function() end},
+  K = {4, function(at, field, text) return redis.pcall('ZADD', KEYS[3], now, text) end},
+  R = {6, function(at, field, text)
+    local priority, age = place_of(field)
+    return enqueue(tonumber(ARGV[at]), ARGV[at + 1], priority, age, text)
+  end},
+  Q = {9, function(at, field)
+    local _, age = place_of(field)
+    return enqueue(
+      tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3] == '1' and age, ARGV[at + 4])
+  end},
+  Z = {7, function(at)
+    local score = ARGV[at + 1] == '' and now or ARGV[at + 1]
+    return redis.pcall('ZADD', KEYS[tonumber(ARGV[at])], score, ARGV[at + 2])
+  end},
+}
+
+local function settle(at, number)
+  local hash, field, tally, kind = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  if kind == 'C' then
+    if redis.call('HEXISTS', hash, field) == 0 then
+      stale[#stale + 1] = number
+    else
+      redis.call('HSET', hash, field, ARGV[at + 4])
+    end
+    return at + 5
+  end
+  local width, apply = unpack(kinds[kind])
+  local text = kind == 'A' or redis.call('HGET', hash, field)
+  if not text or redis.call('HDEL', hash, field) == 0 then
+    stale[#stale + 1] = number
+    return at + width
+  end
+  -- Removed first: a server that is out of memory lets a script go on that has written already.
+  local reply = apply(at + 4, field, text)
+  if failed(reply) then
+    redis.call('HSET', hash, field, text)
+    refused[#refused + 1] = number
+    refused[#refused + 1] = reply.err
+  else
+    counts[tally] = counts[tally] + 1
+  end
+  return at + width
+end
+
+local function count(key, number)
+  if number == 0 then return end
+  redis.call('INCRBY', key, number)
+  -- Named here, as only the server may know the day; it is in the slot of all the others.
+  local today = key .. ':' .. day_of(now)
+  if redis.call('INCRBY', today, number) == number then redis.call('EXPIRE', today, ARGV[2]) end
+end
+
+local at, number = 5 + tonumber(ARGV[4]), 0
+while at <= #ARGV do
+  at = settle(at, number)
+  number = number + 1
+end
+count(KEYS[4], counts.p + counts.f)
+count(KEYS[5], counts.f)
+publish(ARGV[3], 4)
+return {stale, refused}

@@ -1,0 +1,72 @@
+"""Receipts: whose hash a claim lies in, and under which field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jobkit.adapter import Claim
+from jobkit.errors import PayloadError
+from jobkit.payload import Payload
+
+__all__ = ["Field", "Receipt", "claims_of", "decoded"]
+
+
+class Field(NamedTuple):
+    """What a claim's field says. `at` is when it was lent, in seconds."""
+
+    at: float
+    priority: str
+    queue: str
+
+    @classmethod
+    def of(cls, text: str) -> Field:
+        """Raises ValueError for other text."""
+        at, _, priority, _, queue = text.split(":", 4)
+        return cls(float(at), priority, queue)
+
+
+class Receipt(NamedTuple):
+    """`LENGTH:WORKER:FIELD`, as neither part forbids any character."""
+
+    worker: str
+    field: str
+
+    @property
+    def text(self) -> str:
+        return f"{len(self.worker)}:{self.worker}:{self.field}"
+
+    @classmethod
+    def of(cls, text: str) -> Receipt:
+        """One of another store names nobody's claim."""
+        length, _, rest = text.partition(":")
+        if not length.isdecimal() or rest[int(length) : int(length) + 1] != ":":
+            return cls("", "")
+        return cls(rest[: int(length)], rest[int(length) + 1 :])
+
+
+def decoded(text: bytes) -> str:
+    """Text as stored; what is no UTF-8 can be written back as it was."""
+    return text.decode("utf-8", "surrogateescape")
+
+
+def claims_of(worker: str, flat: Sequence[Any]) -> list[Claim]:
+    """The claims of a worker from fields and payloads in turn."""
+    prefix = Receipt(worker, "").text
+    return [
+        _claim(decoded(text), prefix + decoded(field))
+        for field, text in zip(flat[::2], flat[1::2], strict=True)
+    ]
+
+
+def _claim(text: str, receipt: str) -> Claim:
+    payload = Payload(text)
+    # Few jobs have lost a worker: only those are read here.
+    return Claim(payload, receipt, _deliveries(payload) if '"deliveries"' in text else 0)
+
+
+def _deliveries(payload: Payload) -> int:
+    try:
+        return payload.deliveries
+    except PayloadError:
+        return 0

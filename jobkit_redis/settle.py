@@ -1,0 +1,174 @@
+"""The verb settle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jobkit.adapter import (
+    Ack,
+    Bury,
+    Checkpoint,
+    Claim,
+    Release,
+    Requeue,
+    Settlement,
+    State,
+    Tally,
+)
+from jobkit.errors import PayloadError, SettlementRefused
+from jobkit.payload import Payload
+from jobkit_redis.keys import Keys, encoded
+from jobkit_redis.placing import KeyList, Place, names, place_of
+from jobkit_redis.receipts import Field, Receipt
+from jobkit_redis.store import Store
+
+__all__ = ["Settle"]
+
+_DAYS_KEPT: Final = 5 * 365 * 86_400
+"""Seconds that the counts of a day are kept: as long as Sidekiq keeps them."""
+
+_LETTERS: Final = {Tally.PROCESSED: "p", Tally.FAILED: "f", Tally.NEITHER: "n"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A settlement and its arguments for the script."""
+
+    settlement: Settlement
+    arguments: Sequence[Any]
+
+
+class Settle:
+    """Applies a batch with one script call. The removal of the receipt decides, job by job."""
+
+    def __init__(self, store: Store, *, keep_finished: bool) -> None:
+        self._store = store
+        self._done = "K" if keep_finished else "A"
+
+    def __call__(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        first, stale = _spent_once(settlements)
+        keys = self._keys()
+        items, refused = self._items(_heads_last(first), keys)
+        if items:
+            late, wrong = self._send(items, keys)
+            stale += [items[at].settlement.claim for at in late]
+            refused |= {id(items[at].settlement): _text(why) for at, why in wrong}
+        if refused:
+            named = [each for each in settlements if id(each) in refused]
+            reason = refused[id(named[0])]
+            raise SettlementRefused(
+                f"the store refuses what a job became: {reason}", refused=named, stale=stale
+            )
+        return stale
+
+    def _keys(self) -> KeyList:
+        keys = self._store.keys
+        return KeyList(
+            keys,
+            keys.queues,
+            keys.sequence,
+            keys.waiting(State.COMPLETED),
+            keys.total("processed"),
+            keys.total("failed"),
+        )
+
+    def _items(
+        self, settlements: Iterable[Settlement], keys: KeyList
+    ) -> tuple[list[_Item], dict[int, str]]:
+        """The settlements that can be sent, and why others cannot, by their identity."""
+        items: list[_Item] = []
+        refused: dict[int, str] = {}
+        for each in settlements:
+            try:
+                items.append(_Item(each, self._arguments(each, keys)))
+            except UnicodeEncodeError as error:
+                refused[id(each)] = f"half a character cannot be kept: {error}"
+        return items, refused
+
+    def _send(
+        self, items: Sequence[_Item], keys: KeyList
+    ) -> tuple[Sequence[int], Iterable[tuple[int, Any]]]:
+        store = self._store
+        wake = names(store.waking(keys.queues))
+        head = [store.now, _DAYS_KEPT, store.keys.channel, len(wake), *wake]
+        arguments = [part for item in items for part in item.arguments]
+        stale, wrong = store.run("settle", keys.all, head + arguments)
+        return stale, zip(wrong[::2], wrong[1::2], strict=True)
+
+    def _arguments(self, settlement: Settlement, keys: KeyList) -> tuple[Any, ...]:
+        worker, field = Receipt.of(settlement.claim.receipt)
+        claim = (keys.at(self._store.keys.claimed(worker)), encoded(field))
+        match settlement:
+            case Ack(tally=tally):
+                return (*claim, _LETTERS[tally], self._done)
+            case Release():
+                queue = _place_in(field).queue
+                return (*claim, "n", "R", keys.queue(queue), encoded(queue))
+            case Checkpoint(payload=payload):
+                return (*claim, "n", "C", encoded(payload.text))
+            case Bury(payload=payload, tally=tally):
+                dead = keys.at(self._store.keys.waiting(State.DEAD))
+                return (*claim, _LETTERS[tally], "Z", dead, "", encoded(payload.text))
+            case Requeue(payload=payload, tally=tally):
+                place = _place(payload, field)
+                where = _requeued(settlement, place, keys, self._store.keys)
+                return (*claim, _LETTERS[tally], *where, encoded(payload.text))
+
+
+def _requeued(settlement: Requeue, place: Place, keys: KeyList, known: Keys) -> tuple[Any, ...]:
+    if settlement.state is State.ENQUEUED:
+        head = int(settlement.head)
+        return ("Q", keys.queue(place.queue), encoded(place.queue), place.priority, head)
+    due = "" if place.due is None else repr(place.due)
+    return ("Z", keys.at(known.waiting(settlement.state)), due)
+
+
+def _place(payload: Payload, field: str) -> Place:
+    """Where the payload says; one that cannot be read goes where it came from."""
+    try:
+        return place_of(payload)
+    except PayloadError:
+        return _place_in(field)
+
+
+def _place_in(field: str) -> Place:
+    try:
+        _, priority, queue = Field.of(field)
+    except ValueError:  # of another store: stale, wherever it claims to be from
+        return Place("default", "0")
+    return Place(queue, priority)
+
+
+def _spent_once(settlements: Sequence[Settlement]) -> tuple[list[Settlement], list[Claim]]:
+    """The settlements up to the one that spends each claim, and the claims of those behind it."""
+    first: list[Settlement] = []
+    stale: list[Claim] = []
+    spent: set[str] = set()
+    for each in settlements:
+        receipt = each.claim.receipt
+        if receipt in spent:
+            stale.append(each.claim)
+            continue
+        first.append(each)
+        if not isinstance(each, Checkpoint):
+            spent.add(receipt)
+    return first, stale
+
+
+def _heads_last(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Those that go back to the head, the youngest claim first: so the oldest ends up in front."""
+    heads = [each for each in settlements if _to_head(each)]
+    if not heads:
+        return list(settlements)
+    heads.sort(key=lambda each: Receipt.of(each.claim.receipt).field, reverse=True)
+    return [*(each for each in settlements if not _to_head(each)), *heads]
+
+
+def _to_head(settlement: Settlement) -> bool:
+    return isinstance(settlement, Release) or (isinstance(settlement, Requeue) and settlement.head)
+
+
+def _text(error: Any) -> str:
+    return error.decode(errors="replace") if isinstance(error, bytes) else str(error)

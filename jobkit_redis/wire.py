@@ -1,0 +1,35 @@
+"""redis-py's connections, as far as they are used here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+__all__ = ["Connection"]
+
+
+class Connection(Protocol):
+    """One connection: bytes out, answers in. Nothing is retried, pooled or sent by itself."""
+
+    def connect(self) -> None:
+        """Connect and say hello."""
+
+    def disconnect(self) -> None:
+        """Let go; the next command connects anew."""
+
+    def pack_command(self, *parts: Any) -> Sequence[bytes]:
+        """The command's bytes."""
+        ...
+
+    def send_packed_command(self, command: Sequence[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
+        """Send bytes."""
+
+    def send_command(self, *parts: Any, **options: Any) -> None:
+        """Send one command."""
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Whether something came within `timeout` seconds."""
+        ...
+
+    def read_response(self) -> Any:
+        """The next answer; one that is an error is raised."""

@@ -1,0 +1,395 @@
+"""Faults to be seeded into the core and the test kit: which behaviour's tests must see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["FAULTS", "Fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One place of a module made wrong."""
+
+    behaviour: str
+    name: str
+    module: str
+    right: str
+    wrong: str
+
+
+FAULTS: Final = (
+    # A
+    Fault(
+        "A1",
+        "gives nothing back",
+        "jobkit.jobs.running",
+        "        return attempt(run, wait_for)\n",
+        "        attempt(run, wait_for)\n",
+    ),
+    Fault(
+        "A2",
+        "says that a job is due when it was made",
+        "jobkit.jobs.enqueueing",
+        "job.scheduled_at = _datetime(payload.scheduled_at)",
+        "job.scheduled_at = job.created_at",
+    ),
+    Fault(
+        "A9",
+        "asks the class for the queue before the call",
+        "jobkit.jobs.instances",
+        'given.get("queue") or job._plan.options.queue',
+        'job._plan.options.queue or given.get("queue")',
+    ),
+    Fault(
+        "A10",
+        "passes over the call's priority",
+        "jobkit.jobs.instances",
+        'given.get("priority", job._plan.options.priority)',
+        "job._plan.options.priority",
+    ),
+    Fault(
+        "A12",
+        "stores every class where its base belongs",
+        "jobkit.jobs.enqueueing",
+        'job._given.get("backend", job._plan.options.backend)',
+        'job._given.get("backend", type(job).__base__._options.backend)',
+    ),
+    Fault(
+        "A3",
+        "pretends that a lost job was stored",
+        "jobkit.jobs.enqueueing",
+        '        raise EnqueueError(f"the job was not stored: {error}") from error\n',
+        "        return\n",
+    ),
+    Fault(
+        "A6",
+        "forgets that the run was aborted",
+        "jobkit.execution",
+        "return Succeeded(halted=True)",
+        "return Succeeded()",
+    ),
+    Fault(
+        "A7",
+        "calls the after callbacks before the around ones are left",
+        "jobkit.callbacks",
+        "        returned.append(body())\n",
+        "        returned.append(body())\n"
+        "        [getattr(job, name)() for name in reversed(after)]\n"
+        "        after = ()\n",
+    ),
+    Fault(
+        "A8",
+        "stores all jobs of a call where the first one belongs",
+        "jobkit.jobs.enqueueing",
+        "groups[adapter_of(job)].append((job, payload))",
+        "groups[adapter_of(jobs[0])].append((job, payload))",
+    ),
+    Fault(
+        "A11",
+        "keeps the options of a call for the next one",
+        "jobkit.jobs.verbs",
+        "return Configured(self._job_class, settings_of({**self._options, **options}))",
+        "self._options.update(settings_of({**self._options, **options})); return self",
+    ),
+    Fault(
+        "A15",
+        "does not say that an enqueue was aborted",
+        "jobkit.jobs.enqueueing",
+        "aborted = not job.successfully_enqueued",
+        "aborted = False",
+    ),
+    # B
+    Fault(
+        "B2",
+        "takes any key",
+        "jobkit.arguments.exact",
+        "if type(key) is not str:",
+        "if False:",
+    ),
+    Fault(
+        "B3",
+        "stores the look of what it cannot store",
+        "jobkit.arguments.parameters",
+        "        except Unstorable as refusal:\n",
+        "        except Unstorable as refusal:\n            return str(value)\n",
+    ),
+    Fault(
+        "B5",
+        "takes a job of an unknown class for done",
+        "jobkit.jobs.running",
+        "        raise self._error\n",
+        "        return None\n",
+    ),
+    Fault(
+        "B7",
+        "keeps the first registration",
+        "jobkit.arguments.serializers",
+        "{**_serializers, type: serializer}",
+        "{type: serializer, **_serializers}",
+    ),
+    Fault(
+        "B1",
+        "stores what comes back different",
+        "jobkit.arguments.codecs",
+        "        if type(loaded[0]) is not type(valid):\n            return False\n",
+        "        return True\n",
+    ),
+    Fault(
+        "B4",
+        "hides a record that is gone among other failures",
+        "jobkit.arguments.parameters",
+        "        except JobkitError:\n            raise\n        except Exception as error:",
+        "        except Exception as error:",
+    ),
+    Fault(
+        "B6",
+        "writes the whole payload anew when a field changes",
+        "jobkit.payload",
+        'return Payload("{" + ",".join(members.values()) + "}")',
+        'return Payload.of(_parse("{" + ",".join(members.values()) + "}"))',
+    ),
+    Fault(
+        "B8",
+        "takes subclasses of JSON's own types",
+        "jobkit.arguments.exact",
+        "    kind = type(value)\n    if value is None",
+        "    kind = next((k for k in (bool, int, str, list, dict) if isinstance(value, k)),"
+        " type(value))\n    if value is None",
+    ),
+    Fault(
+        "B9",
+        "reads milliseconds as seconds",
+        "jobkit.payload",
+        "number / 1000 if type(fields[name]) is int else number",
+        "number",
+    ),
+    # C
+    Fault(
+        "C1",
+        "tries once more by default",
+        "jobkit.handlers",
+        "    attempts: int | None = 5,",
+        "    attempts: int | None = 6,",
+    ),
+    Fault(
+        "C5",
+        "takes a negative jitter for none",
+        "jobkit.backoff",
+        "random.random() * spread * seconds",
+        "random.random() * max(spread, 0.0) * seconds",
+    ),
+    Fault(
+        "C6",
+        "gives up after a hundred attempts",
+        "jobkit.execution",
+        "if rule.attempts is not None and failures >= rule.attempts:",
+        "if failures >= (rule.attempts or 100):",
+    ),
+    Fault(
+        "C8",
+        "takes a discarded job for a failure",
+        "jobkit.settlement",
+        "        case Succeeded() | Discarded():\n",
+        "        case Discarded():\n"
+        "            return Ack(claim, Tally.FAILED)\n"
+        "        case Succeeded():\n",
+    ),
+    Fault(
+        "C9",
+        "forgets the executions before",
+        "jobkit.settlement",
+        "executions=payload.executions + 1",
+        "executions=1",
+    ),
+    Fault(
+        "C11",
+        "counts failures from 1",
+        "jobkit.settlement",
+        "retry_count=0 if before is None",
+        "retry_count=1 if before is None",
+    ),
+    Fault(
+        "C12",
+        "loses a line of the backtrace",
+        "jobkit.failure",
+        "json.dumps(lines)",
+        "json.dumps(lines[1:])",
+    ),
+    Fault(
+        "C14",
+        "takes 0 for a delay",
+        "jobkit.execution",
+        "within_bounds(seconds + policy_jitter(count)) if seconds > 0",
+        "within_bounds(seconds + policy_jitter(count)) if seconds > -1",
+    ),
+    Fault(
+        "C15",
+        "asks the class whether to bury what the job says",
+        "jobkit.execution",
+        "            return _ended(run, error, now, dead=True)",
+        "            return _ended(run, error, now, dead=run.policy.dead)",
+    ),
+    Fault(
+        "C16",
+        "tells of the exhaustion at every failure",
+        "jobkit.execution",
+        "    return Retried(verdict, failure_of(error, now)",
+        "    [getattr(run.job, name)(error) for name in run.callbacks.on_exhausted]\n"
+        "    return Retried(verdict, failure_of(error, now)",
+    ),
+    Fault(
+        "C17",
+        "keeps the dead of every class",
+        "jobkit.execution",
+        "    dead = run.policy.dead\n",
+        "    dead = True\n",
+    ),
+    Fault(
+        "C18",
+        "charges a job for a shutdown",
+        "jobkit.execution",
+        "        case Interrupted():\n            return Released()\n",
+        "        case Interrupted():\n            return Retried(0.0, failure_of(error, now))\n",
+    ),
+    Fault(
+        "C20",
+        "drops text that is no job",
+        "jobkit.worker.performing",
+        "            return Bury(claim, claim.payload)\n",
+        '            return __import__("jobkit").adapter.Ack(claim)\n',
+    ),
+    Fault(
+        "C2",
+        "counts the failures of all declarations together",
+        "jobkit.execution",
+        "counts[rule.key] = counts.get(rule.key, 0) + 1",
+        "counts[rule.key] = sum(counts.values()) + 1",
+    ),
+    Fault(
+        "C3",
+        "puts the lower decorator first",
+        "jobkit.jobs.plan",
+        "(rule, *cls.__dict__.get(OWN_RULES, ()))",
+        "(*cls.__dict__.get(OWN_RULES, ()), rule)",
+    ),
+    Fault(
+        "C4",
+        "adds the jitter to the two seconds as well, and more of it",
+        "jobkit.backoff",
+        "n**4 + 2 + _jittered(n**4, spread)",
+        "n**4 + 2 + 2 * _jittered(n**4 + 2, spread)",
+    ),
+    Fault(
+        "C7",
+        "hands an exhausted rule on to the class's policy",
+        "jobkit.execution",
+        "        return _exhausted(run, error, now, counts)\n"
+        '    middleware.notify("on_error", run.job, error)\n    return _discarded',
+        "        return _by_policy(run, error, now)\n"
+        '    middleware.notify("on_error", run.job, error)\n    return _discarded',
+    ),
+    Fault(
+        "C13",
+        "drops a job without retries instead of burying it",
+        "jobkit.execution",
+        "if policy.retry is False:",
+        "if not policy.retry:",
+    ),
+    Fault(
+        "C19",
+        "tells nobody after a handler that raised",
+        "jobkit.middleware",
+        "            report(event, job, failure)\n",
+        "            report(event, job, failure)\n            return\n",
+    ),
+    # D
+    Fault(
+        "D1",
+        "lets a wrong type of time pass to where it breaks",
+        "jobkit.jobs.options",
+        "    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):\n"
+        '        raise TypeError(f"{name} is {ascii',
+        '    if isinstance(value, bool):\n        raise TypeError(f"{name} is {ascii',
+    ),
+    Fault(
+        "D7",
+        "makes an adapter for each thread that asks",
+        "jobkit.backends",
+        "    with _lock:\n        if (name, url) not in _made:",
+        "    if True:\n        if (name, url) not in _made:",
+    ),
+    Fault(
+        "D2",
+        "counts a job that was stopped as stored",
+        "jobkit.jobs.enqueueing",
+        "        job.successfully_enqueued = False\n",
+        "        job.successfully_enqueued = True\n",
+    ),
+    Fault(
+        "D3",
+        "spreads beyond the window",
+        "jobkit.jobs.enqueueing",
+        "random.random() * window",
+        "random.random() * window * 2",
+    ),
+    Fault(
+        "D4",
+        "schedules what is due already",
+        "jobkit.jobs.instances",
+        "return moment if moment > now else None",
+        "return moment",
+    ),
+    Fault(
+        "D5",
+        "runs the innermost middleware first",
+        "jobkit.middleware",
+        "    call = body\n    for entry in reversed(_entries):",
+        "    call = body\n    for entry in _entries:",
+    ),
+    Fault(
+        "D6",
+        "asks the middleware again when a job falls due",
+        "jobkit_inline.stage",
+        "        started = self._started(claim)\n",
+        "        started = self._started(claim)\n"
+        "        __import__('jobkit').middleware.run_enqueue(claim.payload)\n",
+    ),
+    # K
+    Fault(
+        "K1",
+        "takes a time for equal that is two seconds off",
+        "jobkit_inline.helpers.criteria",
+        "timedelta(seconds=1)",
+        "timedelta(seconds=2)",
+    ),
+    Fault(
+        "K2",
+        "lets jobs fall due by themselves",
+        "jobkit_inline.fake",
+        "            placed = [\n",
+        "            self._verbs.maintain(limit=MOST_RUNS)\n            placed = [\n",
+    ),
+    Fault(
+        "K3",
+        "drains only what waited when it began",
+        "jobkit_inline.fake",
+        "while (job_id := self._next(until)) is not None:",
+        "for job_id in [job.payload.id for job in self.waiting()]:",
+    ),
+    Fault(
+        "K4",
+        "leaves an adapter in use behind its block",
+        "jobkit.backends",
+        "        _local.reset(token)\n",
+        "        pass\n",
+    ),
+    Fault(
+        "K5",
+        "lets the class's policy retry inline",
+        "jobkit_inline.inline",
+        "self._add([payload.replace(retry=False)])",
+        "self._add([payload])",
+    ),
+)
