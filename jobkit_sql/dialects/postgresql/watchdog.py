@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-__all__ = ["Unanswered", "Watchdog"]
+__all__ = ["Unanswered", "Watchdog", "cut"]
 
 _LOOKS: Final = 10
 """Looks at the calls within the time that one may take."""
@@ -100,11 +100,11 @@ class Watchdog:
         with self._lock:
             if id(call) in self._calls and not call.was_cut:
                 call.was_cut = True
-                _shut(call.connection)
+                cut(call.connection)
 
 
-def _shut(connection: psycopg.Connection) -> None:
-    """From another thread, which closing is not for."""
+def cut(connection: psycopg.Connection) -> None:
+    """End whatever the connection is used for, from another thread: closing is not for that."""
     with (
         suppress(psycopg.Error, OSError),
         socket.socket(fileno=os.dup(connection.fileno())) as copy,
