@@ -1,0 +1,245 @@
+"""Connections that die, hang, clash and run out; what the adapter leaves on a server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from jobkit.adapter import Ack, Bury, State
+from jobkit.capabilities import Move
+from jobkit.errors import AdapterError, ConfigurationError
+from jobkit_sql import SqlAdapter
+from tests.servers.postgres import Postgres
+from tests.unit.sql.support import at_once, claim, claim_one, enqueue, payload, register
+
+
+def kill_all(other: psycopg.Connection) -> None:
+    """End every connection but this one, and wait until they are gone."""
+    rest = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    other.execute(f"SELECT pg_terminate_backend(pid) {rest}".encode())
+    while other.execute(f"SELECT count(*) {rest}".encode()).fetchone() != (0,):
+        time.sleep(0.005)
+
+
+class TestDeadConnections:
+    def test_are_replaced_before_use_and_nobody_notices(
+        self, adapter: SqlAdapter, worker: str, other: psycopg.Connection
+    ) -> None:
+        enqueue(adapter)
+        kill_all(other)
+        enqueue(adapter)
+        kill_all(other)
+        claims = claim(adapter, worker)
+        kill_all(other)
+        assert adapter.settle([Ack(each) for each in claims]) == []
+        kill_all(other)
+        assert adapter.stats().processed == 2
+
+    def test_are_replaced_however_many_there_are(
+        self, adapter: SqlAdapter, other: psycopg.Connection
+    ) -> None:
+        at_once(lambda: enqueue(adapter) for _ in range(8))
+        kill_all(other)
+        at_once(lambda: enqueue(adapter) for _ in range(8))
+        assert adapter.stats().enqueued == 16
+
+    def test_a_settlement_asked_again_finds_out_by_its_receipt(
+        self, adapter: SqlAdapter, worker: str
+    ) -> None:
+        """As after a COMMIT whose answer was lost."""
+        enqueue(adapter)
+        held = claim_one(adapter, worker)
+        assert adapter.settle([Ack(held)]) == []
+        assert adapter.settle([Ack(held)]) == [held]
+        assert adapter.stats().processed == 1
+
+    def test_a_claim_whose_answer_was_lost_is_held(self, adapter: SqlAdapter, worker: str) -> None:
+        enqueue(adapter)
+        lost = claim(adapter, worker)
+        assert adapter.held(worker) == lost
+
+
+class TestHanging:
+    @pytest.fixture
+    def hasty(self, url: str) -> SqlAdapter:
+        return SqlAdapter(f"{url}&timeout=0.5")
+
+    def test_a_lock_that_is_not_given_back_costs_a_call_its_time_and_no_connection(
+        self, hasty: SqlAdapter, other: psycopg.Connection
+    ) -> None:
+        with closing(hasty), other.transaction():
+            hasty.stats()
+            other.execute("LOCK TABLE jobkit_jobs")
+            began = time.monotonic()
+            with pytest.raises(AdapterError, match=r"gave no answer within 0\.5 s: look at its"):
+                enqueue(hasty)
+            assert 0.5 <= time.monotonic() - began < 5
+            waits = other.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            )
+            assert waits.fetchone() == (0,), "it still waits there"
+        assert hasty.stats().enqueued == 0
+
+    def test_a_server_that_stands_still_answers_in_time_that_it_does_not(
+        self, hasty: SqlAdapter, postgres: Postgres
+    ) -> None:
+        enqueue(hasty)
+        with closing(hasty):
+            with postgres.frozen():
+                began = time.monotonic()
+                with pytest.raises(AdapterError, match="gave no answer"):
+                    hasty.stats()
+                assert time.monotonic() - began < 8
+            assert hasty.stats().enqueued == 1
+
+    def test_a_long_transaction_of_somebody_else_holds_up_nobody(
+        self, adapter: SqlAdapter, worker: str, other: psycopg.Connection
+    ) -> None:
+        enqueue(adapter)
+        with other.transaction():
+            other.execute("SELECT * FROM jobkit_jobs FOR UPDATE")
+            enqueue(adapter)
+            assert len(claim(adapter, worker)) == 1, "the other one is locked, and skipped"
+        assert len(claim(adapter, worker)) == 1
+
+
+class TestRunningOut:
+    def test_a_pool_that_cannot_be_had_is_refused_at_the_start(self, url: str) -> None:
+        with (
+            closing(SqlAdapter(f"{url}&pool_size=999")) as adapter,
+            pytest.raises(ConfigurationError, match=r"pool_size=999 is too much .* allows 200"),
+        ):
+            adapter.stats()
+
+    def test_the_error_says_what_to_raise(self, postgres: Postgres) -> None:
+        server = Postgres(max_connections="6", superuser_reserved_connections="0")
+        server.start()
+        try:
+            with closing(SqlAdapter(server.emptied("few"))) as adapter:
+                enqueue(adapter)
+                others = [server.connect() for _ in range(5)]
+                enqueue(adapter)  # on what it has
+                with (
+                    closing(SqlAdapter(server.url(schema="few"))) as late,
+                    pytest.raises(AdapterError, match=r"no connection left"),
+                ):
+                    enqueue(late)
+                for each in others:
+                    each.close()
+        finally:
+            server.remove()
+
+
+class TestClashes:
+    def test_many_who_claim_settle_manage_and_recover_at_once_never_deadlock(
+        self, connect: Callable[[], SqlAdapter], other: psycopg.Connection
+    ) -> None:
+        adapter = connect()
+        adapter.enqueue([payload() for _ in range(400)])
+        ending = time.monotonic() + 3
+
+        def work(number: int) -> None:
+            mine = connect()
+            name = register(mine, f"worker-{number}")
+            while time.monotonic() < ending:
+                claims = claim(mine, name, limit=20)
+                mine.settle([Bury(each, each.payload) for each in reversed(claims)])
+
+        def manage() -> None:
+            mine = connect()
+            while time.monotonic() < ending:
+                dead = mine.jobs(State.DEAD, limit=50).items
+                mine.move([Move(job, job.payload, State.ENQUEUED) for job in reversed(dead)])
+
+        def recover() -> None:
+            mine = connect()
+            heir = register(mine, "heir")
+            while time.monotonic() < ending:
+                doomed = register(mine, "doomed")
+                claim(mine, doomed, limit=20)
+                mine.recover(doomed, to=heir)
+                mine.retire(heir)
+                register(mine, heir)
+
+        before = _deadlocks(other)
+        at_once([*(lambda n=n: work(n) for n in range(3)), manage, manage, recover])
+        assert _deadlocks(other) == before
+        assert sum((s := adapter.stats(), s.enqueued + s.running + s.dead)[1:]) == 400
+
+    def test_a_deadlock_with_somebody_else_is_tried_again(
+        self, adapter: SqlAdapter, other: psycopg.Connection
+    ) -> None:
+        first, second = enqueue(adapter), enqueue(adapter)
+        jobs = adapter.jobs(State.ENQUEUED).items
+        # Its patience ends first, so that it is ours that the server undoes.
+        other.execute("SET deadlock_timeout = '10s'")
+        with other.transaction():
+            other.execute("SELECT 1 FROM jobkit_jobs WHERE id = %s FOR UPDATE", [second.id])
+            deleted: list[int] = []
+            act = threading.Thread(target=lambda: deleted.append(adapter.delete(jobs)))
+            act.start()
+            while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                time.sleep(0.01)
+            other.execute("UPDATE jobkit_jobs SET at = at WHERE id = %s", [first.id])
+        act.join()
+        assert deleted == [2]
+
+
+class TestSessions:
+    def test_no_statement_is_prepared_and_no_setting_changed(
+        self, adapter: SqlAdapter, worker: str
+    ) -> None:
+        for _ in range(20):
+            enqueue(adapter)
+            adapter.settle([Ack(each) for each in claim(adapter, worker)])
+        with adapter._store.reading() as connection:
+            prepared = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements")
+            assert prepared.scalar() == 0
+            changed = connection.exec_driver_sql(
+                "SELECT name FROM pg_settings WHERE source = 'session'"
+            )
+            assert changed.all() == []
+            locks = connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            )
+            assert locks.scalar() == 0
+
+    def test_statements_are_prepared_when_the_url_says_so(self, url: str) -> None:
+        with closing(SqlAdapter(f"{url}&prepare=true")) as adapter:
+            for _ in range(20):
+                enqueue(adapter)
+            with adapter._store.reading() as connection:
+                prepared = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements")
+                assert (prepared.scalar() or 0) > 0
+
+    def test_transactions_are_read_committed_whatever_the_database_says(
+        self, connect: Callable[[], SqlAdapter], other: psycopg.Connection
+    ) -> None:
+        name = "ALTER DATABASE postgres SET default_transaction_isolation"
+        other.execute(f"{name} = 'serializable'".encode())
+        try:
+            with connect()._store.writing() as connection:
+                level = connection.exec_driver_sql("SHOW transaction_isolation").scalar()
+        finally:
+            other.execute(f"{name} = 'read committed'".encode())
+        assert level == "read committed"
+
+
+def test_the_socket_of_the_server_can_be_named(postgres: Postgres, url: str) -> None:
+    del url  # whose schema it is
+    by_socket = f"postgresql://jobkit@:{postgres.port}/postgres?host={postgres.folder}&schema=here"
+    with closing(SqlAdapter(by_socket)) as adapter:
+        enqueue(adapter)
+        assert adapter.stats().enqueued == 1
+
+
+def _deadlocks(other: psycopg.Connection) -> int:
+    [found] = other.execute(
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    ).fetchall()
+    return int(found[0])
