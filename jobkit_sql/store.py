@@ -158,13 +158,11 @@ class Store:
         """Bring the schema up to date; the names of the migrations that were applied."""
         database = self._here().database
         with self._explained():
-            version = self._prepare(database)
+            self._prepare(database)
             try:
                 return self._migrate(database)
             except SQLAlchemyError:
-                # Another process that created the tables at the same moment was faster.
-                if self._version(database) == version:
-                    raise
+                # Another process that created the tables at the same moment may have been faster.
                 return self._migrate(database)
 
     def _here(self) -> _Home:
@@ -194,10 +192,6 @@ class Store:
     def _prepare(self, database: Database) -> int:
         with database.reading() as connection:
             self.dialect.prepare(connection)
-            return self.schema.version(connection)
-
-    def _version(self, database: Database) -> int:
-        with database.reading() as connection:
             return self.schema.version(connection)
 
     def _migrate(self, database: Database) -> list[str]:

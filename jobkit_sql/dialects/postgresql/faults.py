@@ -35,6 +35,20 @@ _BY_STATE: Final = {
 }
 
 
+# Refusing a connection a server tells its code, which the driver does not pass on.
+_BY_WORDS: Final = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "no pg_hba.conf entry": "28000",
+    'FATAL:  role "': "28000",
+    'FATAL:  database "': "3D000",
+    "too many clients": "53300",
+    "remaining connection slots": "53300",
+    "too many connections for": "53300",
+    "the database system is": "57P03",
+}
+
+
 def was_undone(error: Exception) -> bool:
     """True when nothing of the transaction happened and the same again may well do."""
     return _state(error) in _UNDONE
@@ -59,7 +73,12 @@ def explained(error: Exception, url: URL) -> str:
 
 def _state(error: Exception) -> str | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    if not isinstance(cause, psycopg.Error):
+        return None
+    if cause.sqlstate is not None:
+        return cause.sqlstate
+    said = str(cause)
+    return next((state for words, state in _BY_WORDS.items() if words in said), None)
 
 
 def place(url: URL) -> str:
