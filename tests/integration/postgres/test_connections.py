@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import psycopg
@@ -74,13 +74,14 @@ class TestDeadConnections:
 
 class TestHanging:
     @pytest.fixture
-    def hasty(self, url: str) -> SqlAdapter:
-        return SqlAdapter(f"{url}&timeout=0.5")
+    def hasty(self, url: str) -> Iterator[SqlAdapter]:
+        with closing(SqlAdapter(f"{url}&timeout=0.5")) as adapter:
+            yield adapter
 
     def test_a_lock_that_is_not_given_back_costs_a_call_its_time_and_no_connection(
         self, hasty: SqlAdapter, other: psycopg.Connection
     ) -> None:
-        with closing(hasty), other.transaction():
+        with other.transaction():
             hasty.stats()
             other.execute("LOCK TABLE jobkit_jobs")
             began = time.monotonic()
@@ -97,13 +98,12 @@ class TestHanging:
         self, hasty: SqlAdapter, postgres: Postgres
     ) -> None:
         enqueue(hasty)
-        with closing(hasty):
-            with postgres.frozen():
-                began = time.monotonic()
-                with pytest.raises(AdapterError, match="gave no answer"):
-                    hasty.stats()
-                assert time.monotonic() - began < 8
-            assert hasty.stats().enqueued == 1
+        with postgres.frozen():
+            began = time.monotonic()
+            with pytest.raises(AdapterError, match="gave no answer"):
+                hasty.stats()
+            assert time.monotonic() - began < 8
+        assert hasty.stats().enqueued == 1
 
     def test_a_long_transaction_of_somebody_else_holds_up_nobody(
         self, adapter: SqlAdapter, worker: str, other: psycopg.Connection
