@@ -1,0 +1,90 @@
+"""A claim touches only what it takes, whatever else the table holds: asked of the planner."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from jobkit_sql import SqlAdapter
+from tests.unit.sql.support import payload
+
+OTHERS = 100_000
+"""Rows each: of the future, finished, dead, and of another queue."""
+
+READY = 500
+LIMIT = 10
+
+FILL = """
+INSERT INTO jobkit_jobs (run_at, at, priority, deliveries, id, state, queue, class, payload)
+SELECT 1e9 + n, 1e9 + n, 0, 0, {state} || {queue} || n, {state}, {queue}, 'Job', '{{}}'
+FROM generate_series(1, %s) AS n
+"""
+
+
+@pytest.fixture(params=["analyzed", "never analyzed"])
+def filled(
+    request: pytest.FixtureRequest, adapter: SqlAdapter, worker: str, other: psycopg.Connection
+) -> SqlAdapter:
+    del worker
+    other.execute("ALTER TABLE jobkit_jobs SET (autovacuum_enabled = off)")
+    for state, queue in [
+        ("scheduled", "a"),
+        ("retry", "a"),
+        ("completed", "a"),
+        ("dead", "a"),
+        ("enqueued", "elsewhere"),
+    ]:
+        quoted = {"state": f"'{state}'", "queue": f"'{queue}'"}
+        other.execute(FILL.format(**quoted).encode(), [OTHERS])
+    adapter.enqueue([payload(queue=queue) for queue in ("a", "b") for _ in range(READY)])
+    if request.param == "analyzed":
+        other.execute("ANALYZE jobkit_jobs")
+    return adapter
+
+
+def explained(adapter: SqlAdapter, queues: list[str]) -> dict[str, Any]:
+    """How the server claims, and what that touched."""
+    statement = adapter._store.dialect.claim
+    assert statement is not None
+    plan = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}").bindparams(
+        *statement._bindparams.values()  # type: ignore[attr-defined]
+    )
+    parameters = {"borrower": "worker", "queues": queues, "most": LIMIT, "now": 1.0, "token": "t"}
+    with adapter._store.writing() as connection:
+        found = connection.execute(plan, parameters).scalar_one()
+        connection.rollback()
+    whole = json.loads(found) if isinstance(found, str) else found
+    root: dict[str, Any] = whole[0]["Plan"]
+    return root
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
+
+
+def reading_jobs(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    of_jobs = [each for each in nodes(plan) if each.get("Relation Name") == "jobkit_jobs"]
+    return [each for each in of_jobs if each["Node Type"] != "ModifyTable"]
+
+
+@pytest.mark.parametrize("queues", [["a", "b"], ["empty", "b", "a"], [f"q{n}" for n in range(50)]])
+def test_a_claim_walks_the_index_of_its_queues_and_stops(
+    filled: SqlAdapter, queues: list[str]
+) -> None:
+    plan = explained(filled, queues)
+    read = reading_jobs(plan)
+    assert read
+    for node in read:
+        assert node["Node Type"] in ("Index Scan", "Index Only Scan", "Tid Scan"), node
+    walked = [node for node in read if node.get("Index Name") == "jobkit_jobs_enqueued"]
+    assert walked, "the index of the enqueued is not used"
+    for node in walked:
+        assert "queue" in node["Index Cond"]
+        assert node["Actual Rows"] * node["Actual Loops"] <= LIMIT + 1
+        assert node.get("Rows Removed by Filter", 0) == 0
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 60 * LIMIT
+    assert not [node for node in nodes(plan) if node.get("Rows Removed by Join Filter", 0) > LIMIT]
