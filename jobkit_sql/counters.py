@@ -48,7 +48,7 @@ class Counters:
     def totals(self, connection: Connection) -> tuple[int, int]:
         """Processed and failed since the store began."""
         processed, failed = connection.execute(self._totals).one()
-        return processed or 0, failed or 0
+        return int(processed or 0), int(failed or 0)  # PostgreSQL's sums are decimals
 
     def history(self, connection: Connection, now: float, days: int) -> list[DayStats]:
         """The last `days` days up to that of `now`, oldest first, none left out."""

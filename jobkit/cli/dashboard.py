@@ -47,7 +47,7 @@ _PASSWORD = "JOBKIT_DASHBOARD_PASSWORD"  # noqa: S105 - where the password is, n
 )
 @store_options
 def command(store: Store, /, *, host: str, port: int, read_only: bool, user: str | None) -> None:
-    """Serve the dashboard."""
+    """Serve the web pages."""
     if user is None and not _is_loopback(host):
         raise click.UsageError(
             f"{host} can be reached by others: give --auth USER, and the password in {_PASSWORD}"

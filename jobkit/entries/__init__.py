@@ -3,7 +3,6 @@
 from jobkit.entries.declared import EntryOptions, own_entries
 from jobkit.entries.info import RecurringInfo, RecurringRun
 from jobkit.entries.recurring import Recurring, RecurringEntries, recurring
-from jobkit.entries.ticker import Ticker
 
 __all__ = [
     "EntryOptions",
@@ -11,7 +10,6 @@ __all__ = [
     "RecurringEntries",
     "RecurringInfo",
     "RecurringRun",
-    "Ticker",
     "own_entries",
     "recurring",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from jobkit.cron import Schedule
 from jobkit.settings import check_queue_name
+
+if TYPE_CHECKING:
+    from jobkit.cron import Schedule
 
 __all__ = ["GRACE", "CatchUp", "Entry"]
 
@@ -54,6 +56,9 @@ class Entry:
 
     def schedule(self) -> Schedule:
         """When it ticks."""
+        # Loaded here: a program without entries need not pay for cron and time zones.
+        from jobkit.cron import Schedule  # noqa: PLC0415
+
         return Schedule(self.cron, self.timezone)
 
     @property

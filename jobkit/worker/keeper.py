@@ -8,7 +8,7 @@ from typing import Final
 
 from jobkit import events
 from jobkit.adapter import Maintenance, Settlement
-from jobkit.entries import Ticker
+from jobkit.entries.ticker import Ticker
 from jobkit.errors import AdapterError
 from jobkit.worker.desk import Desk
 from jobkit.worker.part import Part, Patience

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from jobkit import events
-from jobkit.adapter import Settlement
-from jobkit.errors import AdapterError
+from jobkit.adapter import Claim, Settlement
+from jobkit.errors import AdapterError, SettlementRefused
 from jobkit.worker.desk import Desk
 from jobkit.worker.pace import Pace
 from jobkit.worker.part import Part, Patience
+from jobkit.worker.refusal import Refusals
 
 __all__ = ["BATCH", "GATHER", "Settler"]
 
@@ -46,6 +47,7 @@ class Settler(Part):
         self._some = threading.Event()
         self._enough = threading.Event()
         self._patience = Patience(self.name)
+        self._refusals = Refusals(desk.clock)
         self._failures = 0
         self.settled = 0
         """Jobs settled since the start, given-back ones not counted."""
@@ -115,23 +117,42 @@ class Settler(Part):
     def _tried(self, settlements: list[Settlement]) -> list[Settlement]:
         try:
             stale = self.desk.adapter.settle(settlements)
+        except SettlementRefused as error:
+            return self._settled_otherwise(settlements, error)
         except AdapterError as error:
             self._failures += 1
             self._delay = self._patience.failed(error)
             return settlements
         self._forget(settlements)
+        self._tell_lost(stale)
+        return []
+
+    _delay = 0.0
+
+    def _settled_otherwise(
+        self, settlements: list[Settlement], error: SettlementRefused
+    ) -> list[Settlement]:
+        """All but the refused were applied, and the refused would be again: end them otherwise."""
+        refused = {settlement.claim.receipt for settlement in error.refused}
+        self._forget([each for each in settlements if each.claim.receipt not in refused])
+        self._tell_lost(error.stale)
+        instead = [self._refusals.instead(settlement, error) for settlement in error.refused]
+        self._forget([old for old, new in zip(error.refused, instead, strict=True) if new is None])
+        again = [settlement for settlement in instead if settlement is not None]
+        return self._tried(again) if again else []
+
+    def _tell_lost(self, stale: Sequence[Claim]) -> None:
+        # After a failure the store may only be saying that it did apply them the first time.
         if stale and not self._failures:
             _log.warning("%d outcomes came too late: other workers have the jobs", len(stale))
             for claim in stale:
                 events.emit("claim_lost", adapter=self.desk.adapter, claim=claim)
         self._failures = 0
-        return []
-
-    _delay = 0.0
 
     def _forget(self, settlements: list[Settlement]) -> None:
         for settlement in settlements:
             self.desk.held.pop(settlement.claim.receipt, None)
+        self._refusals.forget(settlement.claim.receipt for settlement in settlements)
 
     def _observe(self, batch: list[tuple[Settlement, float]]) -> None:
         times = [seconds for _, seconds in batch if seconds >= 0]

@@ -209,7 +209,8 @@ class TestOptions:
                 assert automatic or "[env var: JOBKIT_" in (param.help or ""), param.opts
 
     @pytest.mark.parametrize(
-        "words", [words for words in LEAVES if words not in {"worker", "db sql", "demo"}]
+        "words",
+        [words for words in LEAVES if words not in {"worker", "db sql", "demo", "dashboard"}],
     )
     def test_every_command_that_reads_or_changes_takes_json(self, words: str) -> None:
         options = {name for param in LEAVES[words].params for name in param.opts}

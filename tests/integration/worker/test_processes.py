@@ -80,6 +80,7 @@ def test_a_stop_lets_running_jobs_finish_and_takes_no_more(
     until(lambda: site.started() == [0, 1])
     worker.send_signal(number)
     until(lambda: site.store.stats().enqueued == 3)
+    until(lambda: [each.quiet for each in site.store.workers()] == [True])
     site.go()
     assert ended(worker) == 0
     assert site.finished() == [0, 1]

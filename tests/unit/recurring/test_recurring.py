@@ -12,7 +12,8 @@ import jobkit
 from jobkit import ConfigurationError, Job, Middleware, SerializationError, encryption, events
 from jobkit.adapter import State
 from jobkit.capabilities import JobFilter
-from jobkit.entries import Ticker, own_entries
+from jobkit.entries import own_entries
+from jobkit.entries.ticker import Ticker
 from jobkit.payload import Payload
 from jobkit.testing import ManualClock
 from jobkit_inline import InlineAdapter, MemoryAdapter, use_adapter

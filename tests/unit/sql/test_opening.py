@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 
 import pytest
@@ -16,7 +16,7 @@ from tests.unit.sql.support import enqueue
 
 
 @contextmanager
-def taken(url: str, release: threading.Event) -> Iterator[None]:
+def taken(url: str, release: threading.Event) -> Generator[None]:
     """The file as while it is recovered after a crash, or closed by its last user."""
     has_it = threading.Event()
 
