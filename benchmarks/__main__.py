@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks import redis_store
+from benchmarks import postgres_store, redis_store
 from benchmarks.bare import bare_loop
 from benchmarks.noop import JOBS, Rates
 
@@ -40,7 +40,7 @@ def main() -> int:
     _print_rates("memory", memory)
     print(f"{'bare sqlite3 loop':24}{bare:>10,.0f}")
     print(f"\njobkit settles {sqlite.settled / bare:.0%} of what the bare loop claims and deletes")
-    return max(_verdict(sqlite), redis_store.main())
+    return max(_verdict(sqlite), postgres_store.main(), redis_store.main())
 
 
 def _round() -> Round:

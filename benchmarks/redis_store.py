@@ -12,12 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.measure import Measure
 from benchmarks.noop import JOBS, per_second
 from jobkit.adapter import Ack
 from jobkit.payload import Payload, new_id
@@ -37,23 +37,6 @@ if not jobs then return {} end
 for i, job in ipairs(jobs) do redis.call('HSET', KEYS[2], i, job) end
 return jobs
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A number, what it is held against, and how much of it there must be."""
-
-    name: str
-    value: float
-    least: float
-    unit: str
-
-    def __str__(self) -> str:
-        return f"{self.name:44}{self.value:>12,.2f} {self.unit:8}(at least {self.least:,.2f})"
-
-    @property
-    def good(self) -> bool:
-        return self.value >= self.least
 
 
 def main() -> int:

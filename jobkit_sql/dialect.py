@@ -101,10 +101,10 @@ class Dialect(Protocol):
         """An insert that leaves out rows which are there already."""
         ...
 
-    def insert_all(
+    def inserting(
         self, table: Table, columns: Sequence[str]
-    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
-        """What makes one call of rows with these columns: all are inserted or none, each once."""
+    ) -> Callable[[Connection, Sequence[Mapping[str, Any]]], object]:
+        """What inserts rows with these columns by one statement, as `insert_new` does."""
         ...
 
     @property

@@ -17,14 +17,14 @@ class Enqueue:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._inserting = store.dialect.insert_all(jobs, NEW)
+        self._insert = store.dialect.inserting(jobs, NEW)
 
     @again_if_undone
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads:
             return
         now = self._store.time()
-        statement, rows = self._inserting([new_row(payload, now) for payload in payloads])
+        rows = [new_row(payload, now) for payload in payloads]
         with self._store.single() as connection:
-            connection.execute(statement, rows)
+            self._insert(connection, rows)
         self._store.announce()

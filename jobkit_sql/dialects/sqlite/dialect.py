@@ -11,7 +11,6 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
-    Executable,
     FromClause,
     Insert,
     Table,
@@ -74,11 +73,11 @@ class Sqlite:
     def insert_new(self, table: Table) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()
 
-    def insert_all(
+    def inserting(
         self, table: Table, columns: Sequence[str]
-    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+    ) -> Callable[[Connection, Sequence[Mapping[str, Any]]], object]:
         insert = self.insert_new(table)
-        return lambda rows: (insert, rows)
+        return lambda connection, rows: connection.execute(insert, rows)
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.json_each(bindparam(parameter, type_=_JsonList()))
