@@ -120,12 +120,15 @@ class Postgresql:
 
     def _compiled(self, statement: Insert) -> str:
         """What the driver takes, made once: a job that is stored alone costs half of it else."""
-        compiled = statement.compile(
-            dialect=self._options.url.get_dialect()(),
-            schema_translate_map={None: self.schema},
-            render_schema_translate=True,
+        dialect = self._options.url.get_dialect()()
+        if self.schema is None:
+            return str(statement.compile(dialect=dialect))
+        names = {None: self.schema}
+        return str(
+            statement.compile(
+                dialect=dialect, schema_translate_map=names, render_schema_translate=True
+            )
         )
-        return str(compiled)
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))
