@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from statistics import median, quantiles
 
@@ -83,7 +83,7 @@ def _shares(server: Postgres) -> list[Measure]:
 
 
 @contextmanager
-def _bare(server: Postgres) -> Iterator[psycopg.Connection]:
+def _bare(server: Postgres) -> Generator[psycopg.Connection]:
     with closing(server.connect()) as connection:
         connection.prepare_threshold = None
         connection.execute("DROP TABLE IF EXISTS bare")

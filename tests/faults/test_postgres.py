@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from statistics import quantiles
 
 import pytest
 
+from jobkit.adapter import Ack
 from jobkit.errors import AdapterError
 from jobkit_sql import SqlAdapter
 from tests.integration.worker.site import Site, payload, until
 from tests.servers.postgres import Postgres
 
-ENDED = 40
-"""Times that every connection is ended; `make soak` does it ten times as often."""
+SOAK = "SOAK" in os.environ
+"""Full sizes, for minutes."""
 
-RESTARTED = 2
+ENDED = 400 if SOAK else 40
+"""Times that every connection is ended."""
+
+RESTARTED = 10 if SOAK else 2
 RESUMED = 5.0
 """Seconds in which work must go on behind a fault."""
 
@@ -71,7 +77,7 @@ class Producer(threading.Thread):
 
 
 @contextmanager
-def producing(site: Site) -> Iterator[Producer]:
+def producing(site: Site) -> Generator[Producer]:
     producer = Producer(site)
     producer.start()
     try:
@@ -104,7 +110,7 @@ def patiently(act: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_ended_connections_cost_no_job_and_double_none(server: Postgres, site: Site) -> None:
     workers = [site.start("-c", "4") for _ in range(2)]
     with producing(site) as producer:
@@ -120,7 +126,7 @@ def test_ended_connections_cost_no_job_and_double_none(server: Postgres, site: S
     assert [worker.poll() for worker in workers] == [None, None]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_server_that_restarts_is_worked_on_again_by_the_same_workers(
     server: Postgres, site: Site
 ) -> None:
@@ -136,7 +142,7 @@ def test_a_server_that_restarts_is_worked_on_again_by_the_same_workers(
     assert site.processes(worker) == processes
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_server_that_stands_still_hangs_nobody(server: Postgres, site: Site) -> None:
     worker = site.start("-c", "4")
     with producing(site) as producer:
@@ -171,3 +177,31 @@ def test_workers_wait_for_a_server_that_is_read_only(server: Postgres, site: Sit
     patiently(lambda: site.enqueue("Count", range(4, 6)))
     until(lambda: set(site.finished()) >= {0, 1, 2, 4, 5})
     assert Counter(site.finished())[4] == 1
+
+
+@pytest.mark.skipif(not SOAK, reason="takes two minutes: run it with SOAK=1")
+@pytest.mark.timeout(600)
+def test_a_transaction_that_is_left_open_slows_claims_at_most_tenfold(
+    server: Postgres, site: Site
+) -> None:
+    """It keeps dead rows from being removed, and every claim walks over those of its queue."""
+    store = site.store
+    store.beat("worker", lease=600, claims=[], register=True)
+    fresh = _slowest_claims(site, seconds=5)
+    with server.connect() as idle, idle.transaction():
+        idle.execute("SELECT txid_current(), (SELECT count(*) FROM faults.jobkit_jobs)")
+        _slowest_claims(site, seconds=60)
+        bloated = _slowest_claims(site, seconds=5)
+    assert bloated < max(10 * fresh, 0.1), (fresh, bloated)
+
+
+def _slowest_claims(site: Site, *, seconds: float) -> float:
+    """The 99th percentile of what a claim took, its jobs stored before and acked behind it."""
+    ending, took = time.monotonic() + seconds, list[float]()
+    while time.monotonic() < ending:
+        site.enqueue("Count", range(20))
+        began = time.monotonic()
+        claims = site.store.claim(["default"], limit=20, worker="worker")
+        took.append(time.monotonic() - began)
+        site.store.settle([Ack(each) for each in claims])
+    return quantiles(took, n=100)[98]
