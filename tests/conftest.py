@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.postgres import Postgres
+from tests.servers.postgres import Elsewhere, Postgres
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server for all tests that only need one: they take a schema each."""
-    server = Postgres()
+    """A PostgreSQL server for all tests that only need one: they take a schema each.
+
+    `JOBKIT_TEST_POSTGRES_URL` names one that runs already.
+    """
+    elsewhere = os.environ.get("JOBKIT_TEST_POSTGRES_URL")
+    server = Elsewhere(elsewhere) if elsewhere else Postgres()
     server.start()
     yield server
     server.remove()

@@ -13,15 +13,17 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import quote
 
 import psycopg
+import pytest
+from sqlalchemy import make_url
 
 from jobkit_sql import SqlAdapter
 from jobkit_sql.tables import metadata
 
-__all__ = ["Postgres"]
+__all__ = ["Elsewhere", "Postgres"]
 
 _TABLES: Final = tuple(name for name in metadata.tables if name != "jobkit_schema")
 _USER: Final = "nobody"
@@ -164,6 +166,31 @@ class Postgres:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+
+
+class Elsewhere(Postgres):
+    """A server that others run, of whose databases and schemas the tests may make their own."""
+
+    def __init__(self, url: str) -> None:  # nothing is installed or started
+        self._url = make_url(url).set(drivername="postgresql")
+        self._schemas: set[str] = set()
+
+    def url(self, database: str = "", **query: str) -> str:
+        named = database if database not in ("", "postgres") else self._url.database
+        url = self._url.set(database=named).update_query_dict(query)
+        return url.render_as_string(hide_password=False)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        pytest.skip(f"{name}: needs a server of its own, JOBKIT_TEST_POSTGRES_URL names another")
+
+    def frozen(self) -> NoReturn:
+        pytest.skip("JOBKIT_TEST_POSTGRES_URL names a server of others, which must not stand still")
+
+    def start(self) -> None:
+        """It runs."""
+
+    def remove(self) -> None:
+        """It stays."""
 
 
 def _children(pid: int) -> list[int]:
