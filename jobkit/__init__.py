@@ -62,6 +62,7 @@ from jobkit.jobs import (
 )
 from jobkit.middleware import Middleware, on_death, on_error
 from jobkit.settings import configure
+from jobkit.transactions import enqueue_in
 
 __version__ = "0.1.0"
 
@@ -113,6 +114,7 @@ __all__ = [
     "current_job",
     "discard_on",
     "enqueue",
+    "enqueue_in",
     "events",
     "inspect",
     "job",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Any, Self
 
-from sqlalchemy import URL, Engine, delete, false, make_url
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from jobkit.adapter import (
@@ -31,6 +31,7 @@ from jobkit.capabilities import (
     SupportsManage,
     SupportsMigrations,
     SupportsPause,
+    SupportsTransactions,
     SupportsWait,
     WorkerInfo,
 )
@@ -43,6 +44,7 @@ from jobkit_sql.dialect import Dialect
 from jobkit_sql.dialects.sqlite import Sqlite
 from jobkit_sql.enqueue import Enqueue
 from jobkit_sql.inspection import Inspection
+from jobkit_sql.joining import Joining
 from jobkit_sql.lending import Lending
 from jobkit_sql.listing import Listing
 from jobkit_sql.maintain import Maintain
@@ -50,14 +52,20 @@ from jobkit_sql.manage import Manage
 from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
-from jobkit_sql.tables import paused
+from jobkit_sql.tables import WRITE_NOTHING
 from jobkit_sql.workers import Workers
 
 __all__ = ["SqlAdapter"]
 
 
 class SqlAdapter(
-    Adapter, SupportsWait, SupportsInspect, SupportsManage, SupportsPause, SupportsMigrations
+    Adapter,
+    SupportsWait,
+    SupportsInspect,
+    SupportsManage,
+    SupportsPause,
+    SupportsMigrations,
+    SupportsTransactions,
 ):
     """Jobs in a SQL database, named by a SQLAlchemy URL (`sqlite:///jobkit.db`) or an engine.
 
@@ -78,6 +86,7 @@ class SqlAdapter(
         self._store = store = Store(_dialect(_url(url)), clock)
         lending, registry = Lending(store.dialect), Registry(store.dialect)
         counters = Counters(store.dialect)
+        self._joining = Joining(store)
         self._enqueue = Enqueue(store)
         self._take = Take(store, lending, registry)
         self._settle = Settle(store, lending, counters, keep_finished=retention.keep_finished > 0)
@@ -134,6 +143,19 @@ class SqlAdapter(
 
     def close(self) -> None:
         self._store.close()
+
+    # Inside a transaction of the application's.
+
+    def shares(self, connection: Any) -> bool:
+        return self._joining.shares(connection)
+
+    def enqueue_through(self, connection: Any, payloads: Sequence[Payload]) -> None:
+        with self._joining.inside(connection):
+            self._enqueue.through(connection, payloads)
+
+    def settle_through(self, connection: Any, settlements: Sequence[Settlement]) -> list[Claim]:
+        with self._joining.inside(connection):
+            return self._settle.through(connection, settlements)
 
     # Inspecting and managing.
 
@@ -192,7 +214,7 @@ class SqlAdapter(
         """
         try:
             with self._store.writing() as connection:
-                connection.execute(_WRITE_NOTHING)
+                connection.execute(WRITE_NOTHING)
         except AdapterError as error:
             return [str(error)]
         return []
@@ -202,10 +224,6 @@ class SqlAdapter(
 
     def migrations_sql(self) -> str:
         return self._store.schema.sql
-
-
-# A read-only SQLite file begins even BEGIN IMMEDIATE, and refuses at the first change.
-_WRITE_NOTHING: Final = delete(paused).where(false())
 
 
 def _url(url: str | URL | Engine) -> URL:

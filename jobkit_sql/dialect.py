@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -62,6 +62,22 @@ class Dialect(Protocol):
 
     def time(self, database: Database) -> float:
         """The store's own time in seconds since the epoch."""
+        ...
+
+    def leads_here(
+        self, connection: Connection, reading: Callable[[], AbstractContextManager[Connection]]
+    ) -> bool:
+        """True when a connection of the application's leads to this very database.
+
+        Never judged by URL. `reading` gives a connection of our own to ask.
+        """
+        ...
+
+    def seize(self, connection: Connection) -> None:
+        """Make sure that what the connection's transaction reads from here on stays as it is.
+
+        Where rows are locked as they are read there is nothing to do.
+        """
         ...
 
     def explain(self, error: Exception) -> str:

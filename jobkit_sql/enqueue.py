@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from jobkit.payload import Payload
 from jobkit_sql.placing import new_row
 from jobkit_sql.store import Store
@@ -26,3 +28,10 @@ class Enqueue:
         rows = [new_row(payload, now) for payload in payloads]
         with self._store.writing() as connection:
             connection.execute(self._insert, rows)
+
+    def through(self, connection: Connection, payloads: Sequence[Payload]) -> None:
+        """The same as a part of a transaction of the application's."""
+        if not payloads:
+            return
+        now = self._store.time()
+        connection.execute(self._insert, [new_row(payload, now) for payload in payloads])

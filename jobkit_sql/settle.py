@@ -71,9 +71,16 @@ class Settle:
             raise settled.fault
         return list(settled.stale)
 
+    def through(self, connection: Connection, settlements: Sequence[Settlement]) -> list[Claim]:
+        """The same as a part of a transaction of the application's, all or nothing."""
+        now = self._store.time()
+        self._store.dialect.seize(connection)
+        return list(self._apply(connection, [_change(each, now) for each in settlements], now))
+
     def _settle(self, batch: Sequence[_Change], now: float) -> _Settled:
         try:
-            return _Settled(self._apply(batch, now))
+            with self._store.writing() as connection:
+                return _Settled(self._apply(connection, batch, now))
         except RowRefused as fault:
             if len(batch) == 1:
                 return _Settled((), fault)
@@ -81,12 +88,13 @@ class Settle:
         first, second = self._settle(batch[:middle], now), self._settle(batch[middle:], now)
         return _Settled(first.stale + second.stale, first.fault or second.fault)
 
-    def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
-        with self._store.writing() as connection:
-            valid = self._lending.receipts_for(connection, {change.key for change in batch})
-            held, stale = _fenced(batch, valid)
-            self._change_rows(connection, held, now)
-            self._count(connection, held, now)
+    def _apply(
+        self, connection: Connection, batch: Sequence[_Change], now: float
+    ) -> tuple[Claim, ...]:
+        valid = self._lending.receipts_for(connection, {change.key for change in batch})
+        held, stale = _fenced(batch, valid)
+        self._change_rows(connection, held, now)
+        self._count(connection, held, now)
         return stale
 
     def _change_rows(self, connection: Connection, held: Sequence[_Change], now: float) -> None:

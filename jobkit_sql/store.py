@@ -62,18 +62,23 @@ class Store:
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """A connection for plain reads, see `Database.reading`."""
-        with self._explained(), self._ready().reading() as connection:
+        with self.explained(), self._ready().reading() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """A connection in a transaction that may write, see `Database.writing`."""
-        with self._explained(), self._ready().writing() as connection:
+        with self.explained(), self._ready().writing() as connection:
             yield connection
+
+    @property
+    def is_ready(self) -> bool:
+        """True when this process has seen, or made, the schema it needs."""
+        return self._here().ready
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         """Return within `timeout` seconds, earlier when something was stored."""
-        with self._explained():
+        with self.explained():
             self._ready().wait(queues, timeout)
 
     def close(self) -> None:
@@ -84,13 +89,13 @@ class Store:
 
     def version(self) -> int:
         """The schema's version in the database, 0 for none."""
-        with self._explained(), self._here().database.reading() as connection:
+        with self.explained(), self._here().database.reading() as connection:
             return self.schema.version(connection)
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that were applied."""
         database = self._here().database
-        with self._explained():
+        with self.explained():
             self._prepare(database)
             return self._migrate(database)
 
@@ -115,7 +120,7 @@ class Store:
         if version < self.schema.latest and self.dialect.embedded:
             self._migrate(home.database)
         else:
-            self._demand(version)
+            self.demand(version)
         home.ready = True
 
     def _prepare(self, database: Database) -> int:
@@ -126,10 +131,11 @@ class Store:
     def _migrate(self, database: Database) -> list[str]:
         with database.writing() as connection:
             applied = self.schema.upgrade(connection)
-            self._demand(self.schema.version(connection))
+            self.demand(self.schema.version(connection))
         return applied
 
-    def _demand(self, version: int) -> None:
+    def demand(self, version: int) -> None:
+        """Raise AdapterError unless that is the schema's version this code works with."""
         latest = self.schema.latest
         if version > latest:
             raise AdapterError(
@@ -143,7 +149,8 @@ class Store:
             )
 
     @contextmanager
-    def _explained(self) -> Generator[None]:
+    def explained(self) -> Generator[None]:
+        """Whatever the driver raises inside leaves as `AdapterError`."""
         try:
             yield
         except _ROW_ERRORS as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -11,12 +13,14 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    delete,
+    false,
     literal_column,
 )
 
 from jobkit.adapter import State
 
-__all__ = ["in_state", "jobs", "metadata", "paused", "schema", "stats", "workers"]
+__all__ = ["WRITE_NOTHING", "in_state", "jobs", "metadata", "paused", "schema", "stats", "workers"]
 
 metadata = MetaData()
 
@@ -64,6 +68,11 @@ stats = Table(
     Column("processed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
 )
+
+
+# SQLite takes the write lock for it, a file that may only be read refuses it.
+WRITE_NOTHING: Final = delete(paused).where(false())
+"""A statement that writes, and changes nothing."""
 
 
 def in_state(state: State) -> ColumnElement[bool]:

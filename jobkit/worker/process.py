@@ -16,6 +16,7 @@ from jobkit import events, middleware
 from jobkit.adapter import Adapter, Settlement
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import AdapterError
+from jobkit.transactions import Settled
 from jobkit.worker.claimer import Claimer
 from jobkit.worker.coroutines import EventLoop
 from jobkit.worker.desk import Broken, Desk, Message
@@ -111,7 +112,7 @@ class Worker:
             with suppress(Empty):
                 return self.desk.inbox.get(timeout=_TURN)
 
-    def _deliver(self, settlement: Settlement, seconds: float) -> None:
+    def _deliver(self, settlement: Settlement | Settled, seconds: float) -> None:
         # Pool and settler know each other: this is the knot.
         self._settler.deliver(settlement, seconds)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.sqlite.connections import Connections
 from jobkit_sql.dialects.sqlite.faults import code_of, explained
 from jobkit_sql.dialects.sqlite.patience import execute_patiently
+from jobkit_sql.tables import WRITE_NOTHING
 
 __all__ = ["Sqlite"]
 
@@ -64,6 +66,18 @@ class Sqlite:
         del database  # the file is on this machine
         return time.time()
 
+    def leads_here(
+        self, connection: Connection, reading: Callable[[], AbstractContextManager[Connection]]
+    ) -> bool:
+        del reading  # the file tells
+        if connection.dialect.name != self.name:
+            return False
+        attached = connection.exec_driver_sql("PRAGMA database_list").all()
+        return any(_is_same(file, self._file) for _, name, file in attached if name == "main")
+
+    def seize(self, connection: Connection) -> None:
+        connection.execute(WRITE_NOTHING)
+
     def explain(self, error: Exception) -> str:
         return explained(error, self._file)
 
@@ -87,6 +101,15 @@ class _JsonList(TypeDecorator[Sequence[Any]]):
     def process_bind_param(self, value: Sequence[Any] | None, dialect: EngineDialect) -> str:
         del dialect
         return json.dumps(list(value or ()))
+
+
+def _is_same(file: str, ours: Path) -> bool:
+    if not file:
+        return False  # a database in memory
+    try:
+        return ours.samefile(file)
+    except FileNotFoundError:  # neither has been written to yet
+        return ours.resolve() == Path(file).resolve()
 
 
 def _check(url: URL) -> None:

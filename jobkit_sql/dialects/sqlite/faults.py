@@ -12,6 +12,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 __all__ = ["code_of", "explained"]
 
 _TEXTS: Final = {
+    "SQLITE_BUSY_SNAPSHOT": "was written by another transaction since the one given to enqueue_in"
+    " or complete_in began to read, so that this one cannot write any more: roll it back and try"
+    " again, or have it begin with BEGIN IMMEDIATE",
     "SQLITE_BUSY": "is locked: another process has kept a write transaction open for too long;"
     " end that process or make its transactions shorter",
     "SQLITE_LOCKED": "is locked by another connection of this process: end its transaction",
