@@ -51,13 +51,8 @@ class Joining:
             with connection.begin_nested():
                 schema.upgrade(connection)
                 version = schema.version(connection)
-            self._altered.add(_root(connection))
+            if (root := connection.get_transaction()) is not None:
+                self._altered.add(root)
         self._store.demand(version)
         # What was made in a transaction that goes on may vanish with it.
-        self._has_schema = _root(connection) not in self._altered
-
-
-def _root(connection: Connection) -> RootTransaction:
-    root = connection.get_transaction()
-    assert root is not None, "what was executed before has begun one"
-    return root
+        self._has_schema = connection.get_transaction() not in self._altered

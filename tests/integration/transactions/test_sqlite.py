@@ -1,0 +1,138 @@
+"""What only SQLite does: files made on the way, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.orm import Session
+
+from jobkit import EnqueueError, backends, enqueue_in
+from jobkit_sql import SqlAdapter
+from jobkit_sql.dialects.sqlite import connections, patience
+from tests.integration.transactions.support import Database, Here, add, noted, stored
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[tuple[SqlAdapter, Engine]]:
+    """A file that nobody has written to, and both ways to it."""
+    url = f"sqlite:///{tmp_path / 'fresh.db'}"
+    engine = create_engine(url)
+    with closing(SqlAdapter(url)) as adapter:
+        backends.install("default", adapter)
+        yield adapter, engine
+        backends.uninstall("default")
+    engine.dispose()
+
+
+def begins_itself(engine: Engine) -> None:
+    """The recipe of SQLAlchemy's documentation: savepoints and DDL become transactional."""
+    event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+
+
+@pytest.mark.parametrize("recipe", [False, True])
+def test_a_missing_schema_is_made_on_the_callers_connection(
+    fresh: tuple[SqlAdapter, Engine], recipe: bool
+) -> None:
+    adapter, engine = fresh
+    if recipe:
+        begins_itself(engine)
+    with Session(engine) as session, enqueue_in(session):
+        Here.perform_later(1)
+        session.commit()
+    assert stored(adapter) == [1]
+
+
+@pytest.mark.parametrize("recipe", [False, True])
+def test_a_schema_that_was_rolled_back_is_made_again(
+    fresh: tuple[SqlAdapter, Engine], recipe: bool
+) -> None:
+    adapter, engine = fresh
+    if recipe:
+        begins_itself(engine)
+    with Session(engine) as session, enqueue_in(session):
+        Here.perform_later(1)
+        Here.perform_later(2)
+        session.rollback()
+        assert inspect(engine).has_table("jobkit_jobs") is not recipe
+        with session.begin_nested() as savepoint:
+            Here.perform_later(3)
+            savepoint.rollback()
+        Here.perform_later(4)
+        session.commit()
+    assert stored(adapter) == [4]
+
+
+def test_a_newer_schema_is_refused(fresh: tuple[SqlAdapter, Engine]) -> None:
+    adapter, engine = fresh
+    adapter.migrate()
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO jobkit_schema (version, name) VALUES (99, 'later')"))
+    with Session(engine) as session, enqueue_in(session):
+        with pytest.raises(EnqueueError, match="upgrade jobkit"):
+            Here.perform_later(1)
+
+
+def test_the_same_file_by_another_name_is_the_same_database(database: Database) -> None:
+    file = Path(str(database.engine.url.database))
+    link = file.with_name("link.db")
+    os.symlink(file, link)
+    engine = create_engine(f"sqlite:///{link}")
+    with Session(engine) as session, enqueue_in(session):
+        assert Here.perform_later(1).successfully_enqueued is True
+        session.rollback()
+    engine.dispose()
+    assert stored(database.adapter) == []
+
+
+def test_a_database_in_memory_is_another_one(database: Database) -> None:
+    engine = create_engine("sqlite://")
+    with Session(engine) as session, enqueue_in(session):
+        assert Here.perform_later(1).successfully_enqueued is None
+        session.commit()
+    engine.dispose()
+    assert stored(database.adapter) == [1]
+
+
+def test_which_database_it_is_is_asked_once_an_engine(database: Database) -> None:
+    asked: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda c, d, sql, *_: asked.append(sql))
+    for _ in range(3):
+        with Session(database.engine) as session, enqueue_in(session):
+            Here.perform_later(1)
+            session.commit()
+    assert sum("database_list" in sql for sql in asked) == 1
+    assert sum("jobkit_schema" in sql for sql in asked) == 2
+    assert sum("INSERT" in sql for sql in asked) == len(asked) - 3 == 3
+
+
+def test_a_snapshot_that_is_too_old_is_an_enqueue_error(database: Database) -> None:
+    begins_itself(database.engine)
+    with Session(database.engine) as session, enqueue_in(session):
+        session.execute(text("SELECT * FROM users"))
+        database.adapter.pause("by somebody else")
+        with pytest.raises(EnqueueError, match="enqueue_in.*roll it back and try again"):
+            Here.perform_later(1)
+        session.rollback()
+        Here.perform_later(2)
+        session.commit()
+    assert stored(database.adapter) == [2]
+
+
+def test_a_lock_that_the_caller_holds_itself_names_the_remedy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.05)
+    with database.engine.begin() as connection:
+        add(connection, "x")
+        with pytest.raises(EnqueueError, match=r"with jobkit\.enqueue_in"):
+            Here.perform_later(1)
+        with enqueue_in(connection):
+            Here.perform_later(2)
+    assert (noted(database), stored(database.adapter)) == (["x"], [2])
