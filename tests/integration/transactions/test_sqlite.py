@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
-from jobkit import EnqueueError, backends, enqueue_in
+from jobkit import EnqueueError, Job, backends, enqueue_in
+from jobkit.clock import SYSTEM
+from jobkit.transactions import Settled
+from jobkit.worker.performing import Performer
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.sqlite import connections, patience
 from tests.integration.transactions.support import Database, Here, add, noted, stored
@@ -136,3 +142,33 @@ def test_a_lock_that_the_caller_holds_itself_names_the_remedy(
         with enqueue_in(connection):
             Here.perform_later(2)
     assert (noted(database), stored(database.adapter)) == (["x"], [2])
+
+
+def test_nobody_takes_the_job_between_the_look_at_its_receipt_and_the_change(
+    database: Database,
+) -> None:
+    """The driver begins no transaction for a SELECT: the receipt must be read under the lock."""
+
+    class Quiet(Job):
+        def perform(self) -> None:
+            with Session(database.engine) as session, session.begin(), self.complete_in(session):
+                pass  # no statement of its own
+
+    errors: list[str] = []
+
+    def steal(*call: Any) -> None:
+        if call[2].startswith("DELETE FROM jobkit_jobs"):
+            file = str(database.engine.url.database)
+            with closing(sqlite3.connect(file, timeout=0)) as thief:
+                try:
+                    thief.execute("UPDATE jobkit_jobs SET receipt = 'stolen'")
+                except sqlite3.OperationalError as error:
+                    errors.append(str(error))
+
+    Quiet.perform_later()
+    database.adapter.beat("worker", lease=30, claims=[], register=True)
+    [claim] = database.adapter.claim(["default"], limit=1, worker="worker")
+    event.listen(database.engine, "before_cursor_execute", steal)
+    performed = Performer(database.adapter, SYSTEM, asyncio.run).perform(claim)
+    assert isinstance(performed, Settled)
+    assert errors == ["database is locked"]
