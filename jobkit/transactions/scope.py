@@ -123,7 +123,7 @@ class Scope:
         self._refuse_to_block()
         # By then other variables hold, and this block may be open still.
         context = copy_context()
-        self._subject.keep(Kept(partial(context.run, _outside, send), dropped, jobs))
+        self._subject.keep(Kept(lambda: context.run(_outside, send), dropped, jobs))
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run `call` beside the event loop, able to use the transaction."""

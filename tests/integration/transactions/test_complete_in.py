@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -119,9 +119,12 @@ def test_of_a_connection_that_commits_as_it_goes(database: Database) -> None:
 
 def test_of_an_asynchronous_session(database: Database) -> None:
     async def body(job: Job) -> None:
-        async with AsyncSession(database.async_engine) as session, session.begin():
-            async with job.complete_in(session):
-                await session.execute(notes.insert(), {"text": "effect"})
+        async with (
+            AsyncSession(database.async_engine) as session,
+            session.begin(),
+            job.complete_in(session),
+        ):
+            await session.execute(notes.insert(), {"text": "effect"})
         await database.async_engine.dispose()
 
     assert run(database, body).perform()
@@ -143,9 +146,8 @@ def test_a_plain_with_over_an_asynchronous_one_raises(database: Database) -> Non
 
     async def body(job: Job) -> None:
         async with AsyncSession(database.async_engine) as session:
-            with pytest.raises(TypeError, match="`async with self.complete_in"):
-                with job.complete_in(session):
-                    raised.append(AssertionError())
+            with pytest.raises(TypeError, match="write `async with"), job.complete_in(session):
+                raised.append(AssertionError())
         with Session(database.engine) as session, pytest.raises(TypeError, match="write `with"):
             async with job.complete_in(session):
                 raised.append(AssertionError())
@@ -162,7 +164,7 @@ def test_a_function_job_has_it_by_current_job(database: Database) -> None:
         with database.engine.begin() as connection, running.complete_in(connection):
             add(connection, "effect")
 
-    assert Run(database.adapter, effect.job_class).perform()  # type: ignore[arg-type]
+    assert Run(database.adapter, effect.job_class).perform()
     assert noted(database) == ["effect"]
 
 
@@ -300,11 +302,11 @@ class TestNotCommitted:
 
 class TestAfterTheCommit:
     @pytest.fixture
-    def told(self) -> Iterator[list[str]]:
+    def told(self) -> list[str]:
         told: list[str] = []
         middleware.on_error(lambda job, error: told.append("on_error"))
         middleware.on_death(lambda job, error: told.append("on_death"))
-        yield told
+        return told
 
     @pytest.mark.parametrize("error", [Failed(), DiscardJob(), SystemExit()])
     def test_an_error_is_only_logged(
@@ -407,10 +409,12 @@ class TestWhereItCannotBe:
         reached: list[object] = []
 
         def body(job: Job) -> None:
-            with Session(database.other) as session:
-                with pytest.raises(Unsupported, match="not in the database"):
-                    with job.complete_in(session):
-                        reached.append(None)
+            with (
+                Session(database.other) as session,
+                pytest.raises(Unsupported, match="not in the database"),
+                job.complete_in(session),
+            ):
+                reached.append(None)
 
         assert not run(database, body).perform()
         assert reached == []
@@ -420,10 +424,12 @@ class TestWhereItCannotBe:
 
         class Refused(Job):
             def perform(self) -> None:
-                with Session(database.engine) as session:
-                    with pytest.raises(Unsupported, match="MemoryAdapter does not support"):
-                        with self.complete_in(session):
-                            raise AssertionError
+                with (
+                    Session(database.engine) as session,
+                    pytest.raises(Unsupported, match="MemoryAdapter does not support"),
+                    self.complete_in(session),
+                ):
+                    raise AssertionError
 
         with use_adapter(adapter):
             started = Run(adapter, Refused)
@@ -448,9 +454,8 @@ class TestWhereItCannotBe:
 def test_a_worker_takes_the_transactions_word(database: Database, heard: list[Event]) -> None:
     class Effect(Job):
         def perform(self, number: int) -> None:
-            with Session(database.engine) as session, session.begin():
-                with self.complete_in(session):
-                    add(session.connection(), str(number))
+            with Session(database.engine) as session, session.begin(), self.complete_in(session):
+                add(session.connection(), str(number))
 
     Effect.perform_bulk((number,) for number in range(30))
     options = WorkerOptions(queues=Queues(("default",)), concurrency=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -79,15 +78,18 @@ def test_a_newer_schema_is_refused(fresh: tuple[SqlAdapter, Engine]) -> None:
     adapter.migrate()
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO jobkit_schema (version, name) VALUES (99, 'later')"))
-    with Session(engine) as session, enqueue_in(session):
-        with pytest.raises(EnqueueError, match="upgrade jobkit"):
-            Here.perform_later(1)
+    with (
+        Session(engine) as session,
+        enqueue_in(session),
+        pytest.raises(EnqueueError, match="upgrade jobkit"),
+    ):
+        Here.perform_later(1)
 
 
 def test_the_same_file_by_another_name_is_the_same_database(database: Database) -> None:
     file = Path(str(database.engine.url.database))
     link = file.with_name("link.db")
-    os.symlink(file, link)
+    link.symlink_to(file)
     engine = create_engine(f"sqlite:///{link}")
     with Session(engine) as session, enqueue_in(session):
         assert Here.perform_later(1).successfully_enqueued is True
@@ -122,7 +124,7 @@ def test_a_snapshot_that_is_too_old_is_an_enqueue_error(database: Database) -> N
     with Session(database.engine) as session, enqueue_in(session):
         session.execute(text("SELECT * FROM users"))
         database.adapter.pause("by somebody else")
-        with pytest.raises(EnqueueError, match="enqueue_in.*roll it back and try again"):
+        with pytest.raises(EnqueueError, match=r"enqueue_in.*roll it back and try again"):
             Here.perform_later(1)
         session.rollback()
         Here.perform_later(2)
