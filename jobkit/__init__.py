@@ -24,6 +24,7 @@ from jobkit.callbacks import (
     on_exhausted,
 )
 from jobkit.capabilities import DayStats, QueueInfo, Stats, WorkerInfo
+from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
     AdapterError,
@@ -42,8 +43,10 @@ from jobkit.errors import (
     RecordNotFound,
     RetryJob,
     SerializationError,
+    SettlementRefused,
     SnoozeJob,
     UnknownJob,
+    UnknownVersion,
     Unsupported,
     WorkerLost,
 )
@@ -61,6 +64,7 @@ from jobkit.jobs import (
     perform_all_later,
 )
 from jobkit.middleware import Middleware, on_death, on_error
+from jobkit.propagation import propagate
 from jobkit.settings import configure
 from jobkit.transactions import enqueue_in
 
@@ -93,11 +97,15 @@ __all__ = [
     "PayloadTooLarge",
     "QueueInfo",
     "RecordNotFound",
+    "RecurringInfo",
+    "RecurringRun",
     "RetryJob",
     "SerializationError",
+    "SettlementRefused",
     "SnoozeJob",
     "Stats",
     "UnknownJob",
+    "UnknownVersion",
     "Unsupported",
     "WorkerInfo",
     "WorkerLost",
@@ -123,6 +131,8 @@ __all__ = [
     "on_error",
     "on_exhausted",
     "perform_all_later",
+    "propagate",
+    "recurring",
     "register_serializer",
     "rescue_from",
     "retry_on",

@@ -81,7 +81,9 @@ class Retention:
 class Claim:
     """A job lent to a worker. `receipt` is opaque and fences: a stale one changes nothing.
 
-    `deliveries` counts how often the job was lent again after its worker was lost.
+    `deliveries` is the payload's own: how often the job was lent again after its worker was lost.
+    No adapter counts it; the core writes it with the settlement that follows a recovery. Where the
+    text cannot be read, it is what the text before it said, or 0.
     """
 
     payload: Payload
@@ -101,7 +103,8 @@ class Ack:
 class Requeue:
     """Back to waiting as `payload`: enqueued, or scheduled or retry until its `scheduled_at`.
 
-    With `head` it keeps its place in age, so that it goes before what came after it.
+    With `head` it keeps its place in age, so that it goes before what came after it; otherwise,
+    enqueued, it is as old as this settlement. `scheduled_at` in the past, or none, is due at once.
     """
 
     claim: Claim
@@ -206,8 +209,9 @@ class Enqueues(ABC):
     def enqueue(self, payloads: Sequence[Payload]) -> None:
         """Store all or none: enqueued, or scheduled if `scheduled_at` is ahead.
 
-        The same id twice is one job where the store can tell (SQL); elsewhere a lost answer is
-        `EnqueueUncertain`.
+        In this order, which decides among jobs of one moment. Raises PayloadError for text that
+        is no job, AdapterError for what the store refuses or when it fails. The same id twice is
+        one job where the store can tell (SQL); elsewhere a lost answer is `EnqueueUncertain`.
         """
 
     def close(self) -> None:  # noqa: B027 - most in-memory adapters hold nothing
@@ -225,14 +229,24 @@ class Adapter(Enqueues):
     def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         """Lend up to `limit` jobs to `worker`: queues in the order given, then priority, then age.
 
-        Never blocks, skips paused queues. Raises LeaseLost when `worker` is not registered.
+        A job's age counts from when it became enqueued; of jobs of one moment the one that came to
+        the store first is older. One that waited for its time is as old as the moment it was due,
+        or as its promotion, or anything in between. Never blocks, skips paused queues. Raises
+        LeaseLost when `worker` is not registered.
         """
 
     @abstractmethod
     def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
         """Apply each settlement atomically; return the claims that were no longer held.
 
-        Those changed nothing. A claim settled by Ack, Requeue, Bury or Release is spent.
+        Those changed nothing. A claim settled by Ack, Requeue, Bury or Release is spent: the same
+        claim again, later in the same batch too, is no longer held. A Checkpoint spends nothing.
+
+        Raises SettlementRefused when the store works but cannot keep what some became (text that
+        is none, too large a value): then all the others were applied, the refused claims are
+        still held, and trying the same again is in vain. One whose claim is stale besides may be
+        named as either. Any other AdapterError may have left the
+        batch applied, or not, or in part: trying it again is safe.
         """
 
     @abstractmethod
@@ -256,7 +270,8 @@ class Adapter(Enqueues):
     def maintain(self, *, limit: int) -> Maintenance:
         """One slice of upkeep, at most `limit` jobs of each kind; safe from everywhere at once.
 
-        Due jobs become enqueued, the dead set and finished jobs are trimmed. Also tells every
+        Due jobs become enqueued, the sooner due before the later (see `claim` for the age that
+        gives them), the dead set and finished jobs are trimmed. Also tells every
         worker's pulse: who stood still too long is judged by the core, not here.
         """
 
@@ -273,10 +288,11 @@ class Adapter(Enqueues):
     def retire(self, worker: str) -> int:
         """Remove the worker and give back what it still holds, to the head; the number of jobs."""
 
-    def held(self, worker: str) -> list[Claim]:
+    def held(self, worker: str) -> list[Claim] | None:
         """What the store thinks the worker holds, to find claims whose answer was lost.
 
-        An adapter that cannot tell says nothing, and such jobs come back with the lease.
+        An unknown worker holds nothing: []. None is the answer of an adapter that cannot tell,
+        with which such jobs come back with the lease.
         """
         del worker
-        return []
+        return None

@@ -37,8 +37,10 @@ __all__ = [
     "install",
     "names",
     "now",
+    "opened",
     "override",
     "perform",
+    "shared_url",
     "uninstall",
     "use",
 ]
@@ -96,10 +98,24 @@ def get(name: str = "default") -> Enqueues:
 
 def get_adapter(name: str = "default") -> Adapter:
     """The backend's adapter, for a worker. Raises Unsupported if it only takes jobs."""
+    return _for_workers(get(name))
+
+
+def opened(url: str) -> Adapter:
+    """A new adapter for a URL, whatever is configured; the caller closes it.
+
+    Raises ConfigurationError for a URL no adapter serves, Unsupported if it only takes jobs.
+    """
+    return _for_workers(_adapter_class("default", url).from_url(url, retention=_retention()))
+
+
+def shared_url(name: str = "default") -> str | None:
+    """The URL under which another process finds the backend's store; None if there is none."""
     adapter = get(name)
-    if isinstance(adapter, Adapter):
-        return adapter
-    raise Unsupported(f"{type(adapter).__name__} does not support workers: it only takes jobs")
+    if name in _installed or not adapter.features.durable:
+        return None
+    url = _url(name)
+    return url if _made.get((name, url)) is adapter else None
 
 
 def names() -> tuple[str, ...]:
@@ -164,6 +180,12 @@ def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
 def now(adapter: Enqueues) -> float:
     """The wall time, in seconds, at which a job is enqueued there."""
     return adapter.now() if isinstance(adapter, HasOwnTime) else SYSTEM.time()
+
+
+def _for_workers(adapter: Enqueues) -> Adapter:
+    if isinstance(adapter, Adapter):
+        return adapter
+    raise Unsupported(f"{type(adapter).__name__} does not support workers: it only takes jobs")
 
 
 def _configured(name: str) -> Enqueues:

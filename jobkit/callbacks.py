@@ -6,6 +6,7 @@ and last on the way out. An around callback is a generator method with one `yiel
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ __all__ = [
     "before_perform",
     "collect",
     "on_exhausted",
+    "refuse_async",
     "surround",
 ]
 
@@ -75,6 +77,22 @@ on_exhausted = _marker(
 )
 
 
+def refuse_async(where: str, hook: T) -> T:
+    """The hook itself. Raises TypeError for a coroutine function, which nobody would await.
+
+    Only `perform` may be one.
+    """
+    if not isinstance(hook, type) and any(
+        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
+        for each in (hook, getattr(hook, "__call__", None))  # noqa: B004 - of any callable
+    ):
+        raise TypeError(
+            f"{where} is an async function, which nobody would await: write it with `def`, and "
+            "await in an `async def perform`"
+        )
+    return hook
+
+
 def collect(cls: type) -> Callbacks:
     """The callbacks of the class and its bases; a method overridden by name counts once."""
     found: dict[str, list[str]] = {kind: [] for kind in KINDS}
@@ -99,7 +117,7 @@ def surround(
     The `after` callbacks run only when it returned. Raises Abort when a callback did.
     """
     for name in before:
-        getattr(job, name)()
+        _call(job, name)
     returned: list[T] = []
     with ExitStack() as stack:
         for name in around:
@@ -108,8 +126,15 @@ def surround(
     if not returned:
         return None
     for name in reversed(after):
-        getattr(job, name)()
+        _call(job, name)
     return returned[0]
+
+
+def _call(job: object, name: str) -> None:
+    answer = getattr(job, name)()
+    if inspect.iscoroutine(answer):  # of a plain function around an async one
+        answer.close()
+        raise TypeError(f"the callback {name!r} returned a coroutine, which nobody would await")
 
 
 def _around(job: object, name: str) -> AbstractContextManager[None]:

@@ -18,12 +18,14 @@ __all__ = [
     "Move",
     "QueueInfo",
     "Stats",
+    "StoredEntry",
     "StoredJob",
     "StoredPage",
     "SupportsInspect",
     "SupportsManage",
     "SupportsMigrations",
     "SupportsPause",
+    "SupportsTicks",
     "SupportsTransactions",
     "SupportsWait",
     "WorkerInfo",
@@ -89,7 +91,9 @@ class StoredJob:
     """A job where it lies. `locator` finds it again without a search; opaque.
 
     `at` is wall time in seconds: when a waiting job is due, an enqueued one became so, a running
-    one was claimed, a dead one died, a completed one ended.
+    one was claimed, a dead one died, a completed one ended. `id` is what `find` takes: the
+    payload's own, or what the store calls a job whose payload has none or cannot be read. Empty,
+    it is the payload's.
     """
 
     payload: Payload
@@ -97,6 +101,7 @@ class StoredJob:
     locator: str
     at: float
     worker: str | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,23 @@ class Move:
     job: StoredJob
     payload: Payload
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A recurring entry as it lies in the store.
+
+    `text` is the entry, opaque to the adapter; `owner` names who keeps it there. `last` is the
+    latest tick that was enqueued, or when the entry began anew (wall time in seconds);
+    `runs` the latest ticks that were enqueued with the ids of their jobs, newest first.
+    """
+
+    name: str
+    text: str
+    owner: str
+    last: float
+    paused: bool = False
+    runs: tuple[tuple[float, str], ...] = ()
 
 
 class SupportsWait(ABC):
@@ -156,7 +178,8 @@ class SupportsInspect(ABC):
         """A page of jobs in that state.
 
         Enqueued, scheduled and retry in the order they will be taken up, running oldest first,
-        dead and completed newest first. `after` is the `next` of the page before.
+        dead and completed newest first. `after` is the `next` of the page before, with the same
+        state and filters. Raises ValueError, saying so, for text that is no such cursor.
         """
 
     @abstractmethod
@@ -177,11 +200,19 @@ class SupportsManage(ABC):
 
     @abstractmethod
     def move(self, moves: Sequence[Move]) -> int:
-        """Put each job elsewhere if it still is where its `StoredJob` says; the number moved."""
+        """Put each job elsewhere if it still is where its `StoredJob` says; the number moved.
+
+        Where: in that state, with that very text. A job that ran meanwhile and came back has other
+        text, so that what was seen on an old page overwrites no progress. Others are left alone,
+        as is a job named twice the second time.
+        """
 
     @abstractmethod
     def delete(self, jobs: Sequence[StoredJob]) -> int:
-        """Remove each job that still is where its `StoredJob` says; the number removed."""
+        """Remove each job that still is where its `StoredJob` says; the number removed.
+
+        "Where" is meant as for `move`.
+        """
 
     @abstractmethod
     def clear(self, queue: str) -> int:
@@ -202,6 +233,39 @@ class SupportsPause(ABC):
     @abstractmethod
     def resume(self, queue: str) -> None:
         """Let the queue be claimed from again."""
+
+
+class SupportsTicks(ABC):
+    """Can keep recurring entries, and enqueue each of their ticks once."""
+
+    @abstractmethod
+    def entries(self) -> tuple[float, list[StoredEntry]]:
+        """The store's wall time in seconds, and all entries by name."""
+
+    @abstractmethod
+    def put_entry(self, name: str, text: str, owner: str, *, anew: bool = False) -> None:
+        """Keep an entry under its name, in place of what was kept there.
+
+        Of a new one, and with `anew` of any, no tick before now comes.
+        """
+
+    @abstractmethod
+    def remove_entry(self, name: str) -> bool:
+        """Forget an entry; False when there is none."""
+
+    @abstractmethod
+    def pause_entry(self, name: str, *, paused: bool) -> bool:
+        """Have an entry not tick, or tick again; what was missed meanwhile is over.
+
+        False when there is none.
+        """
+
+    @abstractmethod
+    def tick(self, name: str, at: float, payload: Payload) -> bool:
+        """In one step record the tick `at` of an entry and enqueue its job; True when done here.
+
+        Nothing happens when the entry is paused or gone, or its latest tick is not before `at`.
+        """
 
 
 class SupportsMigrations(ABC):

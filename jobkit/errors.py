@@ -9,10 +9,12 @@ JobkitError
 │   └── RecordNotFound
 ├── PayloadError            stored text is no job
 ├── UnknownJob              no class is registered under the stored name
+│   └── UnknownVersion      the class here is older than the stored arguments
 ├── EnqueueError            the store did not take the job
 │   └── EnqueueUncertain    the store may have taken it: the answer was lost
 ├── AdapterError            the store failed
-│   └── LeaseLost           the store has given this worker's jobs to others
+│   ├── LeaseLost           the store has given this worker's jobs to others
+│   └── SettlementRefused   the store works, and does not take what jobs became
 ├── WorkerLost              the job brought its process down too often
 └── Control                 raised by jobs to say what should happen next
     ├── RetryJob, SnoozeJob, DiscardJob, BuryJob
@@ -25,7 +27,9 @@ BaseException
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 __all__ = [
     "Abort",
@@ -46,8 +50,10 @@ __all__ = [
     "RecordNotFound",
     "RetryJob",
     "SerializationError",
+    "SettlementRefused",
     "SnoozeJob",
     "UnknownJob",
+    "UnknownVersion",
     "Unsupported",
     "WorkerLost",
 ]
@@ -89,6 +95,14 @@ class UnknownJob(JobkitError, LookupError):
     """No class is registered under the name that the payload carries."""
 
 
+class UnknownVersion(UnknownJob):
+    """The arguments were stored by a newer version of the class than is here.
+
+    The job is kept: it is retried by the default policy, whatever the class here would say, until
+    a worker that has the newer class takes it.
+    """
+
+
 class EnqueueError(JobkitError):
     """The store did not take the job; the cause is chained."""
 
@@ -110,6 +124,22 @@ class AdapterError(JobkitError):
 
 class LeaseLost(AdapterError):
     """The worker is not registered (any more): what it held belongs to others."""
+
+
+class SettlementRefused(AdapterError):
+    """The store works, and refuses settlements for their own sake: trying again cannot help.
+
+    All others of the batch were applied. `refused` holds the settlements that were not, in their
+    order, whose claims are still held; `stale` the claims that were no longer held, as `settle`
+    would have returned them. The driver's error for the first one is chained.
+    """
+
+    def __init__(
+        self, message: str, *, refused: Sequence[Any] = (), stale: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(message)
+        self.refused: tuple[Any, ...] = tuple(refused)
+        self.stale: tuple[Any, ...] = tuple(stale)
 
 
 class WorkerLost(JobkitError):

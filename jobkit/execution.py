@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from functools import partial
 from operator import index
 from typing import Any, Final, NoReturn, Protocol
@@ -42,6 +42,7 @@ from jobkit.outcome import (
     Succeeded,
 )
 from jobkit.payload import Payload
+from jobkit.propagation import fresh_context, restore
 from jobkit.settings import check_queue_name
 
 __all__ = [
@@ -99,16 +100,14 @@ def is_stopping() -> bool:
 
 def execute(run: Runnable, *, clock: Clock, wait_for: Await) -> Outcome:
     """Run the job in a context of its own; whatever it raises becomes an outcome."""
-    return copy_context().run(_execute, run, clock, wait_for)
+    return fresh_context().run(_execute, run, clock, wait_for)
 
 
 def _execute(run: Runnable, clock: Clock, wait_for: Await) -> Outcome:
     current.set(run.job)
-    expired = _expired(run, clock.time())
-    if expired is not None:
-        return expired
     try:
-        return Succeeded(attempt(run, wait_for))
+        restore(run.payload)
+        return _expired(run, clock.time()) or Succeeded(attempt(run, wait_for))
     except Abort:
         return Succeeded(halted=True)
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is the job's failure
@@ -146,12 +145,17 @@ def judge(run: Runnable, error: BaseException, now: float, *, by_policy: bool = 
 
 def buried(run: Runnable, error: BaseException, now: float) -> Outcome:
     """The job is not run again: it ends by `error` as if its attempts were used up."""
+    return fresh_context().run(_buried, run, error, now)
+
+
+def _buried(run: Runnable, error: BaseException, now: float) -> Outcome:
+    current.set(run.job)
+    _told(run, "restoring the context", partial(restore, run.payload))
     return _exhausted(run, error, now)
 
 
 def _expired(run: Runnable, now: float) -> Outcome | None:
-    expires_at = run.payload.expires_at
-    if expires_at is None or now < expires_at:
+    if not run.payload.has_expired(now):
         return None
     return _discarded(run, DiscardJob("expired before it was started"))
 

@@ -16,7 +16,11 @@ __all__ = ["class_name", "failure_of", "message_of", "packed", "unpacked"]
 LONGEST_MESSAGE: Final = 10_000
 """Characters of an error's message that are kept."""
 
-_FRAMES = 30
+LONGEST_NAME: Final = 1_000
+"""Characters of its class's name."""
+
+_FRAMES: Final = 30
+_LINE: Final = 1_000
 _OURS: Final = str(Path(__file__).parent)
 """Where the frames between the worker and the job lie, which tell nobody anything."""
 _REPLACED = {"\x00": "\\x00"}
@@ -30,14 +34,18 @@ def failure_of(error: BaseException, now: float) -> Failure:
 def class_name(error: BaseException) -> str:
     """Bare for a builtin, otherwise qualified with its module."""
     kind = type(error)
-    bare = kind.__module__ == "builtins"
-    return safe_text(kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}")
+    try:
+        bare = kind.__module__ == "builtins"
+        name = kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
+    except BaseException:  # noqa: BLE001 - a metaclass may do anything
+        return "<a class whose name cannot be read>"
+    return safe_text(str.__str__(name)[:LONGEST_NAME])
 
 
 def message_of(error: BaseException) -> str:
     """The message, cut to size and made valid text."""
     try:
-        text = str(error)
+        text = str.__str__(str(error))  # of a subclass of str its plain text
     except BaseException as failure:  # noqa: BLE001 - it is the job's failure that must be recorded
         return f"<the message cannot be read: its __str__ raised {type(failure).__name__}>"
     return safe_text(text[:LONGEST_MESSAGE])[:LONGEST_MESSAGE]
@@ -71,6 +79,6 @@ def _frames(error: BaseException) -> tuple[str, ...]:
         return ()
     theirs = [frame for frame in frames if not frame.filename.startswith(_OURS)]
     return tuple(
-        safe_text(f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}")
+        safe_text(f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}"[:_LINE])
         for frame in theirs or frames
     )

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
 
 from jobkit.backoff import Backoff, Wait, compile_wait
+from jobkit.callbacks import refuse_async
 from jobkit.settings import check_queue_name
 
 __all__ = [
@@ -128,7 +129,8 @@ def retry_on(
         check_queue_name(queue)
     if priority is not None and type(priority) is not int:
         raise TypeError(f"priority is {priority!r}: give a whole number, or None to keep it")
-    backoff = compile_wait(wait, jitter)
+    refuse_async("on_exhausted", on_exhausted)
+    backoff = compile_wait(refuse_async("wait", wait), jitter)
     rule = RetryRule(errors, _key(errors), backoff, attempts, queue, priority, on_exhausted)
     return lambda target: _declare(target, rule, "retry_on")
 
@@ -136,6 +138,7 @@ def retry_on(
 def discard_on(*errors: type[BaseException], handler: Handler | None = None) -> Callable[[D], D]:
     """Drop the job, on purpose, on one of these errors; `handler(job, error)` is told."""
     _check_errors("discard_on", errors)
+    refuse_async("handler", handler)
     return lambda target: _declare(target, DiscardRule(errors, handler), "discard_on")
 
 
@@ -156,7 +159,7 @@ def rules_of(function: object) -> tuple[Rule, ...]:
     return rules
 
 
-def rescues_of(members: dict[str, Any]) -> tuple[Rule, ...]:
+def rescues_of(members: Mapping[str, Any]) -> tuple[RescueRule, ...]:
     """The `rescue_from` methods among a class's own members, in order of definition."""
     return tuple(
         RescueRule(getattr(member, _RESCUES), name)

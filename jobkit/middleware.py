@@ -15,9 +15,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from jobkit import events
+from jobkit.callbacks import refuse_async
 from jobkit.payload import Payload
 
 __all__ = [
@@ -78,6 +79,7 @@ class Middleware:
         """A job failed for good."""
 
 
+_HOOKS: Final = tuple(name for name in vars(Middleware) if not name.startswith("_"))
 _entries: tuple[Middleware, ...] = ()
 _handlers: dict[FailureEvent, list[Callable[[Any, BaseException], object]]] = {
     "on_error": [],
@@ -98,6 +100,8 @@ def add(
     global _entries  # noqa: PLW0603 - replaced whole, so that runs need no lock
     if not isinstance(entry, Middleware):
         raise TypeError(f"middleware.add takes an instance of a Middleware subclass, not {entry!r}")
+    for hook in _HOOKS:
+        refuse_async(f"{type(entry).__name__}.{hook}", getattr(entry, hook))
     known = [type(other) for other in _entries]
     if type(entry) in known and before is None and after is None:
         at = known.index(type(entry))
@@ -129,13 +133,13 @@ def entries() -> tuple[Middleware, ...]:
 
 def on_error(handler: H) -> H:
     """Have `handler(job, error)` called for every run that failed, whatever follows."""
-    _handlers["on_error"].append(handler)
+    _handlers["on_error"].append(refuse_async("the handler of on_error", handler))
     return handler
 
 
 def on_death(handler: H) -> H:
     """Have `handler(job, error)` called for every job that failed for good."""
-    _handlers["on_death"].append(handler)
+    _handlers["on_death"].append(refuse_async("the handler of on_death", handler))
     return handler
 
 

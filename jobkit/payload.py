@@ -55,8 +55,10 @@ class Payload:
         """The payload with these fields; those that are None are left out."""
         payload = cls.__new__(cls)
         payload._text = None
-        payload._fields = {
-            name: _written(name, value) for name, value in fields.items() if value is not None
+        payload._fields = {  # `_written`, without a call for each field of each job
+            name: float(value) if name in _MOMENTS else value
+            for name, value in fields.items()
+            if value is not None
         }
         return payload
 
@@ -91,7 +93,11 @@ class Payload:
         return hash(self.text)
 
     def __repr__(self) -> str:
-        return f"Payload({self.text[:200]!r})"
+        """Class and id alone: what is logged by accident must not show arguments."""
+        try:
+            return f"<Payload {self.job_class[:200]!a} {self.id[:200]!a}>"
+        except PayloadError:
+            return f"<Payload of {len(self.text)} characters that is no job>"
 
     # What the envelope says. Every reader accepts what jobkit, Sidekiq 7 and Sidekiq 8 write.
 
@@ -147,6 +153,11 @@ class Payload:
     def expires_at(self) -> float | None:
         return _moment(self.fields, "expires_at")
 
+    def has_expired(self, now: float) -> bool:
+        """True when it is too late to start a run of the job, be it the first or a retry."""
+        expires_at = self.expires_at
+        return expires_at is not None and now >= expires_at
+
     @property
     def failed_at(self) -> float | None:
         """When it failed first."""
@@ -179,6 +190,33 @@ class Payload:
     def deliveries(self) -> int:
         """Times the job was lent again after its worker was lost."""
         return _whole(self.fields, "deliveries")
+
+    @property
+    def version(self) -> int:
+        """The version of the class's arguments; whatever is no version is the first."""
+        version = self.fields.get("version")
+        return version if type(version) is int and version > 0 else 1
+
+    @property
+    def encrypted(self) -> str | None:
+        """The token that holds the arguments, when they are encrypted."""
+        return None if "encrypted" not in self.fields else _string(self.fields, "encrypted", None)
+
+    @property
+    def redact(self) -> bool | frozenset[int | str]:
+        """Which arguments must not be shown: True for all, or their positions and names."""
+        redact = self.fields.get("redact", ())
+        if isinstance(redact, list):
+            return frozenset(each for each in redact if isinstance(each, (int, str)))
+        return bool(redact)  # what no version of jobkit wrote hides all
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What travels with the job of the context it was enqueued in, by name."""
+        context = self.fields.get("context", {})
+        if not isinstance(context, dict):
+            raise PayloadError(f"the field 'context' is {_kind(context)}, not an object")
+        return context
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from jobkit.adapter import Ack, Bury, Claim, Release, Requeue, Settlement, State, Tally
+from jobkit.arguments import REDACTED
 from jobkit.failure import packed
 from jobkit.outcome import (
     Buried,
@@ -90,6 +92,8 @@ def _failed(payload: Payload, failure: Failure) -> Payload:
     """With the failure recorded as Sidekiq does, and a short history behind it."""
     before = payload.retry_count
     first = before is None
+    if "encrypted" in payload.fields:
+        failure = replace(failure, message=REDACTED)  # it may well quote the arguments
     return payload.replace(
         retry_count=0 if before is None else before + 1,
         error_class=failure.error_class,

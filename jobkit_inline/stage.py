@@ -118,8 +118,7 @@ class Stage(Inspection, Enqueues):
 
     def _started(self, claim: Claim) -> bool:
         """Remember the run; False for a job that expired, which the executor will not start."""
-        expires_at = claim.payload.expires_at
-        if expires_at is not None and expires_at <= self._clock.time():
+        if claim.payload.has_expired(self._clock.time()):
             return False
         with self._lock:
             self._runs.append(Started(next(self._order), claim.payload))

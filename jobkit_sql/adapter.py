@@ -25,12 +25,14 @@ from jobkit.capabilities import (
     Move,
     QueueInfo,
     Stats,
+    StoredEntry,
     StoredJob,
     StoredPage,
     SupportsInspect,
     SupportsManage,
     SupportsMigrations,
     SupportsPause,
+    SupportsTicks,
     SupportsTransactions,
     SupportsWait,
     WorkerInfo,
@@ -53,6 +55,7 @@ from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
 from jobkit_sql.tables import WRITE_NOTHING
+from jobkit_sql.ticks import Ticks
 from jobkit_sql.workers import Workers
 
 __all__ = ["SqlAdapter"]
@@ -64,6 +67,7 @@ class SqlAdapter(
     SupportsInspect,
     SupportsManage,
     SupportsPause,
+    SupportsTicks,
     SupportsMigrations,
     SupportsTransactions,
 ):
@@ -95,6 +99,7 @@ class SqlAdapter(
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
         self._manage = Manage(store)
+        self._ticks = Ticks(store)
 
     @classmethod
     def from_url(
@@ -202,6 +207,23 @@ class SqlAdapter(
     def resume(self, queue: str) -> None:
         self._manage.resume(queue)
 
+    # Recurring entries.
+
+    def entries(self) -> tuple[float, list[StoredEntry]]:
+        return self._ticks.entries()
+
+    def put_entry(self, name: str, text: str, owner: str, *, anew: bool = False) -> None:
+        self._ticks.put(name, text, owner, anew=anew)
+
+    def remove_entry(self, name: str) -> bool:
+        return self._ticks.remove(name)
+
+    def pause_entry(self, name: str, *, paused: bool) -> bool:
+        return self._ticks.pause(name, paused=paused)
+
+    def tick(self, name: str, at: float, payload: Payload) -> bool:
+        return self._ticks.tick(name, at, payload)
+
     # The schema.
 
     def schema_version(self) -> int:
@@ -243,6 +265,16 @@ def _dialect(url: URL) -> Dialect:
         case "sqlite":
             return Sqlite(url)
         case "postgresql" | "postgres":
-            raise ConfigurationError("PostgreSQL is not available yet: use sqlite:///jobkit.db")
+            return _postgresql(url)
         case other:
             raise ConfigurationError(f"jobkit stores no jobs in {other}: use sqlite:///jobkit.db")
+
+
+def _postgresql(url: URL) -> Dialect:
+    try:
+        from jobkit_sql.dialects.postgresql import Postgresql  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f'PostgreSQL needs {error.name}: install it with: pip install "jobkit[postgres]"'
+        ) from error
+    return Postgresql(url)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Text, bindparam, exists, select
+from sqlalchemy import Connection, Executable, Text, bindparam, exists, select
 
 from jobkit.adapter import Claim, State
-from jobkit_sql.lending import BORROWED, Borrowed, Lending
-from jobkit_sql.registry import Registry
+from jobkit_sql.lending import BORROWED, Borrowed, Lending, claim_of, new_token
+from jobkit_sql.registry import Registry, not_registered
 from jobkit_sql.store import Store
 from jobkit_sql.tables import in_state, jobs, paused
 
@@ -41,6 +41,29 @@ class Take:
         )
 
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
+        at_once = self._store.dialect.claim
+        if at_once is not None:
+            return self._at_once(at_once, list(dict.fromkeys(queues)), max(0, limit), worker)
+        return self._step_by_step(queues, limit, worker)
+
+    def _at_once(
+        self, statement: Executable, queues: list[str], limit: int, worker: str
+    ) -> list[Claim]:
+        token = new_token()
+        parameters = {
+            "borrower": worker,
+            "queues": queues,
+            "most": limit,
+            "now": self._store.time(),
+            "token": token,
+        }
+        with self._store.reading() as connection:
+            rows = connection.execute(statement, parameters).all()
+        if not rows:
+            raise not_registered(worker)
+        return [claim_of(key, token, text, loans) for key, text, loans in rows if key is not None]
+
+    def _step_by_step(self, queues: Sequence[str], limit: int, worker: str) -> list[Claim]:
         ready = self._ready(queues, worker)
         if not ready or limit <= 0:
             return []

@@ -26,9 +26,11 @@ def decoded(cursor: str, state: State, kinds: Sequence[type]) -> list[Any]:
     try:
         made_for, *position = _parts(cursor)
     except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{cursor!r} is no cursor: take it from the page before") from error
+        raise ValueError(f"{cursor[:200]!a} is no cursor: take it from the page before") from error
     if made_for != state.value or [type(part) for part in position] != list(kinds):
-        raise ValueError(f"{cursor!r} is no cursor for this list: take it from the page before")
+        raise ValueError(
+            f"{cursor[:200]!a} is no cursor for this list: take it from the page before"
+        )
     return position
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
+from sqlalchemy import ColumnElement, Connection, Executable, FromClause, Insert, Table
 from sqlalchemy.types import TypeEngine
 
 __all__ = ["Database", "Dialect"]
@@ -34,6 +34,14 @@ class Database(Protocol):
         """
         ...
 
+    def time(self) -> float:
+        """The store's own time in seconds since the epoch."""
+        ...
+
+    def announce(self) -> None:
+        """Wake those who wait: something can be claimed that could not before."""
+        ...
+
     def close(self) -> None:
         """Close what is idle. The next use connects again."""
         ...
@@ -52,6 +60,11 @@ class Dialect(Protocol):
         """True when the store belongs to the application, which creates and migrates it unasked."""
         ...
 
+    @property
+    def schema(self) -> str | None:
+        """The schema of the tables, None for the usual one."""
+        ...
+
     def open(self) -> Database:
         """New connections for this process; none is made before it is needed."""
         ...
@@ -60,8 +73,8 @@ class Dialect(Protocol):
         """Make the database fit for work, outside any transaction. Called once per process."""
         ...
 
-    def time(self, database: Database) -> float:
-        """The store's own time in seconds since the epoch."""
+    def before_migrating(self, connection: Connection) -> None:
+        """In the transaction of a migration, before it: lets one process in at a time."""
         ...
 
     def leads_here(
@@ -80,12 +93,26 @@ class Dialect(Protocol):
         """
         ...
 
+    def announce_through(self, connection: Connection) -> None:
+        """Wake those who wait, when the connection's transaction commits."""
+        ...
+
     def explain(self, error: Exception) -> str:
         """The driver's error as one sentence without secrets: where, what is wrong, what to do."""
         ...
 
     def insert_new(self, table: Table) -> Insert:
         """An insert that leaves out rows which are there already."""
+        ...
+
+    @property
+    def claim(self) -> Executable | None:
+        """A claim as one statement, where the database can; None has it done step by step.
+
+        Of `borrower`, `queues`, `most`, `now` and `token` it makes the rows (key, payload,
+        deliveries) that it lent, in their order; one row without a key when there are none, and no
+        row when the worker is not registered.
+        """
         ...
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:

@@ -28,6 +28,7 @@ class Enqueue:
         rows = [new_row(payload, now) for payload in payloads]
         with self._store.writing() as connection:
             connection.execute(self._insert, rows)
+        self._store.announce()
 
     def through(self, connection: Connection, payloads: Sequence[Payload]) -> None:
         """The same as a part of a transaction of the application's."""
@@ -35,3 +36,4 @@ class Enqueue:
             return
         now = self._store.time()
         connection.execute(self._insert, [new_row(payload, now) for payload in payloads])
+        self._store.dialect.announce_through(connection)

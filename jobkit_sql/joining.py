@@ -37,7 +37,7 @@ class Joining:
     @contextmanager
     def inside(self, connection: Connection) -> Generator[None]:
         """For statements on the connection: the schema is there, errors leave as `AdapterError`."""
-        with self._store.explained():
+        with self._store.explained(), _in_schema(connection, self._store.dialect.schema):
             self._fit(connection)
             yield
 
@@ -56,3 +56,18 @@ class Joining:
         self._store.demand(version)
         # What was made in a transaction that goes on may vanish with it.
         self._has_schema = connection.get_transaction() not in self._altered
+
+
+@contextmanager
+def _in_schema(connection: Connection, schema: str | None) -> Generator[None]:
+    """jobkit's tables are where they are, wherever the application has its own translated to."""
+    before = connection.get_execution_options().get("schema_translate_map")
+    ours = None if schema is None else {None: schema}
+    if before == ours:
+        yield
+        return
+    connection.execution_options(schema_translate_map=ours)
+    try:
+        yield
+    finally:
+        connection.execution_options(schema_translate_map=before)

@@ -13,7 +13,7 @@ from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.tables import in_state, jobs
 
-__all__ = ["BORROWED", "Borrowed", "Lending", "key_of"]
+__all__ = ["BORROWED", "Borrowed", "Lending", "claim_of", "key_of", "new_token"]
 
 Borrowed: TypeAlias = tuple[int, str, int]
 BORROWED: Final = (jobs.c.key, jobs.c.payload, jobs.c.deliveries)
@@ -27,6 +27,16 @@ def key_of(text: str) -> int:
     """The key a receipt or locator names; 0, which no row has, if it is none of ours."""
     key = text.partition(".")[0]
     return int(key) if key.isdecimal() and len(key) <= _MAX_DIGITS else 0
+
+
+def new_token() -> str:
+    """What makes the receipts of one loan differ from those of all others."""
+    return secrets.token_hex(8)
+
+
+def claim_of(key: int, token: str, text: str, loans: int) -> Claim:
+    """The claim to a row that was lent under this token."""
+    return Claim(Payload(text), f"{key}.{token}", loans)
 
 
 class Lending:
@@ -71,11 +81,11 @@ class Lending:
         """Lend the rows (columns `BORROWED`) to the worker; earlier receipts for them are void."""
         if not rows:
             return []
-        token = secrets.token_hex(8)
+        token = new_token()
         keys = [key for key, _, _ in rows]
         parameters = {"keys": keys, "borrower": worker, "token": token, "now": now}
         connection.execute(self._lend, parameters)
-        return [Claim(Payload(text), f"{key}.{token}", loans) for key, text, loans in rows]
+        return [claim_of(key, token, text, loans) for key, text, loans in rows]
 
     def held(self, connection: Connection, worker: str) -> Sequence[tuple[int, str, int, str]]:
         """The rows (columns `BORROWED` and the token) the worker holds, oldest first."""

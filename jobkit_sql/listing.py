@@ -142,4 +142,5 @@ def _stored(row: Row[*tuple[Any, ...]]) -> StoredJob:
         locator=str(row.key),
         at=row.at,
         worker=row.worker,
+        id=row.id,
     )

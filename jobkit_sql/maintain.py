@@ -51,6 +51,8 @@ class Maintain:
                 promoted = _run(connection, _PROMOTE, limit, parameters)
                 trimmed = _run(connection, _TRIM_DEAD, limit, parameters)
                 trimmed += _run(connection, _TRIM_COMPLETED, limit, parameters)
+            if promoted:
+                self._store.announce()
         with self._store.reading() as connection:
             due_in = _due_in(connection, now)
             return Maintenance(promoted, trimmed, due_in, self._registry.pulses(connection))

@@ -56,7 +56,10 @@ class Manage:
             for move in moves
             if move.job.state is not State.RUNNING
         ]
-        return self._change(_MOVE, changes)
+        moved = self._change(_MOVE, changes)
+        if moved:
+            self._store.announce()
+        return moved
 
     def delete(self, stored: Sequence[StoredJob]) -> int:
         """See `SupportsManage.delete`."""
@@ -87,6 +90,7 @@ class Manage:
         """See `SupportsPause.resume`."""
         with self._store.writing() as connection:
             connection.execute(self._resume, {"name": queue})
+        self._store.announce()
 
     def _change(self, statement: Any, changes: list[dict[str, Any]]) -> int:
         if not changes:

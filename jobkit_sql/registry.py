@@ -14,7 +14,7 @@ from jobkit.errors import LeaseLost
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.tables import workers
 
-__all__ = ["Listed", "Registry"]
+__all__ = ["Listed", "Registry", "not_registered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Listed:
     id: str
     presence: Presence
     beat_at: float
+
+
+def not_registered(worker: str) -> LeaseLost:
+    """The error of a worker that has no row."""
+    return LeaseLost(f"the worker {worker} is not registered (any more)")
 
 
 class Registry:
@@ -60,7 +65,7 @@ class Registry:
     def require(self, connection: Connection, worker: str) -> None:
         """Raise LeaseLost unless the worker is registered; it stays so to the transaction's end."""
         if connection.scalar(self._get, {"worker": worker}) is None:
-            raise LeaseLost(f"the worker {worker} is not registered (any more)")
+            raise not_registered(worker)
 
     def add(self, connection: Connection, worker: str) -> None:
         """Register the worker; one that is registered stays as it is."""

@@ -29,7 +29,8 @@ class Migration:
 class Schema:
     """The migrations of one dialect, in order."""
 
-    def __init__(self, dialect_name: str) -> None:
+    def __init__(self, dialect_name: str, schema_name: str | None = None) -> None:
+        self._name = schema_name
         folder = files("jobkit_sql") / "migrations" / dialect_name
         found = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
         self.migrations = tuple(
@@ -49,7 +50,7 @@ class Schema:
 
     def version(self, connection: Connection) -> int:
         """The database's version; 0 when it has no jobkit tables."""
-        if not inspect(connection).has_table(schema.name):
+        if not inspect(connection).has_table(schema.name, schema=self._name):
             return 0
         return connection.scalar(select(func.max(schema.c.version))) or 0
 

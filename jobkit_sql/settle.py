@@ -19,6 +19,7 @@ from jobkit.adapter import (
     State,
     Tally,
 )
+from jobkit.errors import SettlementRefused
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.placing import PLACE, place
@@ -39,17 +40,23 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """What became of a batch: the claims that were not held, and the first settlement's fault."""
+    """What became of a batch: the claims that were not held, what was refused, and why first."""
 
     stale: tuple[Claim, ...]
+    refused: tuple[Settlement, ...] = ()
     fault: RowRefused | None = None
+
+    def __add__(self, other: _Settled) -> _Settled:
+        return _Settled(
+            self.stale + other.stale, self.refused + other.refused, self.fault or other.fault
+        )
 
 
 class Settle:
     """Applies a batch in one transaction, a statement for each kind of change.
 
     When the store refuses a value the batch is halved until the guilty settlement is alone. The
-    others are applied, it is not, and its error is raised at the end.
+    others are applied, it is not, and `SettlementRefused` tells at the end.
     """
 
     def __init__(
@@ -68,7 +75,9 @@ class Settle:
         now = self._store.time()
         settled = self._settle([_change(each, now) for each in settlements], now)
         if settled.fault is not None:
-            raise settled.fault
+            raise SettlementRefused(
+                str(settled.fault), refused=settled.refused, stale=settled.stale
+            ) from settled.fault
         return list(settled.stale)
 
     def through(self, connection: Connection, settlements: Sequence[Settlement]) -> list[Claim]:
@@ -80,13 +89,16 @@ class Settle:
     def _settle(self, batch: Sequence[_Change], now: float) -> _Settled:
         try:
             with self._store.writing() as connection:
-                return _Settled(self._apply(connection, batch, now))
+                stale = self._apply(connection, batch, now)
         except RowRefused as fault:
             if len(batch) == 1:
-                return _Settled((), fault)
+                return _Settled((), (batch[0].settlement,), fault)
+        else:
+            if any(isinstance(change.settlement, Requeue | Release) for change in batch):
+                self._store.announce()
+            return _Settled(stale)
         middle = len(batch) // 2
-        first, second = self._settle(batch[:middle], now), self._settle(batch[middle:], now)
-        return _Settled(first.stale + second.stale, first.fault or second.fault)
+        return self._settle(batch[:middle], now) + self._settle(batch[middle:], now)
 
     def _apply(
         self, connection: Connection, batch: Sequence[_Change], now: float

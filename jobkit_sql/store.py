@@ -49,7 +49,7 @@ class Store:
 
     def __init__(self, dialect: Dialect, clock: Clock | None = None) -> None:
         self.dialect = dialect
-        self.schema = Schema(dialect.name)
+        self.schema = Schema(dialect.name, dialect.schema)
         self._clock = clock
         self._home = _Home(dialect)
 
@@ -57,7 +57,11 @@ class Store:
         """The store's time in seconds since the epoch, or the clock's if one was given."""
         if self._clock is not None:
             return self._clock.time()
-        return self.dialect.time(self._here().database)
+        return self._clocked()
+
+    def _clocked(self) -> float:
+        with self.explained():
+            return self._here().database.time()
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -80,6 +84,11 @@ class Store:
         """Return within `timeout` seconds, earlier when something was stored."""
         with self.explained():
             self._ready().wait(queues, timeout)
+
+    def announce(self) -> None:
+        """Wake those who wait on any queue."""
+        with self.explained():
+            self._here().database.announce()
 
     def close(self) -> None:
         """Close the connections, if they are this process's own."""
@@ -130,6 +139,7 @@ class Store:
 
     def _migrate(self, database: Database) -> list[str]:
         with database.writing() as connection:
+            self.dialect.before_migrating(connection)
             applied = self.schema.upgrade(connection)
             self.demand(self.schema.version(connection))
         return applied

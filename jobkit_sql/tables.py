@@ -20,7 +20,17 @@ from sqlalchemy import (
 
 from jobkit.adapter import State
 
-__all__ = ["WRITE_NOTHING", "in_state", "jobs", "metadata", "paused", "schema", "stats", "workers"]
+__all__ = [
+    "WRITE_NOTHING",
+    "in_state",
+    "jobs",
+    "metadata",
+    "paused",
+    "recurring",
+    "schema",
+    "stats",
+    "workers",
+]
 
 metadata = MetaData()
 
@@ -67,6 +77,17 @@ stats = Table(
     Column("day", Text, primary_key=True),
     Column("processed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
+)
+
+recurring = Table(
+    "jobkit_recurring",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("entry", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("last", Float, nullable=False),
+    Column("paused", Integer, nullable=False),
+    Column("runs", Text, nullable=False),
 )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobkit.adapter import Beat, Claim, Presence
-from jobkit.payload import Payload
-from jobkit_sql.lending import Lending
+from jobkit_sql.lending import Lending, claim_of
 from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store
 
@@ -59,13 +58,15 @@ class Workers:
             self._registry.remove(connection, worker)
             keys = [row[0] for row in self._lending.held(connection, worker)]
             self._lending.give_back(connection, keys)
-            return len(keys)
+        if keys:
+            self._store.announce()
+        return len(keys)
 
     def held(self, worker: str) -> list[Claim]:
         """See `Adapter.held`."""
         with self._store.reading() as connection:
             rows = self._lending.held(connection, worker)
-        return [Claim(Payload(text), f"{key}.{token}", loans) for key, text, loans, token in rows]
+        return [claim_of(key, token, text, loans) for key, text, loans, token in rows]
 
     def order(self, worker: str, order: str) -> bool:
         """See `SupportsManage.order`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jobkit.arguments.exact import shown
 from jobkit.arguments.parameters import Arguments
+from jobkit.arguments.privacy import REDACTED
 from jobkit.arguments.serializers import register_serializer
 
-__all__ = ["Arguments", "register_serializer", "shown"]
+__all__ = ["REDACTED", "Arguments", "register_serializer", "shown"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 
 from jobkit.arguments.codecs import PLAIN, Codec, Typed, reason_of
 from jobkit.arguments.exact import Unstorable, ascii_cut, shown
+from jobkit.arguments.privacy import REDACTED, Privacy
 from jobkit.arguments.serializers import registered
 from jobkit.errors import DeserializationError, JobkitError, SerializationError
 
@@ -28,14 +29,18 @@ class Arguments:
         *,
         localns: Mapping[str, Any] | None = None,
         redact: frozenset[str] = frozenset(),
+        secret: bool = False,
         bound: bool = True,
     ) -> None:
-        """`bound`: the first parameter is the job itself and not among the arguments."""
+        """`redact` names arguments whose values no text may show, `secret` stands for all.
+
+        `bound`: the first parameter is the job itself and not among the arguments.
+        """
         self._job = job
         self._perform = inspect.unwrap(perform)
         self._localns = localns
-        self._redact = redact
         self._signature = _signature(self._perform, skip_first=bound)
+        self._privacy = Privacy(self._signature, redact, secret=secret)
         self._codecs: _Codecs | None = None
 
     def dump(
@@ -83,6 +88,18 @@ class Arguments:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{self._job}.perform() {ascii_cut(str(error))}") from None
+
+    def hidden(self, positional: int, names: Iterable[str]) -> bool | list[int | str]:
+        """Which of so many positional and these named arguments must not be shown.
+
+        True for all of them, else their positions and names; empty for none.
+        """
+        return self._privacy.hidden(positional, names) if self._privacy.any else []
+
+    @property
+    def private(self) -> bool:
+        """True when there are arguments that must not be shown."""
+        return self._privacy.any
 
     def check(self) -> None:
         """Raise SerializationError when an annotation cannot be used, with the remedy."""
@@ -141,16 +158,19 @@ class Arguments:
         except JobkitError:
             raise
         except Exception as error:
-            raise DeserializationError(
+            problem = DeserializationError(
                 f"{self._job}: argument {name!r} cannot be loaded from "
                 f"{self._show(name, value)}{self._told(name, reason_of(error))}"
-            ) from error
+            )
+            if self._privacy.hides(name):
+                raise problem from None  # pydantic's own text shows the value
+            raise problem from error
 
     def _show(self, name: str, value: Any) -> str:
-        return "[redacted]" if name in self._redact else shown(value)
+        return REDACTED if self._privacy.hides(name) else shown(value)
 
     def _told(self, name: str, told: str) -> str:
-        return f": {told}" if told and name not in self._redact else ""
+        return f": {told}" if told and not self._privacy.hides(name) else ""
 
 
 class _Codecs:

@@ -11,6 +11,7 @@ from jobkit.capabilities import SupportsInspect, SupportsMigrations
 from jobkit.cli.application import app_option, import_modules
 from jobkit.cli.options import json_option, location_options
 from jobkit.cli.output import print_json, printable
+from jobkit.entries import own_entries
 from jobkit.errors import JobkitError
 
 __all__ = ["command"]
@@ -44,12 +45,20 @@ def _problems() -> Iterator[str]:
     # Now, because the application may have configured more of them.
     for name in backends.names():
         yield from _store_problems(name)
+        yield from _entry_problems(name)
     yield from jobs.check_classes()
 
 
 def _import_problems(module: str) -> Iterator[str]:
     try:
         import_modules([module])
+    except JobkitError as error:
+        yield str(error)
+
+
+def _entry_problems(name: str) -> Iterator[str]:
+    try:
+        own_entries(name)
     except JobkitError as error:
         yield str(error)
 

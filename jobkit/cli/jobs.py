@@ -185,7 +185,7 @@ def _print_page(page: Page, *, as_json: bool) -> None:
 def _row(info: JobInfo) -> tuple[object, ...]:
     at = moment(info.scheduled_at or info.enqueued_at)
     error = ": ".join(part for part in (info.error_class, info.error_message) if part)
-    return (info.id, info.state, info.queue, info.job_class or "(no job)", at, error)
+    return (info.id or "(no id)", info.state, info.queue, info.job_class or "(no job)", at, error)
 
 
 def _described(info: JobInfo) -> str:

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, assert_never
 
 from jobkit import events
+from jobkit.arguments import shown
 from jobkit.cli.output import printable
+from jobkit.errors import PayloadError
 from jobkit.events import Event
+from jobkit.jobs.stored import shown_arguments
 from jobkit.outcome import (
     Buried,
     Discarded,
@@ -22,6 +25,7 @@ from jobkit.outcome import (
     Snoozed,
     Succeeded,
 )
+from jobkit.payload import Payload
 
 __all__ = ["JsonFormatter", "TextFormatter", "log_failure", "log_run", "set_up"]
 
@@ -90,7 +94,8 @@ class JsonFormatter(logging.Formatter):
 def log_run(event: Event) -> None:
     """Subscriber: a line when a run starts and one when it ends."""
     if event.name == "perform_start":
-        fields = _fields(event)
+        told = _arguments(event.job)
+        fields = {**_fields(event), **({"arguments": told} if told else {})}
         _write(logging.INFO, "started", fields)
     elif event.name == "perform":
         _log_end(event)
@@ -174,6 +179,20 @@ def _fields(event: Event) -> dict[str, Any]:
         "job_class": job._plan.name,
         "queue": job.queue,
     }
+
+
+def _arguments(job: Any) -> str:
+    """The arguments as a call would have them, the private ones hidden; empty for none."""
+    payload: Payload | None = getattr(job, "_payload", None)
+    if payload is None or not job._plan.options.log_arguments:
+        return ""
+    try:
+        args, kwargs = shown_arguments(payload)
+    except PayloadError:  # which the run is about to meet
+        return ""
+    named = (f"{printable(name)}={shown(value)}" for name, value in kwargs.items())
+    told = ", ".join([*map(shown, args), *named])
+    return told if len(told) <= LONGEST_ERROR else told[:LONGEST_ERROR] + "..."
 
 
 def _error_fields(failure: Failure | None) -> dict[str, str]:

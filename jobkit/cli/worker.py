@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -9,10 +10,16 @@ import click
 from jobkit import backends, jobs, settings
 from jobkit.cli import logs
 from jobkit.cli.application import app_option, import_modules
+from jobkit.cli.invocation import Invocation
 from jobkit.cli.options import Store, setting_option, store_options
+from jobkit.entries import own_entries
 from jobkit.errors import ConfigurationError
 from jobkit.settings import Queues, Settings
-from jobkit.worker import WorkerOptions, leave, run_process
+from jobkit.supervisor import Plan, Supervisor
+from jobkit.worker import WorkerOptions
+from jobkit.worker.life import run_supervised
+from jobkit.worker.link import Link
+from jobkit.worker.wire import Hello
 
 __all__ = ["command"]
 
@@ -51,7 +58,7 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     variable="JOBKIT_PROCESSES",
     type=click.IntRange(min=1),
     metavar="PROCESSES",
-    text="Worker processes; 1 for now.",
+    text="Worker processes, each with as many threads.",
 )
 @click.option("--burst", is_flag=True, show_envvar=True, help="Leave when there is nothing to do.")
 @setting_option(
@@ -59,7 +66,14 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     variable="JOBKIT_MAX_JOBS",
     type=click.IntRange(min=1),
     metavar="N",
-    text="Leave after so many jobs.",
+    text="Replace a process after so many jobs.",
+)
+@setting_option(
+    "--max-memory",
+    variable="JOBKIT_MAX_MEMORY",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    text="Replace a process that has taken more memory, when nothing runs in it.",
 )
 @setting_option(
     "--shutdown-timeout",
@@ -81,36 +95,60 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     text="A line of text, or of JSON, for each record.",
 )
 @store_options
-def command(store: Store, /, *, imports: tuple[str, ...], burst: bool, **flags: Any) -> None:
+def command(store: Store, /, *, imports: tuple[str, ...], burst: bool, **flags: Any) -> int:
     """Run jobs until told to stop."""
     settings.override(imports=imports or None, **flags)
-    before = settings.current()
-    logs.set_up(before.log_level, before.log_format)
-    import_modules(before.imports)
-    # The application may have configured more.
-    after = settings.current()
-    logs.set_up(after.log_level, after.log_format)
-    leave(run_process(backends.get_adapter(store.backend), _options(after, burst=burst)))
-
-
-def _options(configured: Settings, *, burst: bool) -> WorkerOptions:
-    """How the worker is to work. Raises ConfigurationError for what is not offered yet."""
-    queues = configured.queues or Queues(tuple(jobs.constant_queues()))
-    _refuse("queues", "reserving threads for a queue", asked=bool(queues.reserved))
-    _refuse("processes", "more than one process", asked=configured.processes > 1)
-    _refuse("max_memory", "a limit of memory", asked=configured.max_memory is not None)
-    return WorkerOptions(
-        queues=queues,
-        concurrency=configured.concurrency,
-        lease=configured.lease,
-        shutdown_timeout=configured.shutdown_timeout,
-        boot_timeout=configured.boot_timeout,
+    call = Invocation.current()
+    configured = _configured()
+    if call.link is not None:
+        return _work(store, call.link, burst=burst, again=call.again)
+    plan = Plan(
+        processes=configured.processes,
+        stall_timeout=configured.stall_timeout,
         burst=burst,
-        max_jobs=configured.max_jobs,
+        tether=call.tether,
+    )
+    return Supervisor(call.child, plan).run()
+
+
+def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:
+    """Be one of the supervisor's processes."""
+    import_modules(settings.current().imports)
+    configured = _configured()  # the application may have configured more
+    own_entries(store.backend)  # a mistake in one is better noticed now
+    adapter = backends.get_adapter(store.backend)
+    options = _options(configured, burst=burst, again=again)
+    return run_supervised(
+        adapter,
+        replace(options, backend=store.backend),
+        link,
+        url=backends.shared_url(store.backend),
+        hello=Hello(configured.processes, configured.shutdown_timeout, configured.stall_timeout),
     )
 
 
-def _refuse(setting: str, what: str, *, asked: bool) -> None:
-    """Better no worker than one that silently does not do what it was configured for."""
-    if asked:
-        raise ConfigurationError(f"{settings.where(setting)}: {what} is not offered yet")
+def _configured() -> Settings:
+    """What is configured so far, which the log then obeys. Raises ConfigurationError."""
+    configured = settings.current()
+    logs.set_up(configured.log_level, configured.log_format)
+    if configured.queues is not None and configured.queues.reserved:
+        # Better no worker than one that silently does not do what it was configured for.
+        where = settings.where("queues")
+        raise ConfigurationError(f"{where}: reserving threads for a queue is not offered yet")
+    return configured
+
+
+def _options(configured: Settings, *, burst: bool, again: bool) -> WorkerOptions:
+    """How the worker is to work; only the first worker's wait for the store is bounded."""
+    most = configured.max_memory
+    return WorkerOptions(
+        queues=configured.queues or Queues(tuple(jobs.constant_queues())),
+        concurrency=configured.concurrency,
+        lease=configured.lease,
+        shutdown_timeout=configured.shutdown_timeout,
+        boot_timeout=None if again else configured.boot_timeout,
+        burst=burst,
+        max_jobs=configured.max_jobs,
+        max_memory=None if most is None else most << 20,
+        application=" ".join(configured.imports) or "code",
+    )

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from jobkit.adapter import State
+from jobkit.arguments import REDACTED
 from jobkit.capabilities import StoredJob
 from jobkit.clock import as_datetime
 from jobkit.errors import PayloadError
 from jobkit.failure import unpacked
+from jobkit.jobs.stored import is_private, shown_arguments
 from jobkit.payload import Payload
 
 __all__ = ["JobInfo", "Page", "info_of"]
@@ -21,6 +23,9 @@ _WAITING: Final = frozenset({State.SCHEDULED, State.RETRY})
 @dataclass(frozen=True, slots=True)
 class JobInfo:
     """A stored job. Times are UTC; `scheduled_at` is when it is or was due.
+
+    Safe to be shown: arguments that their class redacts read `[redacted]`, all of an encrypted
+    job `[encrypted]`. What the job's own error says is the job's affair.
 
     Text that is no job is shown all the same: `job_class` is empty, `args` holds the text alone,
     and the error says what is wrong with it.
@@ -61,11 +66,12 @@ def info_of(stored: StoredJob) -> JobInfo:
 
 
 def _readable(stored: StoredJob, payload: Payload) -> JobInfo:
+    args, kwargs = shown_arguments(payload)
     return JobInfo(
-        id=payload.id,
+        id=stored.id or payload.id,
         job_class=payload.job_class,
-        args=payload.args,
-        kwargs=payload.kwargs,
+        args=args,
+        kwargs=kwargs,
         queue=payload.queue,
         priority=payload.priority,
         state=stored.state,
@@ -83,9 +89,9 @@ def _readable(stored: StoredJob, payload: Payload) -> JobInfo:
 
 def _unreadable(stored: StoredJob, error: Exception) -> JobInfo:
     return JobInfo(
-        id=_id(stored.payload),
+        id=stored.id or _id(stored.payload),
         job_class="",
-        args=[stored.payload.text],
+        args=[REDACTED if is_private(stored.payload) else stored.payload.text],
         kwargs={},
         queue="",
         priority=0,

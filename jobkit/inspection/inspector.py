@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from jobkit.adapter import Enqueues, State
 from jobkit.capabilities import (
@@ -21,11 +21,12 @@ from jobkit.capabilities import (
     require,
 )
 from jobkit.clock import SYSTEM, Clock
+from jobkit.entries import RecurringEntries, RecurringInfo
 from jobkit.errors import PayloadError
 from jobkit.inspection.info import JobInfo, Page, info_of
 from jobkit.jobs.options import When, moment_seconds
 
-__all__ = ["Inspector"]
+__all__ = ["Filters", "Inspector"]
 
 _SLICE: Final = 500
 _DUE: Final = frozenset({State.SCHEDULED, State.RETRY})
@@ -38,6 +39,15 @@ _FRESH_BUDGET: Final[dict[str, None]] = dict.fromkeys(
     ("retry_count", "exception_executions", "deliveries", "failed_at", "retried_at")
 )
 """What a dead job forgets when it gets another life; the last error stays, to be read."""
+
+
+class Filters(TypedDict, total=False):
+    """Which jobs of a state, as for `Inspector.jobs`; `on_progress` hears how many were changed."""
+
+    queue: str | None
+    job: str | None
+    text: str | None
+    on_progress: Callable[[int], object] | None
 
 
 class Inspector:
@@ -98,7 +108,10 @@ class Inspector:
         return next((info_of(stored) for stored in self._store.find([job_id])), None)
 
     def run_now(self, ids: str | Iterable[str]) -> int:
-        """Enqueue scheduled, retrying and dead jobs now; a dead one has a fresh budget."""
+        """Enqueue scheduled, retrying and dead jobs now; they do not expire any more.
+
+        A dead one has a fresh budget.
+        """
         return self._move(self._found(ids), self._to_run)
 
     def discard(self, ids: str | Iterable[str]) -> int:
@@ -112,34 +125,23 @@ class Inspector:
     def reschedule(self, job_id: str, when: When) -> int:
         """Have a waiting or dead job run at `when`, an aware datetime or epoch seconds.
 
-        A dead one has a fresh budget. Raises ValueError for a datetime without a zone.
+        It does not expire any more; a dead one has a fresh budget. Raises ValueError for a
+        datetime without a zone.
         """
         at = moment_seconds(when)
         return self._move(self._found(job_id), lambda job: _to_wait(job, at))
 
-    def run_all(
-        self,
-        state: str,
-        *,
-        queue: str | None = None,
-        job: str | None = None,
-        text: str | None = None,
-    ) -> int:
+    def run_all(self, state: str, **filters: Unpack[Filters]) -> int:
         """`run_now` for all jobs in a state that meet the filters, in slices."""
-        pages = self._slices(_state(state), JobFilter(queue, job, text))
-        return sum(self._move(jobs, self._to_run) for jobs in pages)
+        return self._each_slice(state, filters, lambda jobs: self._move(jobs, self._to_run))
 
-    def discard_all(
-        self,
-        state: str,
-        *,
-        queue: str | None = None,
-        job: str | None = None,
-        text: str | None = None,
-    ) -> int:
+    def bury_all(self, state: str, **filters: Unpack[Filters]) -> int:
+        """`bury` for all jobs in a state that meet the filters, in slices."""
+        return self._each_slice(state, filters, lambda jobs: self._move(jobs, _to_bury))
+
+    def discard_all(self, state: str, **filters: Unpack[Filters]) -> int:
         """`discard` for all jobs in a state that meet the filters, in slices."""
-        pages = self._slices(_state(state), JobFilter(queue, job, text))
-        return sum(self._delete(jobs) for jobs in pages)
+        return self._each_slice(state, filters, self._delete)
 
     def pause(self, queue: str) -> None:
         """Have nothing taken from the queue any more, everywhere."""
@@ -152,6 +154,22 @@ class Inspector:
     def clear(self, queue: str) -> int:
         """Remove all enqueued jobs of the queue; their number."""
         return self._managing.clear(queue)
+
+    def recurring(self) -> list[RecurringInfo]:
+        """The recurring entries, by name."""
+        return RecurringEntries(self._adapter).list()
+
+    def run_recurring(self, name: str) -> str | None:
+        """Enqueue an entry's job once, out of turn; its id, None when middleware stopped it."""
+        return RecurringEntries(self._adapter).run_now(name)
+
+    def pause_recurring(self, name: str) -> bool:
+        """Have an entry not tick until it is resumed; False when there is none."""
+        return RecurringEntries(self._adapter).pause(name)
+
+    def resume_recurring(self, name: str) -> bool:
+        """Let an entry tick again; False when there is none."""
+        return RecurringEntries(self._adapter).resume(name)
 
     def quiet(self, worker_id: str) -> bool:
         """Tell a worker to take no more jobs, for good; False if there is no such worker."""
@@ -188,6 +206,18 @@ class Inspector:
         remaining = iter([ids] if isinstance(ids, str) else ids)
         while some := list(islice(remaining, _SLICE)):
             yield from self._store.find(some)
+
+    def _each_slice(
+        self, state: str, filters: Filters, change: Callable[[Sequence[StoredJob]], int]
+    ) -> int:
+        """Change slice after slice, and tell how many were changed so far."""
+        where = JobFilter(filters.get("queue"), filters.get("job"), filters.get("text"))
+        tell = filters.get("on_progress") or (lambda changed: None)
+        changed = 0
+        for jobs in self._slices(_state(state), where):
+            changed += change(jobs)
+            tell(changed)
+        return changed
 
     def _slices(self, state: State, where: JobFilter) -> Iterator[Sequence[StoredJob]]:
         cursor: str | None = None
@@ -233,10 +263,13 @@ def _to_wait(job: StoredJob, at: float) -> Move | None:
 
 
 def _rewritten(job: StoredJob, state: State, **changes: Any) -> Move | None:
-    """The job elsewhere; one that was dead starts anew. None for text that is no job."""
+    """The job elsewhere; one that was dead starts anew. None for text that is no job.
+
+    Whoever asks for a run wants one: what would expire before does not any more.
+    """
     fresh = _FRESH_BUDGET if job.state is State.DEAD else {}
     try:
-        return Move(job, job.payload.replace(**fresh, **changes), state)
+        return Move(job, job.payload.replace(**fresh, **changes, expires_at=None), state)
     except PayloadError:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack, cast
 
-from jobkit import backends, transactions
+from jobkit import backends, encryption, transactions
 from jobkit.errors import JobkitError
 from jobkit.execution import current
 from jobkit.jobs import enqueueing, performing, registry, running
@@ -119,11 +119,14 @@ def constant_queues() -> list[str]:
 
 
 def check_classes() -> list[str]:
-    """What is wrong with the registered classes' annotations, a line each."""
+    """What is wrong with the registered classes' annotations and encryption, a line each."""
     problems: list[str] = []
     for cls in registry.classes():
+        plan = plan_of(cls)
         try:
-            plan_of(cls).arguments.check()
+            plan.arguments.check()
+            if plan.options.encrypt:
+                encryption.check_ready(plan.name)
         except JobkitError as error:
             problems.append(str(error))
     return problems

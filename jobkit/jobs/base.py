@@ -10,9 +10,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, Unpack, overload
 
 from jobkit import execution
-from jobkit.handlers import Rule, rules_of
+from jobkit.callbacks import KINDS, collect, refuse_async
+from jobkit.errors import DeserializationError
+from jobkit.handlers import Rule, rescues_of, rules_of
 from jobkit.jobs import plan, registry
 from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, check_name, merged
+from jobkit.jobs.stored import Upgraded, stored_arguments
 from jobkit.jobs.verbs import Configured, Performs, Row
 from jobkit.payload import Payload
 from jobkit.transactions import Completing, Completion, completing
@@ -70,6 +73,8 @@ class Job:
     def __init_subclass__(cls, **options: Unpack[JobOptions]) -> None:
         super().__init_subclass__()
         _refuse_rules_on_methods(cls)
+        _refuse_async_hooks(cls)
+        _make_classmethod(cls, "upgrade")
         cls._options = merged(cls._options, options, cls.__name__)
         known_as = registry.importable_name(cls.__module__, cls.__qualname__)
         cls._name = check_name(options.get("name", known_as))
@@ -120,10 +125,22 @@ class Job:
     def __repr__(self) -> str:
         return f"<{self._plan.name} {self.id}>" if hasattr(self, "id") else object.__repr__(self)
 
+    @classmethod
+    def upgrade(cls, args: list[Any], kwargs: dict[str, Any], version: int) -> Upgraded:
+        """Arguments as this class takes them, from those of an older `version` of it.
+
+        Called before they are loaded, with JSON values as they were stored; to be defined beside
+        the option `version`. What it raises is a failure of the job, like what `perform` raises.
+        """
+        del args, kwargs
+        raise DeserializationError(
+            f"{cls._name} has version {cls._options.version} of its arguments, the job was stored "
+            f"with version {version}: define `upgrade(cls, args, kwargs, version)` to translate"
+        )
+
     def _loaded(self) -> tuple[list[Any], dict[str, Any]]:
         if self._arguments is None:
-            stored = self._payload
-            args, kwargs = ([], {}) if stored is None else (stored.args, stored.kwargs)
+            args, kwargs = ([], {}) if self._payload is None else stored_arguments(self)
             self._arguments = self._plan.arguments.load(args, kwargs)
         return self._arguments
 
@@ -231,6 +248,22 @@ def _refuse_rules_on_methods(cls: type) -> None:
                 f"{cls.__name__}.{name}: retry_on and discard_on go over the class, not over a "
                 "method of it, where they would change nothing"
             )
+
+
+def _refuse_async_hooks(cls: type) -> None:
+    """By name, so that a method that overrides a marked one is seen too."""
+    called = collect(cls)
+    names = {name for kind in KINDS for name in getattr(called, kind)}
+    rescues = (rescue for base in cls.__mro__ for rescue in rescues_of(vars(base)))
+    for name in sorted(names | {rule.method for rule in rescues}):
+        refuse_async(f"{cls.__name__}.{name}", getattr(cls, name))
+
+
+def _make_classmethod(cls: type, name: str) -> None:
+    """As Python itself does with `__init_subclass__`: the decorator is easily forgotten."""
+    written = vars(cls).get(name)
+    if inspect.isfunction(written):
+        setattr(cls, name, classmethod(written))
 
 
 def _locals_of_definition(cls: type) -> dict[str, Any] | None:

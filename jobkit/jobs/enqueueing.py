@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from itertools import islice
 from typing import Any, Final
 
-from jobkit import backends, events, middleware, settings, transactions
+from jobkit import (
+    backends,
+    encryption,
+    events,
+    middleware,
+    propagation,
+    settings,
+    transactions,
+)
 from jobkit.adapter import Enqueues, State
 from jobkit.callbacks import surround
 from jobkit.clock import SYSTEM, as_datetime
@@ -55,9 +63,13 @@ def store_all(jobs: Sequence[Any]) -> None:
 
     Those that must wait for a commit do, see `enqueue_in`.
     """
+    _store_many(jobs, propagation.captured())
+
+
+def _store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
     scope = transactions.current()
     if scope is None:
-        _store_bulk(jobs)
+        _store_bulk(jobs, context)
         return
     now: list[Any] = []
     waiting: list[Any] = []
@@ -65,14 +77,9 @@ def store_all(jobs: Sequence[Any]) -> None:
         (waiting if _waits(scope, job) else now).append(job)
     frozen = [_frozen(job) for job in waiting]
     if now or not waiting:
-        _store_bulk(now)
+        _store_bulk(now, context)
     if waiting:
-        _keep(scope, frozen, lambda: _store_bulk(frozen))
-
-
-def _store_bulk(jobs: Sequence[Any]) -> None:
-    _store_all(jobs)
-    events.emit("enqueue_bulk", count=_accepted(jobs))
+        _keep(scope, frozen, lambda: _store_bulk(frozen, context))
 
 
 def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
@@ -81,12 +88,13 @@ def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
     What it raises carries a note that says how many were stored before.
     """
     window = None if spread is None else delay_seconds(spread)
+    context = propagation.captured()
     stored = 0
     try:
         for batch in _slices(iter(jobs)):
             if window is not None:
                 _spread(batch, window)
-            store_all(batch)
+            _store_many(batch, context)
             stored += _accepted(batch)
     except Exception as error:
         error.add_note(f"{stored} jobs of this call were stored before")
@@ -94,21 +102,20 @@ def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
     return stored
 
 
-def payload_of(job: Any, now: float) -> Payload:
-    """The payload of a job that is about to be stored.
+def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -> Payload:
+    """The payload of a job that is about to be stored, with what travels from here or `context`.
 
-    Raises SerializationError when an argument cannot be stored.
+    Raises SerializationError when an argument cannot be stored, ConfigurationError when it cannot
+    be encrypted.
     """
     options, given = job._plan.options, job._given
-    args, kwargs = job._dumped or job._plan.arguments.dump(*job._arguments)
     due = due_at(given, now)
     lifetime = given.get("expires_in", options.expires_in)
     timeout = given.get("timeout", options.timeout)
     return Payload.of(
         {
             "class": job._plan.name,
-            "args": args,
-            "kwargs": kwargs or None,
+            **_arguments_of(job),
             "jid": job.id,
             "queue": job.queue,
             "priority": job.priority or None,
@@ -119,9 +126,21 @@ def payload_of(job: Any, now: float) -> Payload:
             "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
             "timeout": None if timeout is None else _seconds(timeout),
             "tags": list(job.tags) or None,
+            "version": options.version if options.version > 1 else None,
+            "context": (propagation.captured() if context is None else context) or None,
             "v": VERSION,
         }
     )
+
+
+def _arguments_of(job: Any) -> dict[str, Any]:
+    """The fields that hold a job's arguments, and say what of them must not be shown."""
+    plan = job._plan
+    args, kwargs = job._dumped or plan.arguments.dump(*job._arguments)
+    if plan.options.encrypt:
+        return {"args": [], "encrypted": encryption.encrypted(plan.name, job.id, args, kwargs)}
+    hidden = plan.arguments.hidden(len(args), kwargs)
+    return {"args": args, "kwargs": kwargs or None, "redact": hidden or None}
 
 
 def put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
@@ -192,8 +211,15 @@ def _store_within_callbacks(job: Any) -> None:
     job.successfully_enqueued = bool(job.successfully_enqueued)
 
 
-def _store_all(jobs: Sequence[Any]) -> None:
-    payloads = [_through_middleware(payload_of(job, backends.now(adapter_of(job)))) for job in jobs]
+def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
+    _store_all(jobs, context)
+    events.emit("enqueue_bulk", count=_accepted(jobs))
+
+
+def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) -> None:
+    payloads = [
+        _through_middleware(payload_of(job, backends.now(adapter_of(job)), context)) for job in jobs
+    ]
     groups: defaultdict[Enqueues, list[tuple[Any, Payload]]] = defaultdict(list)
     for job, payload in zip(jobs, payloads, strict=True):
         job.successfully_enqueued = False

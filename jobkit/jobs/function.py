@@ -19,6 +19,7 @@ __all__ = ["FunctionJob", "job"]
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+U = TypeVar("U", bound=Callable[..., Any])
 
 
 class FunctionJob(Configured[P, R_co, Job]):
@@ -33,6 +34,19 @@ class FunctionJob(Configured[P, R_co, Job]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self._function(*args, **kwargs)
+
+    def upgrade(self, translate: U) -> U:
+        """Over a function `(args, kwargs, version)`: it stands in for `Job.upgrade`.
+
+        @job(version=2)
+        def welcome(user_id: int, *, locale: str) -> None: ...
+
+        @welcome.upgrade
+        def _(args, kwargs, version):
+            return args, {"locale": "en", **kwargs}
+        """
+        self.job_class.upgrade = staticmethod(translate)  # type: ignore[method-assign]
+        return translate
 
     def __jobkit_declare__(self, rule: Rule) -> None:
         self.job_class.__jobkit_declare__(rule)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
 from jobkit.backoff import LONGEST
+from jobkit.callbacks import refuse_async
 from jobkit.clock import as_seconds
 from jobkit.handlers import Policy, RetryIn
 from jobkit.settings import check_queue_name
@@ -56,6 +57,7 @@ class JobOptions(TypedDict, total=False):
     log_arguments: bool
     redact: Collection[str]
     after_commit: bool
+    encrypt: bool
 
 
 class SetOptions(TypedDict, total=False):
@@ -88,13 +90,15 @@ class Options:
     log_arguments: bool = True
     redact: frozenset[str] = field(default_factory=frozenset)
     after_commit: bool = False
+    encrypt: bool = False
 
 
 def merged(parent: Options, given: JobOptions, owner: str) -> Options:
     """The parent's options with these changed. Raises TypeError or ValueError for a wrong one."""
     refuse_unknown(given, JobOptions.__annotations__, owner)
     try:
-        return replace(parent, **_checked(parent, given))
+        # Former names are a class's own: what inherits from it was never called that.
+        return replace(parent, **{"aliases": (), **_checked(parent, given)})
     except (TypeError, ValueError) as error:
         raise type(error)(f"{owner}: {error}") from None
 
@@ -173,17 +177,20 @@ def moment_seconds(when: When) -> float:
 
 def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
     checks: dict[str, Callable[[Any], Any]] = {
-        "queue": lambda queue: queue if callable(queue) else check_queue(queue),
+        "queue": lambda queue: (
+            refuse_async("queue", queue) if callable(queue) else check_queue(queue)
+        ),
         "priority": lambda value: _whole("priority", value),
         "timeout": lambda value: _duration("timeout", value),
         "expires_in": lambda value: _duration("expires_in", value),
-        "version": lambda value: _whole("version", value),
+        "version": _version,
         "tags": lambda value: _names("tags", value),
         "aliases": lambda value: _names("aliases", value),
         "redact": lambda value: frozenset(_names("redact", value)),
         "backend": lambda value: _text("backend", value),
         "log_arguments": bool,
         "after_commit": lambda value: _yes_or_no("after_commit", value),
+        "encrypt": bool,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
     return {**values, "policy": _policy(parent.policy, given)}
@@ -212,7 +219,14 @@ def check_retry(value: object) -> bool | int:
 def _callable(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise TypeError(f"{name} is {value!r}: give a callable of (executions, error)")
-    return value
+    return refuse_async(name, value)
+
+
+def _version(value: object) -> int:
+    version = _whole("version", value)
+    if version < 1:
+        raise ValueError(f"version is {version}: give a whole number from 1")
+    return version
 
 
 def _whole(name: str, value: object) -> int:

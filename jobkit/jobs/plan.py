@@ -83,6 +83,7 @@ def _compile(cls: Any) -> Plan:
         function,
         localns=cls._localns,
         redact=options.redact,
+        secret=options.encrypt or not options.log_arguments,
         bound=function is cls.perform and _takes_self(cls),
     )
     return Plan(cls._name, options, _rules(cls), collect(cls), arguments)

@@ -5,6 +5,7 @@ A payload can never name a module to import: a class is run only if the applicat
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +16,24 @@ from jobkit.errors import UnknownJob
 __all__ = ["classes", "importable_name", "lookup", "register"]
 
 _classes: dict[str, Any] = {}
+_log = logging.getLogger("jobkit")
 
 
 def register(cls: Any, name: str, aliases: Iterable[str] = ()) -> None:
-    """Make the class known under its name and former names; the latest of a name wins."""
-    for known in (name, *aliases):
+    """Make the class known under its name and former names; the latest of a name wins.
+
+    When another class loses a name by that, the log says so: its jobs go to this one now.
+    """
+    for known in dict.fromkeys((name, *aliases)):
+        other = _classes.get(known)
+        if other is not None and _definition(other) != _definition(cls):
+            _log.warning(
+                "jobs named %r go to %s from now on, no more to %s: two classes have that name "
+                "(name, aliases)",
+                known,
+                ".".join(_definition(cls)),
+                ".".join(_definition(other)),
+            )
         _classes[known] = cls
 
 
@@ -47,6 +61,11 @@ def importable_name(module: str, qualname: str) -> str:
     session keeps `__main__`, which enqueueing refuses.
     """
     return f"{_main_module() if module == '__main__' else module}.{qualname}"
+
+
+def _definition(cls: Any) -> tuple[str, str]:
+    """Where a class is defined: equal for one that was defined again, as on a reload."""
+    return cls.__module__, cls.__qualname__
 
 
 def _main_module() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from jobkit import backends
 from jobkit.callbacks import Callbacks
 from jobkit.clock import SYSTEM
-from jobkit.errors import Abort, UnknownJob
+from jobkit.errors import Abort, UnknownJob, UnknownVersion
 from jobkit.execution import Await, attempt, current, judge
 from jobkit.handlers import Policy, Rule
 from jobkit.jobs import registry
@@ -19,6 +19,7 @@ from jobkit.jobs.instances import loaded
 from jobkit.jobs.plan import Plan, plan_by_name, plan_of, policy_for
 from jobkit.outcome import Discarded, Retried, Snoozed, Succeeded
 from jobkit.payload import Payload
+from jobkit.propagation import fresh_context, restore
 from jobkit.settlement import with_retry, with_snooze
 
 __all__ = ["Run", "aperform_now", "perform_now", "run_of"]
@@ -56,7 +57,7 @@ class Run:
 
 
 class UnknownRun(Run):
-    """The run of a job whose class is not here: it fails, under the default policy."""
+    """The run of a job whose class, or its version, is not here: it fails by the default policy."""
 
     __slots__ = ("_error",)
 
@@ -80,7 +81,20 @@ def run_of(payload: Payload, base: Any) -> Run:
         plan = plan_by_name(name)
         return UnknownRun(loaded(base, plan, payload), plan, payload, error)
     plan = plan_of(job_class)
+    if payload.version > plan.options.version:
+        return _too_new(payload, base, plan.options.version)
     return Run(loaded(job_class, plan, payload), plan, payload)
+
+
+def _too_new(payload: Payload, base: Any, known: int) -> Run:
+    """The run of a job that a newer class stored: like one whose class is not here."""
+    name = payload.job_class
+    error = UnknownVersion(
+        f"the job was stored with version {payload.version} of the arguments of {name}, the class "
+        f"here has version {known}: deploy the newer one; the job is kept and tried again"
+    )
+    plan = plan_by_name(name)
+    return UnknownRun(loaded(base, plan, payload), plan, payload, error)
 
 
 def perform_now(job: Any) -> Any:
@@ -107,8 +121,13 @@ def _perform_now(job: Any, wait_for: Await) -> Any:
     # As text, so that what the body does to its arguments changes neither a retry nor the caller's.
     payload = Payload(payload_of(job, SYSTEM.time()).text)
     run = Run(_running(job, payload), job._plan, payload)
-    outer = current.set(run.job)
+    return fresh_context().run(_performed, run, wait_for)
+
+
+def _performed(run: Run, wait_for: Await) -> Any:
+    current.set(run.job)
     try:
+        restore(run.payload)
         return attempt(run, wait_for)
     except Abort:
         return None
@@ -116,8 +135,6 @@ def _perform_now(job: Any, wait_for: Await) -> Any:
         raise  # meant for the caller's program, not for the job
     except BaseException as error:  # noqa: BLE001 - judged, and raised again where it must be
         return _handled(run, error)
-    finally:
-        current.reset(outer)
 
 
 def _running(job: Any, payload: Payload) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from jobkit import transactions
+from jobkit.arguments import REDACTED
 from jobkit.jobs import enqueueing, running
 from jobkit.jobs.instances import made
 from jobkit.jobs.options import (
@@ -16,6 +17,7 @@ from jobkit.jobs.options import (
     moment_seconds,
     settings_of,
 )
+from jobkit.jobs.plan import plan_of
 
 __all__ = ["Configured", "Performs", "Row"]
 
@@ -72,7 +74,10 @@ class Configured(Generic[P, R_co, J_co]):
         """Store a job for each row of arguments and return their number."""
         if "idempotency_key" in self._options:
             raise ValueError("an idempotency_key names one job: perform_bulk stores many")
-        jobs = (made(self._job_class, *_arguments(row), self._options) for row in rows)
+        private = plan_of(self._job_class).arguments.private
+        jobs = (
+            made(self._job_class, *_arguments(row, private=private), self._options) for row in rows
+        )
         return enqueueing.store_lazily(jobs, spread=spread)
 
     @overload
@@ -111,12 +116,13 @@ class Configured(Generic[P, R_co, J_co]):
         )
 
 
-def _arguments(row: Row) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+def _arguments(row: object, *, private: bool) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     if isinstance(row, Mapping):
         return (), row
     if isinstance(row, (tuple, list)):
         return tuple(row), {}
     raise TypeError(
-        f"perform_bulk takes rows of arguments, tuples or mappings, not {ascii(row)[:200]}: "
+        "perform_bulk takes rows of arguments, tuples or mappings, not "
+        f"{REDACTED if private else ascii(row)[:200]}: "
         "for one argument write (value,)"
     )

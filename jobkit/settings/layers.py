@@ -23,7 +23,7 @@ Key = tuple[str, ...]
 NAMED: Final = frozenset({"backends", "recurring"})
 """The settings whose entries have names: layers add to them instead of replacing them."""
 
-_SECRET: Final = frozenset({"url", "backends"})
+_SECRET: Final = frozenset({"url", "backends", "encryption_keys"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,6 +19,8 @@ from jobkit.settings.urls import url_scheme
 __all__ = ["Backend", "Settings"]
 
 _BACKEND_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+_KEY_BYTES: Final = 32
 
 
 def _url(url: str) -> str:
@@ -48,6 +51,17 @@ def _zone(name: str) -> str:
     return name
 
 
+def _key(key: str) -> str:
+    # What Fernet takes, without loading it: most programs encrypt nothing.
+    try:
+        size = len(base64.b64decode(key, altchars=b"-_", validate=True))
+    except ValueError:
+        size = 0
+    if size != _KEY_BYTES:
+        raise ValueError("one of them is no such key")
+    return key
+
+
 def _named(name: str) -> str:
     if not _BACKEND_NAME.fullmatch(name):
         raise ValueError(f"{name[:200]!a} is no backend name")
@@ -65,6 +79,7 @@ def _backend(value: object) -> object:
 _URL_IS: Final = "a URL such as sqlite:///jobkit.db, postgresql://host/db or redis://host:6379/0"
 _COUNT_IS: Final = "a whole number, 1 or more"
 _SECONDS_ARE: Final = "seconds, 0 or more"
+_KEYS_ARE: Final = "a list of Fernet keys (32 bytes as URL-safe base64), the newest first"
 
 _Url = Annotated[str, AfterValidator(_url), Field(description=_URL_IS)]
 _Count = Annotated[int, Field(ge=1, description=_COUNT_IS)]
@@ -122,6 +137,11 @@ class Settings(BaseModel):
     dead_max: Annotated[int, Field(ge=0, description="a whole number, 0 or more")] = 10_000
     dead_days: Annotated[_Amount, Field(description="days, 0 or more")] = 180
     keep_finished: _Seconds = 0
+    encryption_keys: Annotated[
+        tuple[Annotated[str, AfterValidator(_key)], ...],
+        BeforeValidator(_words),
+        Field(description=_KEYS_ARE, repr=False),
+    ] = ()
     max_payload: Annotated[_Count, Field(description="bytes, 1 or more")] = 1_048_576
     catch_up: Annotated[
         Literal["none", "last", "all"], Field(description='"none", "last" or "all"')

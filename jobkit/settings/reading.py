@@ -43,6 +43,7 @@ class Values(TypedDict, total=False):
     dead_max: int
     dead_days: float
     keep_finished: float | timedelta
+    encryption_keys: Sequence[str]
     max_payload: int
     catch_up: Literal["none", "last", "all"]
     timezone: str

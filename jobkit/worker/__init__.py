@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from jobkit.worker.options import WorkerOptions
-from jobkit.worker.process import Worker, leave, run_process
+from jobkit.worker.process import Worker
 
-__all__ = ["Worker", "WorkerOptions", "leave", "run_process"]
+__all__ = ["Worker", "WorkerOptions"]

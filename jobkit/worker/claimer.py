@@ -9,6 +9,7 @@ from jobkit.adapter import Claim, Release
 from jobkit.capabilities import SupportsWait
 from jobkit.errors import AdapterError, LeaseLost
 from jobkit.settings import Queues
+from jobkit.worker.alone import Alone
 from jobkit.worker.desk import Desk
 from jobkit.worker.pace import PATIENCE, Pace, Waiting
 from jobkit.worker.part import Part, Patience
@@ -51,6 +52,7 @@ class Claimer(Part):
         self._pace = pace
         self._waiting = Waiting()
         self._patience = Patience(self.name)
+        self._alone = Alone(desk, pool, settler.give_back)
         self.claimed = 0
 
     def wake(self) -> None:
@@ -70,7 +72,7 @@ class Claimer(Part):
 
     def give_back_waiting(self) -> None:
         """Give back what no thread has started."""
-        taken = self._pool.take_back()
+        taken = [*self._pool.take_back(), *self._alone.take_back()]
         self._settler.give_back([Release(claim) for claim in taken])
 
     def _held_back(self) -> bool:
@@ -78,11 +80,14 @@ class Claimer(Part):
         if self._used_up():
             desk.inbox.put("done")
             self.ending.set()
-        return desk.quiet.is_set() or desk.fenced.is_set() or self._settler.behind
+        if desk.quiet.is_set() or desk.fenced.is_set() or desk.worn.is_set():
+            return True
+        return self._settler.behind or self._alone.holds_back()
 
     def _used_up(self) -> bool:
         most = self.desk.options.max_jobs
-        return most is not None and self.claimed >= most and not self.desk.held
+        enough = most is not None and self.claimed >= most
+        return (enough or self.desk.worn.is_set()) and not self.desk.held
 
     def _room(self) -> int:
         """How many jobs to ask for: 0 until the threads run short of work."""
@@ -116,8 +121,9 @@ class Claimer(Part):
     def _hand_over(self, claims: list[Claim]) -> None:
         self.claimed += len(claims)
         self.desk.held.update((claim.receipt, claim) for claim in claims)
-        self._waiting.handed(len(claims), self.desk.clock.monotonic())
-        self._pool.hand_over(claims)
+        admitted = self._alone.admitted(claims)
+        self._waiting.handed(len(admitted), self.desk.clock.monotonic())
+        self._pool.hand_over(admitted)
 
     def _wait(self) -> None:
         adapter = self.desk.adapter

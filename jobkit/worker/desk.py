@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,6 +14,7 @@ from typing import Literal
 
 from jobkit.adapter import Adapter, Claim, Presence
 from jobkit.clock import Clock
+from jobkit.worker.board import Board, NoBoard
 from jobkit.worker.options import WorkerOptions
 
 __all__ = ["Broken", "Desk", "Message", "new_identity"]
@@ -26,8 +28,8 @@ class Broken:
     error: BaseException
 
 
-Message = Literal["quiet", "stop", "done"] | int | Broken
-"""To the main thread: an order, the end of a burst, a signal's number, a broken part."""
+Message = Literal["quiet", "stop", "done"] | Broken
+"""To the main thread: an order, the end of a burst, a broken part."""
 
 
 def new_identity() -> str:
@@ -42,10 +44,21 @@ class Desk:
     settler takes out; single operations on a dict need no lock.
     """
 
-    def __init__(self, adapter: Adapter, options: WorkerOptions, clock: Clock) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        options: WorkerOptions,
+        clock: Clock,
+        *,
+        board: Board | None = None,
+        announce: Callable[[str], object] = lambda identity: None,
+    ) -> None:
+        """`announce` is told of every identity before it is registered."""
         self.adapter = adapter
         self.options = options
         self.clock = clock
+        self.board = board or NoBoard()
+        self._announce = announce
         self.identity = new_identity()
         self.held: dict[str, Claim] = {}
         self.inbox: SimpleQueue[Message] = SimpleQueue()
@@ -55,9 +68,22 @@ class Desk:
         """Jobs should come to an end."""
         self.fenced = threading.Event()
         """The lease may be lost: nothing is taken until a beat has come through."""
+        self.worn = threading.Event()
+        """The process has taken as much memory as it may: it leaves when nothing runs."""
         self.hurried = False
-        """Nobody waits for running jobs any more. A plain flag, set within signal handlers."""
+        """Nobody waits for running jobs any more."""
         self.started_at = clock.time()
+
+    @property
+    def identity(self) -> str:
+        """Under which the worker is registered; a new one after its lease was lost."""
+        return self._identity
+
+    @identity.setter
+    def identity(self, identity: str) -> None:
+        # Told first: whoever recovers this process's jobs must know every name it ever had.
+        self._announce(identity)
+        self._identity = identity
 
     def presence(self) -> Presence:
         """What the worker tells about itself."""

@@ -1,4 +1,4 @@
-"""The thread of upkeep: due jobs, the dead set, workers that stood still."""
+"""The thread of upkeep: due jobs, recurring entries, the dead set, workers that stood still."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from jobkit import events
 from jobkit.adapter import Maintenance, Settlement
+from jobkit.entries import Ticker
 from jobkit.errors import AdapterError
 from jobkit.worker.desk import Desk
 from jobkit.worker.part import Part, Patience
@@ -37,6 +38,9 @@ class Keeper(Part):
         super().__init__(desk)
         self._deliver = deliver
         self._patience = Patience(self.name)
+        options = desk.options
+        self._ticker = Ticker(desk.adapter, owner=options.application, backend=options.backend)
+        self._published = False
         # Three beats: more, and the watcher itself was asleep.
         self._watch = Watch(blind_after=max(3 * desk.options.beat_every, 3 * EVERY))
 
@@ -50,10 +54,21 @@ class Keeper(Part):
         try:
             done = self.desk.adapter.maintain(limit=SLICE)
             self._recover(done)
+            ticks_in = self._tick()
         except AdapterError as error:
             return self._patience.failed(error)
         self._patience.worked()
-        return EVERY if done.due_in is None else min(EVERY, max(_SOONEST, done.due_in))
+        due_in = EVERY if done.due_in is None else done.due_in
+        return max(_SOONEST, min(EVERY, due_in, ticks_in))
+
+    def _tick(self) -> float:
+        """Enqueue recurring jobs that are due; the seconds until the next."""
+        if self.desk.options.burst:
+            return EVERY  # it leaves when there is nothing to do, and is no scheduler
+        if not self._published:
+            self._ticker.publish()
+            self._published = True
+        return self._ticker.look()
 
     def _recover(self, seen: Maintenance) -> None:
         desk = self.desk

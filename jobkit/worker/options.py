@@ -13,7 +13,10 @@ __all__ = ["WorkerOptions"]
 class WorkerOptions:
     """Times are seconds. `burst`: leave when the queues are empty; `max_jobs`: after that many.
 
+    `max_memory`: leave above so many bytes, once nothing runs; only where the system tells (Linux).
     `boot_timeout` bounds the wait for a store that is away at the start; None waits for ever.
+    `backend` is the store's name in the configuration; `application` names the modules that the
+    worker imported, whose recurring entries it keeps up.
     """
 
     queues: Queues
@@ -23,6 +26,9 @@ class WorkerOptions:
     boot_timeout: float | None = None
     burst: bool = False
     max_jobs: int | None = None
+    backend: str = "default"
+    application: str = "code"
+    max_memory: int | None = None
 
     @property
     def beat_every(self) -> float:

@@ -103,12 +103,15 @@ class Pool:
             if left <= 0 or self._desk.hurried:
                 return False
             alive[0].join(min(left, _GLANCE))
+            self._desk.board.turn()
         return True
 
     def _work(self, slot: int) -> None:
         stop_signal.set(self._desk.stopping.is_set)
+        board = self._desk.board
         while (claim := self._queue.get()) is not None:
             self._slots[slot] = claim
+            board.start(slot, claim.receipt)
             began = perf_counter()
             settlement = self._perform(claim)
             self._slots[slot] = None

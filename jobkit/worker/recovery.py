@@ -2,18 +2,24 @@
 
 A job's `deliveries` counts the processes that died with it. After the first it goes back to the
 head at once, since most such deaths are nobody's fault; after the second it waits, at random so
-that a job that kills processes does not meet the same neighbours again; after the third whoever
-claims it sets it aside.
+that a job that kills processes does not meet the same neighbours again, and then runs alone (see
+`alone`); after the third whoever claims it sets it aside.
+
+A supervisor knows what had started when the process died, and charges only that. Whoever finds
+a worker by its lease cannot know, and charges all it held.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from jobkit.adapter import Claim, Requeue, Settlement, State
+from jobkit.adapter import Claim, Release, Requeue, Settlement, State
+from jobkit.errors import PayloadError
 
-__all__ = ["after_loss"]
+__all__ = ["after_death", "after_loss"]
 
 _SECOND: Final = 2
 _SECOND_DELAY: Final = 10.0
@@ -21,8 +27,37 @@ _SECOND_DELAY: Final = 10.0
 
 
 def after_loss(claim: Claim, reason: str, now: float) -> Settlement:
-    """Where a recovered claim goes; `now` is wall time in seconds, `reason` is kept with it."""
-    deliveries = claim.payload.deliveries + 1
+    """Where a recovered claim goes; `now` is wall time in seconds, `reason` is kept with it.
+
+    Text that is no job goes back as it is: whoever claims it next will bury it.
+    """
+    try:
+        return _charged(claim, claim.payload.deliveries + 1, reason, now)
+    except PayloadError:
+        return Release(claim)
+
+
+def after_death(
+    claims: Sequence[Claim], started: Iterable[str] | None, reason: str, now: float
+) -> list[Settlement]:
+    """Where the recovered claims go when it is known what had started: only that is charged.
+
+    `started` holds payloads' texts, because recovering gave the claims new receipts; of equal
+    texts as many are charged as had started. None: nobody can tell, so that all are.
+    """
+    if started is None:
+        return [after_loss(claim, reason, now) for claim in claims]
+    left = Counter(started)
+    settlements: list[Settlement] = []
+    for claim in claims:
+        text = claim.payload.text
+        charged = left[text] > 0
+        left[text] -= 1
+        settlements.append(after_loss(claim, reason, now) if charged else Release(claim))
+    return settlements
+
+
+def _charged(claim: Claim, deliveries: int, reason: str, now: float) -> Settlement:
     changes = {
         "deliveries": deliveries,
         "error_class": "jobkit.errors.WorkerLost",

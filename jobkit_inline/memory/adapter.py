@@ -22,13 +22,14 @@ from jobkit.adapter import (
 )
 from jobkit.capabilities import SupportsWait
 from jobkit.clock import SYSTEM, Clock
-from jobkit.errors import ConfigurationError
+from jobkit.errors import AdapterError, ConfigurationError, SettlementRefused
 from jobkit.payload import Payload
 from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.leases import Leases
 from jobkit_inline.memory.management import Management
-from jobkit_inline.memory.records import Envelope, Job
+from jobkit_inline.memory.records import Envelope, Job, check_text
 from jobkit_inline.memory.store import WAITING, Store
+from jobkit_inline.memory.ticking import Ticking
 from jobkit_inline.memory.upkeep import Upkeep
 
 __all__ = ["MemoryAdapter"]
@@ -36,7 +37,7 @@ __all__ = ["MemoryAdapter"]
 _shared: dict[str, Store] = {}
 
 
-class MemoryAdapter(Leases, Upkeep, Inspection, Management, Adapter, SupportsWait):
+class MemoryAdapter(Leases, Upkeep, Inspection, Management, Ticking, Adapter, SupportsWait):
     """A store in this process's memory: for tests, and for workers embedded in the application.
 
     `MemoryAdapter()` is a store of its own; `memory://NAME` is one store for the whole process,
@@ -62,6 +63,11 @@ class MemoryAdapter(Leases, Upkeep, Inspection, Management, Adapter, SupportsWai
 
     def enqueue(self, payloads: Sequence[Payload]) -> None:
         envelopes = [Envelope.of(payload) for payload in payloads]  # all are read before one is in
+        try:
+            for payload in payloads:
+                check_text(payload)
+        except UnicodeEncodeError as error:
+            raise AdapterError(_refusal(error)) from error
         with self._lock:
             now = self._clock.time()
             for payload, envelope in zip(payloads, envelopes, strict=True):
@@ -75,8 +81,21 @@ class MemoryAdapter(Leases, Upkeep, Inspection, Management, Adapter, SupportsWai
             return [self._store.lend(job, worker, now).claim for job in jobs]
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        stale: list[Claim] = []
+        refused: list[tuple[Settlement, UnicodeEncodeError]] = []
         with self._lock:
-            return [each.claim for each in settlements if not self._settle(each)]
+            for each in settlements:
+                try:
+                    held = self._settle(each)
+                except UnicodeEncodeError as error:
+                    refused.append((each, error))
+                else:
+                    stale += [] if held else [each.claim]
+        if refused:
+            first = refused[0][1]
+            kept = [settlement for settlement, _ in refused]
+            raise SettlementRefused(_refusal(first), refused=kept, stale=stale) from first
+        return stale
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         with self._lock:
@@ -124,6 +143,10 @@ def _requeued(job: Job, settlement: Requeue, now: float) -> Job:
     if settlement.state in WAITING:
         return job.postponed(settlement.state, now)
     return job.waiting(job.run_at if settlement.head else now)
+
+
+def _refusal(error: UnicodeEncodeError) -> str:
+    return f"the store refuses a value: {error}"
 
 
 def _name(url: str) -> str:

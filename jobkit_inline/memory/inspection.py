@@ -59,11 +59,11 @@ class Inspection(Handle, SupportsInspect):
         after: str | None = None,
     ) -> StoredPage:
         with self._lock:
-            behind = None if after is None else _key(after)
+            behind = None if after is None else _key(after, state)
             listed = self._store.listed(state, where.queue, behind)
             found = list(islice(_matching(where, listed), limit + 1))
         items, more = found[:limit], len(found) > limit
-        return StoredPage(_stored(items), _cursor(items[-1].key) if more else None)
+        return StoredPage(_stored(items), _cursor(items[-1].key, state) if more else None)
 
     def find(self, ids: Sequence[str]) -> list[StoredJob]:
         with self._lock:
@@ -129,9 +129,17 @@ def _oldest_by_priority(index: Index) -> Iterator[float]:
         job = next(index.ascending((job.envelope.priority, float("inf"))), None)
 
 
-def _cursor(key: Key) -> str:
-    return json.dumps(key)
+def _cursor(key: Key, state: State) -> str:
+    return json.dumps([state, *key])
 
 
-def _key(cursor: str) -> Key:
-    return tuple(json.loads(cursor))
+def _key(cursor: str, state: State) -> Key:
+    """The key in a cursor of that state's list. Raises ValueError for anything else."""
+    try:
+        made_for, *key = json.loads(cursor)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{cursor[:200]!a} is no cursor: take it from the page before") from error
+    length = 3 if state is State.ENQUEUED else 2
+    if made_for != state or [type(part) in (int, float) for part in key] != [True] * length:
+        raise ValueError(f"{cursor[:200]!a} is no cursor for this list: take it from a page of it")
+    return tuple(key)

@@ -10,7 +10,7 @@ from jobkit.capabilities import StoredJob
 from jobkit.errors import PayloadError
 from jobkit.payload import Payload
 
-__all__ = ["Envelope", "Job", "Key", "Worker"]
+__all__ = ["Envelope", "Job", "Key", "Worker", "check_text"]
 
 Key: TypeAlias = tuple[float, ...]
 
@@ -35,6 +35,12 @@ class Envelope:
             scheduled_at=payload.scheduled_at,
             deliveries=payload.deliveries,
         )
+
+
+def check_text(payload: Payload) -> None:
+    """Raise UnicodeEncodeError for text that no store could write: this one is no laxer."""
+    if not payload.text.isascii():
+        payload.text.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Job:
             locator=str(self.sequence),
             at=self.at,
             worker=self.worker,
+            id=self.id,
         )
 
     def waiting(self, run_at: float, state: State = State.ENQUEUED) -> Job:
@@ -96,7 +103,11 @@ class Job:
         return replace(self, state=state, at=at, worker=None, receipt="")
 
     def rewritten(self, payload: Payload) -> Job:
-        """The job with new text; where that is no job, what the old one said is still known."""
+        """The job with new text; where that is no job, what the old one said is still known.
+
+        Raises UnicodeEncodeError for what is no text at all.
+        """
+        check_text(payload)
         try:
             envelope = Envelope.of(payload)
         except PayloadError:

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Final
 
 from jobkit.adapter import State, Tally
-from jobkit.capabilities import DayStats, StoredJob
+from jobkit.capabilities import DayStats, StoredEntry, StoredJob
 from jobkit.clock import as_datetime
 from jobkit.payload import Payload, new_id
 from jobkit_inline.memory.index import Index
@@ -36,6 +36,7 @@ class Store:
         self.changed = threading.Condition(threading.RLock())
         self.workers: dict[str, Worker] = {}
         self.paused: set[str] = set()
+        self.entries: dict[str, StoredEntry] = {}
         self.days: dict[date, DayStats] = {}
         self.claimed: dict[str, Job] = {}
         self._jobs: dict[int, Job] = {}

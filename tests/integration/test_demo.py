@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,31 @@ def test_interrupted_it_leaves_nothing_behind(
     assert not list(temporary.iterdir())
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
+
+
+def test_killed_it_leaves_no_process_behind(temporary: Path) -> None:
+    command = [sys.executable, "-m", "jobkit", "demo"]
+    running = subprocess.Popen(
+        command, env=environment(temporary), stdout=subprocess.PIPE, text=True
+    )
+    with running as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # what it is about to do
+        assert " jobs" in process.stdout.readline()  # some are done
+        worker = worker_of(temporary)
+        process.kill()
+    deadline = time.monotonic() + 20
+    while runs(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    """True for a process that is not dead, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_worker_that_leaves_is_quoted(tmp_path: Path) -> None:

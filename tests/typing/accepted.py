@@ -3,7 +3,8 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import UTC, datetime, timedelta
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, assert_type
 
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ from jobkit import (
     enqueue,
     job,
     perform_all_later,
+    propagate,
     retry_on,
 )
 from jobkit.jobs import Configured, FunctionJob
@@ -135,6 +137,44 @@ class Options(Job):
 
 class WithOptions(Options, queue="x"):
     def perform(self) -> None: ...
+
+
+class Versioned(Job, version=2, aliases=["app.Former"], redact=["card"], log_arguments=False):
+    def perform(self, card: str, *, locale: str) -> None: ...
+
+    @classmethod
+    def upgrade(
+        cls, args: list[Any], kwargs: dict[str, Any], version: int
+    ) -> tuple[list[Any], dict[str, Any]]:
+        return args, {"locale": "en", **kwargs}
+
+
+class Encrypted(Job, encrypt=True):
+    def perform(self, card: str) -> None: ...
+
+
+@job(version=2, encrypt=False)
+def versioned(user_id: int) -> int:
+    return user_id
+
+
+@versioned.upgrade
+def translate(
+    args: list[Any], kwargs: dict[str, Any], version: int
+) -> tuple[list[Any], dict[str, Any]]:
+    return args, kwargs
+
+
+assert_type(versioned.perform_now(1), int)
+assert_type(translate([1], {}, 1), tuple[list[Any], dict[str, Any]])
+
+# -- context variables
+
+assert_type(propagate(ContextVar("tenant", default="public")), ContextVar[str])
+as_of: ContextVar[date] = ContextVar("as_of")
+assert_type(
+    propagate(as_of, name="day", dump=date.isoformat, load=date.fromisoformat), ContextVar[date]
+)
 
 
 class Tracked(Job):

@@ -2,10 +2,11 @@
 # fmt: off
 """Every line marked `# refused` is an error in both checkers, and no other line is in either."""
 
-from datetime import timedelta
+from contextvars import ContextVar
+from datetime import date, timedelta
 from typing import Any, overload
 
-from jobkit import Job, discard_on, enqueue, job, retry_on
+from jobkit import Job, discard_on, enqueue, job, propagate, retry_on
 
 
 class WelcomeEmail(Job, queue="mailers", retry=5, timeout=600):
@@ -159,6 +160,23 @@ retry_on(ConnectionError, wait="soon")  # refused
 retry_on(ConnectionError, attempt=3)  # refused
 discard_on(KeyError, handler=5)  # refused
 retry_on(ConnectionError)(5)  # refused
+
+
+# -- versions, privacy, context
+
+
+class Versioned(Job, version="2"):  # refused
+    def perform(self) -> None: ...
+
+
+class Private(Job, redact="card", encrypt="yes"):  # refused
+    def perform(self, card: str) -> None: ...
+
+
+tenant: ContextVar[str] = ContextVar("tenant")
+propagate("tenant")  # refused
+propagate(tenant, dump=5)  # refused
+propagate(tenant, load=date.fromisoformat)  # refused
 
 
 # -- limits: right at run time, refused all the same

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from jobkit import backends
+from jobkit import backends, propagation
 from jobkit.jobs import registry
 from jobkit_inline import MemoryAdapter
 
@@ -98,6 +98,7 @@ def test_exactly_the_marked_lines_are_refused(
 
 def test_what_is_accepted_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    monkeypatch.setattr(propagation, "_travellers", ())
     script = shutil.copy(HERE / "accepted.py", tmp_path)
     with backends.override(MemoryAdapter()):
         runpy.run_path(str(script), run_name="accepted")

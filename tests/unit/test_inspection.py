@@ -269,6 +269,25 @@ class TestJobInfo:
         assert (info.job_class, info.args, info.state) == ("", [text], State.DEAD)
         assert info.error_message
 
+    @pytest.mark.parametrize("text", ['{"class":"A"}', '{"class":"A","jid":""}'])
+    def test_calls_a_job_without_an_id_by_one_that_finds_it(
+        self, inspector: Inspector, store: MemoryAdapter, text: str
+    ) -> None:
+        store.enqueue([Payload(text), Payload(text)])
+        first, second = inspector.jobs("enqueued").items
+        assert first.id != second.id
+        assert inspector.find(first.id) == first
+        assert inspector.bury(second.id) == inspector.discard(first.id) == 1
+        assert ids(inspector.jobs("dead").items) == [second.id]
+
+    def test_calls_text_that_is_no_job_by_an_id_that_finds_it(
+        self, inspector: Inspector, put: Put
+    ) -> None:
+        put.dead("j", text="no json")
+        [info] = inspector.jobs("dead").items
+        assert inspector.discard(info.id) == 1
+        assert inspector.jobs("dead").items == []
+
     def test_shows_the_id_of_a_malformed_job_that_has_one(
         self, inspector: Inspector, put: Put
     ) -> None:
@@ -301,6 +320,31 @@ class TestRunNow:
             info = found(inspector, job)
             assert info.enqueued_at == datetime.fromtimestamp(clock.time(), UTC)
             assert info.scheduled_at is None
+
+
+class TestExpiry:
+    """Whoever asks for a run wants one."""
+
+    def test_does_not_hold_for_what_is_run_by_hand(
+        self, inspector: Inspector, store: MemoryAdapter, put: Put, clock: ManualClock
+    ) -> None:
+        put.dead("j", expires_at=clock.time() - 1.0)
+        inspector.run_now("j")
+        assert stored(store, "j").expires_at is None
+
+    def test_does_not_hold_for_what_is_put_off_by_hand(
+        self, inspector: Inspector, store: MemoryAdapter, put: Put, clock: ManualClock
+    ) -> None:
+        put.scheduled("j", expires_at=clock.time() + 61.0)
+        inspector.reschedule("j", clock.time() + 3_600)
+        assert stored(store, "j").expires_at is None
+
+    def test_holds_for_what_is_only_buried(
+        self, inspector: Inspector, store: MemoryAdapter, put: Put, clock: ManualClock
+    ) -> None:
+        put.enqueued("j", expires_at=clock.time() + 61.0)
+        inspector.bury("j")
+        assert stored(store, "j").expires_at == clock.time() + 61
 
 
 SPENT: dict[str, Any] = {

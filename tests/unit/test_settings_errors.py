@@ -13,6 +13,8 @@ import pytest
 from jobkit import settings
 from jobkit.errors import ConfigurationError
 
+KEY = "qHPDgGBHX407t8uqmw1bhmCcZVJda67Ywor9zOs9s0U="
+
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -203,6 +205,42 @@ class TestCode:
     def test_a_refused_call_changes_nothing(self) -> None:
         error_of_code(concurrency=5, lease=-1)
         assert settings.current().concurrency == 10
+
+    @pytest.mark.parametrize("key", ["hunter2", "hunter2" * 6 + "aa=", "é", ""])
+    def test_an_encryption_key_is_named_by_its_place_and_never_shown(self, key: str) -> None:
+        error = error_of_code(encryption_keys=[key])
+        assert error == (
+            "configure(encryption_keys=…): encryption_keys must be a list of Fernet keys "
+            "(32 bytes as URL-safe base64), the newest first: one of them is no such key"
+        )
+
+    @pytest.mark.parametrize("keys", ['"hunter2"', '["hunter2"]', "5", '{hunter2 = "hunter2"}'])
+    def test_keys_of_the_wrong_shape_are_not_shown_either(self, keys: str) -> None:
+        error = error_of_file(f"\nencryption_keys = {keys}")
+        assert error.startswith("jobkit.toml, line 2: encryption_keys must be a list of Fernet")
+        assert "hunter2" not in error
+
+    def test_nor_those_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("JOBKIT_ENCRYPTION_KEYS", "hunter2 hunter3")
+        with pytest.raises(ConfigurationError) as caught:
+            settings.current()
+        assert str(caught.value).startswith(
+            "the environment variable JOBKIT_ENCRYPTION_KEYS: encryption_keys must be a list"
+        )
+        assert "hunter" not in str(caught.value)
+
+    def test_keys_do_not_show_in_the_settings_themselves(self) -> None:
+        settings.configure(encryption_keys=[KEY])
+        assert settings.current().encryption_keys == (KEY,)
+        assert KEY not in repr(settings.current())
+        assert KEY not in str(settings.current())
+
+    def test_keys_are_separated_by_spaces_in_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.configure(encryption_keys=[KEY])
+        monkeypatch.setenv("JOBKIT_ENCRYPTION_KEYS", f"{KEY[::-1][1:]}= {KEY}")
+        assert settings.current().encryption_keys == (f"{KEY[::-1][1:]}=", KEY)
 
     def test_a_password_is_never_shown(self) -> None:
         assert "hunter2" not in error_of_code(url="u:hunter2@host")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Final
 
 import click
 
+from jobkit.cli.invocation import module_command
 from jobkit.inspection import Inspector
 
 __all__ = ["DemoWorker", "started_worker"]
@@ -40,16 +40,21 @@ class DemoWorker:
         # A file, because the command line and its passwords can be read by everybody.
         config = folder / "jobkit.toml"
         config.write_text(_CONFIG.format(json.dumps(url), json.dumps(queue)), "utf-8")
+        # When the demo is gone, killed even, its end of the pipe is, and the worker stops.
+        theirs, self._tether = os.pipe()
+        words = [str(theirs), "worker", "--config", str(config)]
         with self.log.open("wb") as log:
             # A group of its own: Ctrl-C is for the demo, which then stops the worker in good order.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "jobkit", "worker", "--config", str(config)],
+                [*module_command("jobkit.cli.tethered"), *words],
                 env=_plain_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=[theirs],
             )
+        os.close(theirs)
 
     def wait_until_ready(self, inspector: Inspector) -> None:
         """Return when the worker is registered. Raises ClickException if it does not come up."""
@@ -87,6 +92,7 @@ class DemoWorker:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
+            os.close(self._tether)
 
     def _last_words(self) -> str:
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()

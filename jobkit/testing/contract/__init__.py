@@ -14,6 +14,7 @@ more; `AdapterContract` has their defaults:
     connect             makes another client of the same store, as another process would have
     opener              a picklable function that opens the same store in another process
     keeping             makes an adapter on a new, empty store that keeps what a `Retention` says
+    unstorable          a payload that the store cannot keep: half a character, if not replaced
     model_settings      how long hypothesis drives the adapter beside the model
 
 What an adapter cannot do is skipped with the reason: a capability by its class, a feature by

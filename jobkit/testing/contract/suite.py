@@ -9,10 +9,17 @@ import pytest
 from hypothesis import settings
 
 from jobkit.adapter import Adapter, Retention
-from jobkit.capabilities import SupportsInspect, SupportsManage, SupportsPause, SupportsWait
+from jobkit.capabilities import (
+    SupportsInspect,
+    SupportsManage,
+    SupportsPause,
+    SupportsTicks,
+    SupportsWait,
+)
+from jobkit.payload import Payload
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract import groups
-from jobkit.testing.contract.support import register
+from jobkit.testing.contract.support import payload, register
 
 __all__ = ["AdapterContract"]
 
@@ -34,6 +41,7 @@ class AdapterContract:
     TestSettling = groups.Settling
     TestRequeueing = groups.Requeueing
     TestFencing = groups.Fencing
+    TestRefusing = groups.Refusing
     TestLeasing = groups.Leasing
     TestHolding = groups.Holding
     TestRetiring = groups.Retiring
@@ -53,6 +61,7 @@ class AdapterContract:
     TestDeleting = groups.Deleting
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
+    TestTicking = groups.Ticking
     TestWaiting = groups.Waiting
 
     # Everything at once
@@ -97,6 +106,11 @@ class AdapterContract:
         pytest.skip("no fixture `keeping` tells how to make an adapter with a retention")
 
     @pytest.fixture
+    def unstorable(self) -> Payload:
+        """A payload that the store cannot keep; by default its text has half a character."""
+        return Payload(payload(args=["\ud800"]).text)
+
+    @pytest.fixture
     def model_settings(self) -> settings:
         """How long the adapter is driven beside the model; the same examples in every run."""
         return settings(max_examples=60, stateful_step_count=30, derandomize=True)
@@ -134,6 +148,11 @@ class AdapterContract:
     def pauser(self, adapter: Adapter) -> SupportsPause:
         """The adapter, if it can pause queues."""
         return adapter if isinstance(adapter, SupportsPause) else _lacks(adapter, SupportsPause)
+
+    @pytest.fixture
+    def ticker(self, adapter: Adapter) -> SupportsTicks:
+        """The adapter, if it can keep recurring entries."""
+        return adapter if isinstance(adapter, SupportsTicks) else _lacks(adapter, SupportsTicks)
 
 
 def _lacks(adapter: Adapter, capability: type) -> NoReturn:

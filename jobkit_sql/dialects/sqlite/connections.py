@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,6 +52,12 @@ class Connections:
             self._watch.wait(timeout)
         except sqlite3.Error as error:
             raise AdapterError(explained(error, self._file)) from error
+
+    def time(self) -> float:
+        return time.time()  # the file is on this machine
+
+    def announce(self) -> None:
+        """Nothing: who waits looks at the file itself."""
 
     def close(self) -> None:
         self._watch.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -43,6 +42,8 @@ class Sqlite:
 
     name = "sqlite"
     embedded = True
+    schema = None
+    claim = None
 
     def __init__(self, url: URL) -> None:
         _check(url)
@@ -62,9 +63,8 @@ class Sqlite:
             if not code_of(error).startswith("SQLITE_READONLY"):
                 raise
 
-    def time(self, database: Database) -> float:
-        del database  # the file is on this machine
-        return time.time()
+    def before_migrating(self, connection: Connection) -> None:
+        """Nothing: whoever writes is alone."""
 
     def leads_here(
         self, connection: Connection, reading: Callable[[], AbstractContextManager[Connection]]
@@ -77,6 +77,9 @@ class Sqlite:
 
     def seize(self, connection: Connection) -> None:
         connection.execute(WRITE_NOTHING)
+
+    def announce_through(self, connection: Connection) -> None:
+        """Nothing: whoever waits sees that the file was written to."""
 
     def explain(self, error: Exception) -> str:
         return explained(error, self._file)

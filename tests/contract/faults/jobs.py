@@ -73,6 +73,13 @@ FAULTS = (
         model=True,
     ),
     Fault(
+        "serves the last of one moment first",
+        "Ordering",
+        "records.py",
+        "return (self.envelope.priority, self.run_at, self.sequence)",
+        "return (self.envelope.priority, self.run_at, -self.sequence)",
+    ),
+    Fault(
         "ignores the priority",
         "Prioritizing",
         "records.py",
@@ -110,6 +117,13 @@ FAULTS = (
         "upkeep.py",
         "job.at <= now, self._store.waiting()",
         "job.at < now, self._store.waiting()",
+    ),
+    Fault(
+        "takes a promoted job for the oldest of all",
+        "Scheduling",
+        "upkeep.py",
+        "self._store.move(job, job.waiting(job.run_at))",
+        "self._store.move(job, job.waiting(0.0))",
     ),
     Fault(
         "promotes more than a slice",
@@ -155,16 +169,16 @@ FAULTS = (
         "does not tell what was stale",
         "Fencing",
         "adapter.py",
-        "return [each.claim for each in settlements if not self._settle(each)]",
-        "return [each.claim for each in settlements if not self._settle(each)][:0]",
+        "stale += [] if held else [each.claim]",
+        "pass",
         model=True,
     ),
     Fault(
         "gives up at the first stale claim",
         "Fencing",
         "adapter.py",
-        "return [each.claim for each in settlements if not self._settle(each)]",
-        "return next(([each.claim] for each in settlements if not self._settle(each)), [])",
+        "stale += [] if held else [each.claim]",
+        "if not held: return [each.claim]",
         model=True,
     ),
     Fault(
@@ -227,6 +241,36 @@ FAULTS = (
         "adapter.py",
         "job.run_at if settlement.head else now",
         "job.run_at",
+    ),
+    # Refusing
+    Fault(
+        "stores what it should refuse",
+        "Refusing",
+        "adapter.py",
+        "                check_text(payload)\n",
+        "                pass\n",
+    ),
+    Fault(
+        "gives up at the first settlement it refuses",
+        "Refusing",
+        "adapter.py",
+        "refused.append((each, error))\n",
+        "refused.append((each, error))\n                    break\n",
+    ),
+    Fault(
+        "loses the job whose settlement it refuses",
+        "Refusing",
+        "adapter.py",
+        "refused.append((each, error))\n",
+        "refused.append((each, error))\n"
+        "                    self._store.remove(self._store.claimed[each.claim.receipt])\n",
+    ),
+    Fault(
+        "does not tell what was stale beside what it refused",
+        "Refusing",
+        "adapter.py",
+        "refused=kept, stale=stale)",
+        "refused=kept)",
     ),
     # Text
     Fault(

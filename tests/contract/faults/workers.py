@@ -165,8 +165,15 @@ FAULTS = (
         "skips a job between two pages",
         "Listing",
         "inspection.py",
-        "_cursor(items[-1].key) if more",
-        "_cursor(found[-1].key) if more",
+        "_cursor(items[-1].key, state) if more",
+        "_cursor(found[-1].key, state) if more",
+    ),
+    Fault(
+        "takes whatever it is given for a cursor",
+        "Listing",
+        "inspection.py",
+        "if made_for != state or [type(part) in (int, float) for part in key] != [True] * length:",
+        "if False:",
     ),
     Fault(
         "lists the dead oldest first",

@@ -134,6 +134,21 @@ class TestShow:
         assert ids(done) == ["d1", "e1"]
         assert list(done.json[0]) == FIELDS
 
+    def test_hides_what_is_private_though_no_class_is_known(self, run: Run, put: Any) -> None:
+        put.enqueued("p1", args=["ada", "hunter2"], kwargs={"pin": 4711}, redact=[1, "pin"])
+        put.enqueued("p2", args=["hunter2"], redact=True)
+        put.enqueued("p3", args=[], encrypted="gAAAAAhunter2")
+        put.enqueued(
+            "p4",
+            text='{"class":"A","jid":"p4","args":["hunter2"],"redact":[0],"tags":1,"priority":"x"}',
+        )
+        shown = run("jobs", "show", "p1", "p2", "p3")
+        assert '["ada", "[redacted]"]' in shown.out
+        assert '{"pin": "[redacted]"}' in shown.out
+        assert '["[encrypted]"]' in shown.out
+        every = [shown, run("jobs", "list"), run("jobs", "list", "--json")]
+        assert not [done for done in every if "hunter2" in done.out or "4711" in done.out]
+
     def test_fails_for_an_unknown_job_and_shows_the_others(self, run: Run) -> None:
         done = run("jobs", "show", "gone", "e1", "--json")
         assert done.code == 1

@@ -76,7 +76,7 @@ class TestBurst:
     def test_leaves_after_so_many_jobs(self, spawn: Run, run: Run) -> None:
         for _ in range(3):
             run("jobs", "enqueue", "app.jobs.Note", "--args", '["x"]')
-        done = spawn("worker", "-A", "app.jobs", "-c", "1", "--max-jobs", "2")
+        done = spawn("worker", "-A", "app.jobs", "-c", "1", "--max-jobs", "2", "--burst")
         assert done.code == 0
         assert notes() == ["x", "x"]
 
@@ -94,7 +94,6 @@ class TestNotOffered:
         ("words", "said"),
         [
             ("-q default@2", "-q: reserving threads for a queue is not offered yet"),
-            ("-p 2", "--processes: more than one process is not offered yet"),
         ],
     )
     def test_what_would_be_ignored_is_refused(self, run: Run, words: str, said: str) -> None:
@@ -102,9 +101,9 @@ class TestNotOffered:
         assert (done.code, done.err) == (1, f"Error: {said}\n")
 
     def test_what_would_be_ignored_in_a_file_is_refused(self, run: Run) -> None:
-        Path("jobkit.toml").write_text("max_memory = 512")
+        Path("jobkit.toml").write_text('queues = ["default@2"]')
         done = run("worker")
-        said = "jobkit.toml, line 1: a limit of memory is not offered yet"
+        said = "jobkit.toml, line 1: reserving threads for a queue is not offered yet"
         assert (done.code, done.err) == (1, f"Error: {said}\n")
 
 

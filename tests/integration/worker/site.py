@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -88,8 +89,13 @@ class Site:
         """Store a job of the application for each number."""
         self.store.enqueue([payload(f"app.{job}", number) for number in numbers])
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start `jobkit worker` in a process group of its own."""
+    def add(self, source: str) -> None:
+        """Give the application more jobs."""
+        with (self.folder / "app.py").open("a") as file:
+            file.write(dedent(source))
+
+    def start(self, *options: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Start `jobkit worker`, a supervisor, in a process group of its own."""
         # Into a file: a pipe that nobody reads would block the worker when it is full.
         with (self.folder / "stderr").open("a") as stderr:
             worker = subprocess.Popen(
@@ -105,7 +111,7 @@ class Site:
                     *options,
                 ],
                 cwd=self.folder,
-                env={**os.environ, "JOBKIT_LEASE": "2"},
+                env={**os.environ, "JOBKIT_LEASE": "2", **variables},
                 stderr=stderr,
                 start_new_session=True,
             )
@@ -129,6 +135,16 @@ class Site:
         """What the workers wrote to stderr."""
         return (self.folder / "stderr").read_text()
 
+    def processes(self, worker: subprocess.Popen[bytes]) -> set[int]:
+        """The supervisor's direct children: its worker processes, and nothing else."""
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+        return {int(pid) for pid in children.read_text().split()}
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """Kill the supervisor and its processes at once, as the death of a machine would."""
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
     def go(self) -> None:
         """Let the jobs that hold finish."""
         (self.folder / "go").touch()
@@ -149,7 +165,7 @@ class Site:
 
     def close(self) -> None:
         for worker in self.workers:
-            if worker.poll() is None:
+            with suppress(ProcessLookupError):  # its processes may have outlived it
                 os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
         self._store.close()

@@ -1,4 +1,4 @@
-"""Every test starts with no middleware, subscriber, serializer or setting, and its own classes."""
+"""Every test starts with its own classes and nothing registered, subscribed or set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from jobkit import backends, events, middleware, settings
+from jobkit import backends, events, middleware, propagation, settings
 from jobkit.arguments import serializers
 from jobkit.jobs import registry
 from jobkit.testing import ManualClock
@@ -24,6 +24,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(registry, "_classes", dict(registry._classes))
     monkeypatch.setattr(serializers, "_serializers", {})
     monkeypatch.setattr(events, "_subscribers", ())
+    monkeypatch.setattr(propagation, "_travellers", ())
     yield
     middleware.clear()
     settings.reset()

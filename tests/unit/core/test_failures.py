@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import linecache
+import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobkit import DiscardJob, Job, JobTimeout, around_perform, discard_on
+from jobkit import DiscardJob, Job, JobTimeout, around_perform, discard_on, on_exhausted
 from jobkit.failure import failure_of, message_of, packed, unpacked
 from jobkit.outcome import Buried, Discarded, Failure
 from jobkit.testing import ManualClock
@@ -153,6 +155,20 @@ class TestMessages:
     def test_it_is_cut_to_ten_thousand_characters(self, text: str) -> None:
         assert len(failure(ValueError(text)).message) == 10_000
 
+    def test_text_of_a_kind_of_its_own_is_taken_for_plain_text(self) -> None:
+        def refuse(*args: object) -> NoReturn:
+            raise RuntimeError
+
+        methods = dict.fromkeys(["__getitem__", "replace", "encode", "isascii"], refuse)
+        text = type("Text", (str,), methods)
+
+        class Odd(Exception):
+            def __str__(self) -> str:
+                made: str = text("a\x00b")
+                return made
+
+        assert failure(Odd()).message == "a\\x00b"
+
     @given(st.text())
     def test_any_text_becomes_text_that_every_store_keeps(self, text: str) -> None:
         message = message_of(ValueError(text))
@@ -173,6 +189,71 @@ class TestClassesAndFrames:
 
     def test_a_name_that_no_store_keeps_is_escaped(self) -> None:
         assert failure(Nameless()).error_class == r"app.\ud800.Nameless"
+
+    def test_a_name_that_cannot_be_read_costs_nothing_else(self) -> None:
+        class Hostile(type):
+            @property
+            def __module__(cls) -> str:  # type: ignore[override]
+                raise SystemExit
+
+        class Odd(Exception, metaclass=Hostile):
+            pass
+
+        recorded = failure(Odd("the message"))
+        assert recorded.error_class == "<a class whose name cannot be read>"
+        assert recorded.message == "the message"
+
+    def test_a_name_is_cut(self) -> None:
+        assert len(failure(type("E" * 100_000, (Exception,), {})()).error_class) == 1_000
+
+    def test_a_long_line_of_source_is_cut(self) -> None:
+        source = f"raise ValueError({'x' * 5_000!r})"
+        made = compile(source, "long.py", "exec")
+        linecache.cache["long.py"] = (len(source), None, [source], "long.py")
+
+        def make() -> BaseException:
+            try:
+                exec(made)
+            except ValueError as error:
+                return error
+            raise AssertionError
+
+        try:
+            assert max(map(len, failure(make).backtrace)) == 1_000
+        finally:
+            del linecache.cache["long.py"]
+
+    def test_what_cannot_be_pickled_is_recorded_like_any_other(self) -> None:
+        error = ValueError(lambda: None, threading.Lock())
+        assert failure(error).message.startswith("(<function")
+
+    def test_an_error_that_is_its_own_cause_is_one_too(self) -> None:
+        error = ValueError("round")
+        error.__cause__ = error.__context__ = error
+        assert failure(error).message == "round"
+
+    def test_a_group_is_recorded_as_a_whole(self) -> None:
+        deep: Any = ValueError("innermost")
+        for _ in range(200):
+            deep = ExceptionGroup("group", [deep, deep])
+        assert failure(deep).message == "group (2 sub-exceptions)"
+
+    @pytest.mark.parametrize("error", [RaisingText(), ExitingText()], ids=repr)
+    def test_a_hook_may_raise_one_that_cannot_be_read(
+        self, clock: ManualClock, caplog: pytest.LogCaptureFixture, error: Exception
+    ) -> None:
+        class Hooked(Job, retry=0):
+            @on_exhausted
+            def tell(self, failed: BaseException) -> None:
+                raise error
+
+            def perform(self) -> None:
+                raise ValueError("the job's own")
+
+        outcome = Life(clock, Hooked).run()
+        assert isinstance(outcome, Buried)
+        assert outcome.failure.message == "the job's own"
+        assert caplog.messages == [f"tell raised {type(error).__name__} and was passed over"]
 
     def test_the_backtrace_is_of_the_jobs_own_frames(self) -> None:
         def inner() -> None:

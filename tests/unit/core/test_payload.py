@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobkit import Job
 from jobkit.errors import PayloadError
+from jobkit.outcome import Buried, Retried
 from jobkit.payload import Payload, dumps, new_id
+from jobkit.testing import ManualClock
+from tests.unit.core.support import Life, raising
 
 READERS = [name for name, member in vars(Payload).items() if isinstance(member, property)]
 
@@ -64,6 +68,10 @@ class TestReading:
             "retry_count": None,
             "deliveries": 0,
             "tags": (),
+            "version": 1,
+            "encrypted": None,
+            "redact": False,
+            "context": {},
         }
 
     def test_a_payload_without_a_class_is_malformed(self) -> None:
@@ -81,6 +89,52 @@ class TestReading:
         assert (payload.created_at, payload.enqueued_at) == (1_700_000_000.25, 1_700_000_000.5)
         assert payload.failed_at == 1_700_000_001
         assert (payload.retry, payload.retry_count, payload.queue) == (5, 3, "low")
+
+    @pytest.mark.parametrize("text", [SIDEKIQ_7, SIDEKIQ_8])
+    def test_a_job_of_sidekiqs_runs_and_keeps_what_jobkit_does_not_know(
+        self, clock: ManualClock, text: str
+    ) -> None:
+        class HardJob(Job, name="HardJob"):
+            def perform(self, *args: Any) -> list[Any]:
+                raise ValueError(f"{len(args)} arguments")
+
+        before = Payload(text)
+        life = Life(clock, HardJob)
+        life.payload = before
+        assert isinstance(life.run(), Retried)
+        assert life.payload.executions == 1
+        changed = {"retry_count", "error_class", "error_message", "error_backtrace", "history"}
+        changed |= {"executions", "scheduled_at", "failed_at", "retried_at"}
+        kept = {name: value for name, value in before.fields.items() if name not in changed}
+        assert kept.items() <= life.payload.fields.items()
+
+    def test_sidekiqs_counters_are_gone_on_with(self, clock: ManualClock, no_jitter: None) -> None:
+        life = Life(clock, raising(ValueError("again")))
+        sidekiqs = Payload(SIDEKIQ_8).replace(**{"class": life.payload.job_class})
+        life.payload = sidekiqs
+        outcome = life.run()
+        assert isinstance(outcome, Retried)
+        assert outcome.delay == 4**4 + 15  # the fifth failure: retry_count was 3
+        assert life.payload.retry_count == 4
+        assert life.payload.failed_at == 1_700_000_001
+        assert '"failed_at":1700000001000' in life.payload.text  # as Sidekiq wrote it
+        assert life.payload.fields["retried_at"] == 1_700_000_000.0
+        assert isinstance(life.run(), Buried)
+
+    @pytest.mark.parametrize("failed_at", ["1700000000000", "1700000000.0"])
+    def test_the_age_of_a_failure_is_read_in_both_encodings(
+        self, clock: ManualClock, failed_at: str
+    ) -> None:
+        class Brief(Job, retry_for=60):
+            def perform(self) -> None:
+                raise ValueError
+
+        for wait, ended in ((59, Retried), (60, Buried)):
+            life = Life(clock, Brief)
+            text = f'{{"class":"{life.payload.job_class}","retry_count":0,"failed_at":{failed_at}}}'
+            life.payload = Payload(text)
+            clock.step(1_700_000_000 + wait - clock.time())
+            assert isinstance(life.run(), ended)
 
     def test_tags_that_are_no_text_are_passed_over(self) -> None:
         assert Payload('{"tags":["a",1,null,"b"]}').tags == ("a", "b")

@@ -17,7 +17,7 @@ from jobkit import (
 )
 from jobkit.execution import execute, stop_signal
 from jobkit.jobs import run_of
-from jobkit.outcome import Buried, Discarded, Succeeded
+from jobkit.outcome import Buried, Discarded, Retried, Succeeded
 from jobkit.payload import Payload
 from jobkit.testing import ManualClock
 from tests.unit.core.support import Life, outcome_of, stored_form
@@ -190,6 +190,25 @@ class TestExpiry:
         life = Life(clock, Expires)
         clock.advance(60)
         assert life.run() == Discarded("expired before it was started")
+
+    def test_a_retry_that_comes_too_late_is_dropped_like_a_first_run(
+        self, clock: ManualClock
+    ) -> None:
+        class Expires(Job, expires_in=60, retry_in=lambda executions, error: 100):
+            def perform(self) -> None:
+                raise ValueError
+
+        life = Life(clock, Expires)
+        assert isinstance(life.run(), Retried)
+        assert life.run() == Discarded("expired before it was started")
+
+    def test_a_retry_that_comes_in_time_runs(self, clock: ManualClock) -> None:
+        class Expires(Job, expires_in=300, retry_in=lambda executions, error: 100):
+            def perform(self) -> None:
+                raise ValueError
+
+        life = Life(clock, Expires)
+        assert isinstance(life.run(times=2), Retried)
 
     def test_a_job_started_in_time_runs(self, clock: ManualClock) -> None:
         class Expires(Done, expires_in=60):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jobkit.adapter import Claim, Requeue, Settlement, State, Tally
+from jobkit.adapter import Claim, Release, Requeue, Settlement, State, Tally
 from jobkit.payload import Payload
-from jobkit.worker.recovery import after_loss
+from jobkit.worker.recovery import after_death, after_loss
 
 NOW = 1_700_000_000.0
 
@@ -49,3 +49,37 @@ def test_a_lost_run_counts_neither_as_processed_nor_as_failed_nor_as_an_executio
     back = requeued(0)
     assert back.tally is Tally.NEITHER
     assert back.payload.executions == 0
+
+
+def test_text_that_is_no_job_goes_back_as_it_is_for_whoever_buries_it() -> None:
+    claim = Claim(Payload('{"class":'), "r")
+    assert after_loss(claim, "died", NOW) == Release(claim)
+
+
+def claims(*texts: str) -> list[Claim]:
+    return [Claim(Payload(text), f"r{number}") for number, text in enumerate(texts)]
+
+
+ONE, OTHER = '{"class":"A","jid":"1"}', '{"class":"A","jid":"2"}'
+
+
+def charged(started: list[str] | None, *texts: str) -> list[bool]:
+    settlements = after_death(claims(*texts), started, "died", NOW)
+    return [isinstance(settlement, Requeue) for settlement in settlements]
+
+
+def test_of_the_jobs_of_a_dead_process_those_are_charged_that_had_started() -> None:
+    assert charged([OTHER], ONE, OTHER) == [False, True]
+
+
+def test_of_equal_payloads_as_many_are_charged_as_had_started() -> None:
+    assert charged([ONE], ONE, ONE) == [True, False]
+
+
+def test_all_are_charged_when_nobody_can_tell_what_had_started() -> None:
+    assert charged(None, ONE, OTHER) == [True, True]
+
+
+def test_what_had_only_been_claimed_goes_back_unchanged() -> None:
+    [claim] = claims(ONE)
+    assert after_death([claim], [], "died", NOW) == [Release(claim)]

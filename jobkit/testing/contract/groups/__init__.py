@@ -13,10 +13,12 @@ from jobkit.testing.contract.groups.modelled import Modelled
 from jobkit.testing.contract.groups.pausing import Pausing
 from jobkit.testing.contract.groups.preserving import Preserving
 from jobkit.testing.contract.groups.recovering import Recovering
+from jobkit.testing.contract.groups.refusing import Refusing
 from jobkit.testing.contract.groups.scheduling import Scheduling
 from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
 from jobkit.testing.contract.groups.tallying import Tallying
+from jobkit.testing.contract.groups.ticking import Ticking
 from jobkit.testing.contract.groups.waiting import Waiting
 from jobkit.testing.contract.groups.working import Working
 
@@ -42,12 +44,14 @@ __all__ = [
     "Preserving",
     "Prioritizing",
     "Recovering",
+    "Refusing",
     "Requeueing",
     "Retiring",
     "Scheduling",
     "Separated",
     "Settling",
     "Tallying",
+    "Ticking",
     "Waiting",
     "Working",
 ]

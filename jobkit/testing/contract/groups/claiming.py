@@ -130,6 +130,10 @@ class Ordering:
         claims = [claim_one(adapter, worker) for _ in range(5)]
         assert ids(claims) == jobs
 
+    def test_of_one_moment_the_one_that_came_first_is_claimed_first(self, adapter: Adapter) -> None:
+        jobs = [enqueue(adapter, jid=f"{9 - nth}").id for nth in range(5)]
+        assert peek(adapter) == jobs
+
     def test_age_counts_across_several_claims(
         self, adapter: Adapter, clock: ManualClock, worker: str
     ) -> None:

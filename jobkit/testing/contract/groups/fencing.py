@@ -146,6 +146,26 @@ class Fencing:
         assert {each.receipt for each in returned} == {claims[1].receipt, claims[4].receipt}
         assert peek(adapter) == [claims[4].payload.id]
 
+    def test_a_claim_is_spent_by_its_first_settlement_in_a_batch(
+        self, adapter: Adapter, worker: str, settlement: Callable[[Claim], Settlement]
+    ) -> None:
+        job = enqueue(adapter)
+        held = claim_one(adapter, worker)
+        assert adapter.settle([Release(held), settlement(held)]) == [held]
+        assert claim_one(adapter, worker).payload == job
+
+    def test_a_checkpoint_spends_nothing(self, adapter: Adapter, worker: str) -> None:
+        enqueue(adapter)
+        held = claim_one(adapter, worker)
+        progress = [held.payload.replace(cursor=number) for number in (1, 2)]
+        batch: list[Settlement] = [
+            *(Checkpoint(held, each) for each in progress),
+            Release(held),
+            Ack(held),
+        ]
+        assert adapter.settle(batch) == [held]
+        assert claim_one(adapter, worker).payload == progress[-1]
+
     def test_the_holder_is_not_harmed_by_a_stale_claim(
         self, adapter: Adapter, worker: str, settlement: Callable[[Claim], Settlement]
     ) -> None:

@@ -158,21 +158,21 @@ class Holding:
 
     @pytest.fixture(autouse=True)
     def _needs_held(self, adapter: Adapter) -> None:
-        if type(adapter).held is Adapter.held:
+        if adapter.held("nobody") is None:
             pytest.skip(f"{type(adapter).__name__} cannot tell what a worker holds (held)")
 
     def test_a_lost_answer_is_found_again(self, adapter: Adapter, worker: str, other: str) -> None:
         jobs = [enqueue(adapter) for _ in range(3)]
         claim_one(adapter, other)
         claims = claim(adapter, worker)
-        found = adapter.held(worker)
+        found = adapter.held(worker) or []
         assert sorted(ids(found)) == sorted(job.id for job in jobs[1:])
         assert {each.receipt for each in found} == {each.receipt for each in claims}
 
     def test_what_was_found_can_be_settled(self, adapter: Adapter, worker: str) -> None:
         enqueue(adapter)
         claim_one(adapter, worker)
-        assert adapter.settle([Ack(each) for each in adapter.held(worker)]) == []
+        assert adapter.settle([Ack(each) for each in adapter.held(worker) or []]) == []
         assert adapter.held(worker) == []
 
     def test_the_unknown_hold_nothing(self, adapter: Adapter, worker: str) -> None:

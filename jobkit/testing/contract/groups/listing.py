@@ -25,6 +25,8 @@ NEWEST_FIRST = {
 
 _FAR = 86_400
 
+_NO_CURSORS = ["", "x", "\n", "0", "-1", "null", "[]", "{}", "[1e999]", "é", "\ud800", "a" * 10_000]
+
 Place = Callable[..., str]
 
 
@@ -137,6 +139,14 @@ class Listing(Placing):
         jobs = [place(State.ENQUEUED, queue=queue) for queue in ("b", "a", "c", "b", "a")]
         paged = list(pages(inspector, State.ENQUEUED, limit=2))
         assert sorted(ids(flat(paged))) == sorted(jobs)
+
+    @pytest.mark.parametrize("cursor", _NO_CURSORS)
+    def test_text_that_is_no_cursor_is_an_error_that_says_so(
+        self, inspector: SupportsInspect, state: State, place: Place, cursor: str
+    ) -> None:
+        place(state)
+        with pytest.raises(ValueError, match="cursor"):
+            inspector.jobs(state, after=cursor)
 
     def test_nothing_is_shown_twice_when_more_come_in(
         self, inspector: SupportsInspect, state: State, place: Place

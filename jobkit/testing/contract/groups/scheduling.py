@@ -47,6 +47,18 @@ class Scheduling:
         promote(adapter)
         assert peek(adapter) == [jobs[wait].id for wait in (1, 2, 3)]
 
+    def test_a_promoted_job_is_no_older_than_its_moment_and_no_younger_than_its_promotion(
+        self, adapter: Adapter, clock: ManualClock
+    ) -> None:
+        promoted = enqueue(adapter, scheduled_at=clock.time() + 10)
+        clock.advance(5)
+        before = enqueue(adapter)
+        clock.advance(10)
+        promote(adapter)
+        clock.advance(5)
+        after = enqueue(adapter)
+        assert peek(adapter) == [before.id, promoted.id, after.id]
+
     def test_a_job_is_promoted_once(self, adapter: Adapter, clock: ManualClock) -> None:
         job = enqueue(adapter, scheduled_at=clock.time() + 1)
         clock.advance(1)

@@ -1,0 +1,167 @@
+"""What can be done, one function each; every action is logged with who did it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jobkit.dashboard.bulk import Task
+from jobkit.dashboard.forms import Form, back, form_of
+from jobkit.dashboard.site import Site, site_of
+from jobkit.inspection import Inspector
+
+__all__ = [
+    "bury", "clear", "discard", "pause", "pause_entry", "quiet", "reschedule", "resume",
+    "resume_entry", "run", "run_entry", "stop",
+]  # fmt: skip
+
+_LISTS: Final = {"scheduled": "/scheduled", "retry": "/retries", "dead": "/dead"}
+
+_log = logging.getLogger("jobkit.dashboard")
+
+
+async def run(request: Request) -> Response:
+    """Run jobs now."""
+    return await _change(request, "run_now", "run_all")
+
+
+async def bury(request: Request) -> Response:
+    """Put jobs into the dead set."""
+    return await _change(request, "bury", "bury_all")
+
+
+async def discard(request: Request) -> Response:
+    """Delete jobs."""
+    return await _change(request, "discard", "discard_all")
+
+
+async def reschedule(request: Request) -> Response:
+    """Have jobs run at another time."""
+    form = await form_of(request)
+    try:
+        when = float(form["at"][0])
+    except (KeyError, ValueError) as error:
+        raise HTTPException(400, "at is missing: give epoch seconds") from error
+    if not math.isfinite(when):
+        raise HTTPException(400, "at is no moment: give epoch seconds")
+    inspector = site_of(request).inspector()
+    await _act(request, partial(_rescheduled, inspector, _ids(form), when), _ids(form))
+    return back(request, "/scheduled")
+
+
+async def pause(request: Request) -> Response:
+    """Pause a queue."""
+    return await _on_queue(request, "pause")
+
+
+async def resume(request: Request) -> Response:
+    """Resume a queue."""
+    return await _on_queue(request, "resume")
+
+
+async def clear(request: Request) -> Response:
+    """Empty a queue."""
+    return await _on_queue(request, "clear")
+
+
+async def quiet(request: Request) -> Response:
+    """Have a worker, or all, take no more jobs."""
+    return await _order(request, "quiet")
+
+
+async def stop(request: Request) -> Response:
+    """Stop a worker, or all."""
+    return await _order(request, "stop")
+
+
+async def run_entry(request: Request) -> Response:
+    """Enqueue a recurring job out of turn."""
+    return await _on_entry(request, "run_recurring")
+
+
+async def pause_entry(request: Request) -> Response:
+    """Pause a recurring entry."""
+    return await _on_entry(request, "pause_recurring")
+
+
+async def resume_entry(request: Request) -> Response:
+    """Resume a recurring entry."""
+    return await _on_entry(request, "resume_recurring")
+
+
+async def _change(request: Request, some: str, every: str) -> Response:
+    """Do it to the jobs that the form names, or to all of a list."""
+    form = await form_of(request)
+    site = site_of(request)
+    if form.get("all") == ["1"]:
+        await run_in_threadpool(_change_all, request, site, every, form)
+    else:
+        await _act(request, partial(getattr(site.inspector(), some), _ids(form)), _ids(form))
+    return back(request, _LISTS.get(form.get("state", [""])[0], "/"))
+
+
+def _change_all(request: Request, site: Site, every: str, form: Form) -> Task:
+    state = form.get("state", [""])[0]
+    filters: dict[str, str | None] = {
+        name: form[name][0] or None for name in ("queue", "job", "text") if name in form
+    }
+    inspector = site.inspector()
+    _note(request, every, {"state": state, **filters})
+    act = getattr(inspector, every)
+    total = None if any(filters.values()) else getattr(inspector.stats(), state, None)
+    verb = every.removesuffix("_all").capitalize()
+    return site.bulk.start(
+        f"{verb} all that are {'retrying' if state == 'retry' else state}",
+        lambda progress: act(state, on_progress=progress, **filters),
+        total,
+    )
+
+
+async def _on_queue(request: Request, verb: str) -> Response:
+    name = request.path_params["name"]
+    await _act(request, partial(getattr(site_of(request).inspector(), verb), name), name)
+    return back(request, "/queues")
+
+
+async def _order(request: Request, verb: str) -> Response:
+    wanted = request.path_params["id"]
+    await _act(request, partial(_ordered, site_of(request).inspector(), wanted, verb), wanted)
+    return back(request, "/busy")
+
+
+def _ordered(inspector: Inspector, wanted: str, verb: str) -> None:
+    ids = [worker.id for worker in inspector.workers()] if wanted == "all" else [wanted]
+    for worker in ids:
+        getattr(inspector, verb)(worker)
+
+
+async def _on_entry(request: Request, verb: str) -> Response:
+    name = request.path_params["name"]
+    await _act(request, partial(getattr(site_of(request).inspector(), verb), name), name)
+    return back(request, "/recurring")
+
+
+async def _act(request: Request, act: Callable[[], Any], on: object) -> None:
+    _note(request, request.url.path.rpartition("/")[2], on)
+    await run_in_threadpool(act)
+
+
+def _note(request: Request, verb: str, on: object) -> None:
+    _log.info("%r: %s %.500r", request.scope.get("jobkit_user"), verb, on)
+
+
+def _rescheduled(inspector: Inspector, ids: list[str], when: float) -> None:
+    for job_id in ids:
+        inspector.reschedule(job_id, when)
+
+
+def _ids(form: Form) -> list[str]:
+    return form.get("id", [])

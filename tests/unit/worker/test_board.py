@@ -1,0 +1,55 @@
+"""The memory that outlives a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from jobkit.worker.board import SharedBoard, new_board, note_of, read_started, read_turns
+
+
+@pytest.fixture
+def fd() -> Iterator[int]:
+    made = new_board()
+    yield made
+    os.close(made)
+
+
+def test_an_empty_board_tells_of_nothing(fd: int) -> None:
+    assert read_turns(fd) == 0
+    assert read_started(fd) == frozenset()
+
+
+def test_turns_are_counted(fd: int) -> None:
+    board = SharedBoard(os.dup(fd), 2)
+    for _ in range(3):
+        board.turn()
+    assert read_turns(fd) == 3
+
+
+def test_the_last_receipt_of_every_thread_can_be_read(fd: int) -> None:
+    board = SharedBoard(os.dup(fd), 3)
+    for slot, receipt in ((0, "a"), (2, "c"), (0, "d")):
+        board.start(slot, receipt)
+    assert read_started(fd) == {note_of("d"), note_of("c")}
+
+
+def test_a_receipt_of_any_length_has_a_note_of_its_own(fd: int) -> None:
+    board = SharedBoard(os.dup(fd), 2)
+    long = "é" * 500
+    board.start(0, long)
+    board.start(1, long + "!")
+    assert read_started(fd) == {note_of(long), note_of(long + "!")}
+    assert note_of(long) != note_of(long + "!")
+
+
+def test_what_a_killed_process_wrote_stays(fd: int) -> None:
+    board = SharedBoard(os.dup(fd), 2)
+    child = os.fork()
+    if child == 0:
+        board.start(1, "r")
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    assert read_started(fd) == {note_of("r")}

@@ -1,0 +1,236 @@
+"""The dashboard in a real browser: live, by mouse, by keyboard, on a phone, without scripts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from jobkit.adapter import State
+from jobkit.dashboard import create_app
+from jobkit_sql import SqlAdapter
+from tests.web.conftest import buried, ids, payload, put
+
+PAGES = [
+    "/",
+    "/busy",
+    "/queues",
+    "/queues/mailers",
+    "/scheduled",
+    "/retries",
+    "/dead",
+    "/recurring",
+]
+SECONDS = 15_000
+
+CHROMIUM = os.environ.get("JOBKIT_TEST_CHROMIUM") or shutil.which("chromium")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="there is no Chromium: install Debian's chromium, or name one in JOBKIT_TEST_CHROMIUM",
+)
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(full: SqlAdapter) -> Iterator[str]:
+    """A server of the dashboard on a free port."""
+    del full
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(auth=None), log_level="error", lifespan="off", timeout_graceful_shutdown=0
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+    listener.close()
+
+
+@pytest.fixture
+def show(chromium: Browser, address: str) -> Iterator[Open]:
+    """Opens a page in a browser of its own; whatever its console complains of fails the test."""
+    complaints: list[str] = []
+    contexts: list[Any] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def show(place: str, **options: Any) -> Page:
+        context = chromium.new_context(base_url=address, **options)
+        contexts.append(context)
+        context.set_default_timeout(SECONDS)
+        page = context.new_page()
+        page.on("console", heard)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(place)
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_numbers_change_without_reloading(show: Open, store: SqlAdapter) -> None:
+    page = show("/")
+    enqueued = page.locator("#totals div", has_text="Enqueued").locator("dd")
+    expect(enqueued).to_have_text("1")
+    for _ in range(41):
+        put(store, "app.Mail", "mailers")
+    expect(enqueued).to_have_text("42", timeout=SECONDS)
+    expect(page.locator("#rate")).to_have_text("0")
+
+
+def test_live_updates_can_be_held(show: Open, store: SqlAdapter) -> None:
+    page = show("/queues")
+    page.get_by_label("live").uncheck()
+    put(store, "app.Mail", "new")
+    page.wait_for_timeout(4_000)
+    assert page.get_by_text("new", exact=True).count() == 0
+    page.get_by_label("live").check()
+    expect(page.get_by_text("new", exact=True)).to_be_visible(timeout=SECONDS)
+
+
+def test_a_selection_survives_the_next_update_and_is_acted_on(
+    show: Open, store: SqlAdapter
+) -> None:
+    jobs = [put(store, "app.Later", "low", scheduled_at=4e9) for _ in range(3)]
+    page = show("/scheduled")
+    page.locator(f'input[value="{jobs[1]}"]').check()
+    page.wait_for_timeout(4_000)
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator(f'input[value="{jobs[1]}"]')).to_have_count(0)
+    assert jobs[1] in ids(store, State.ENQUEUED)
+    assert {jobs[0], jobs[2]} <= set(ids(store, State.SCHEDULED))
+
+
+def test_one_box_selects_the_page(show: Open, store: SqlAdapter) -> None:
+    for _ in range(5):
+        put(store, "app.Later", "low", scheduled_at=4e9)
+    page = show("/scheduled")
+    page.get_by_label("Select all on this page").check()
+    page.locator('form.jobs button[formaction$="/jobs/bury"]').click()
+    expect(page.get_by_text("There is nothing here")).to_be_visible()
+    assert ids(store, State.SCHEDULED) == []
+
+
+def test_what_cannot_be_undone_is_asked_for(show: Open, store: SqlAdapter) -> None:
+    page = show("/dead")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Delete all").click()
+    assert len(ids(store, State.DEAD)) == 1
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete all").click()
+    expect(page.get_by_text("There is nothing here")).to_be_visible()
+    assert ids(store, State.DEAD) == []
+
+
+def test_ten_thousand_dead_are_retried_with_progress(show: Open, store: SqlAdapter) -> None:
+    for start in range(0, 10_000, 500):
+        store.enqueue([payload("app.Many", "first", args=[start + nth]) for nth in range(500)])
+        claims = store.claim(["first"], limit=500, worker="host-1:4711:abcdef")
+        store.settle([buried(claim) for claim in claims])
+    page = show("/dead")
+    expect(page.get_by_text("10,001 jobs")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Retry all").click()
+    expect(page.get_by_text("10,001 changed")).to_be_visible(timeout=60_000)
+    assert store.stats().dead == 0
+
+
+def test_a_job_is_rescheduled_in_the_readers_own_time(show: Open, store: SqlAdapter) -> None:
+    (job,) = ids(store, State.DEAD)
+    page = show(f"/jobs/{job}", timezone_id="Asia/Tokyo")
+    page.get_by_label("Run at").fill("2033-05-18T12:33")
+    page.get_by_role("button", name="Reschedule").click()
+    expect(page.get_by_text("scheduled", exact=True)).to_be_visible()
+    (found,) = store.find([job])
+    assert found.at == 1_999_999_980.0
+    assert page.locator("#zone").inner_text() == "Asia/Tokyo"
+
+
+def test_everything_can_be_reached_by_keyboard(show: Open, store: SqlAdapter) -> None:
+    page = show("/queues")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    page.keyboard.press("Enter")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Pause":
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("paused").nth(1)).to_be_visible()
+    assert sum(queue.paused for queue in store.queues()) == 2
+
+
+@pytest.mark.parametrize("place", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_fits_a_phone_and_can_be_read(show: Open, place: str, scheme: Any) -> None:
+    page = show(place, viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(LEAST_CONTRAST) >= 4.5
+    assert page.evaluate(UNNAMED) == []
+
+
+@pytest.mark.parametrize("place", PAGES)
+def test_a_page_is_whole_without_scripts(show: Open, place: str) -> None:
+    page = show(place, java_script_enabled=False)
+    expect(page.locator("h1")).to_be_visible()
+
+
+def test_actions_work_without_scripts(show: Open, store: SqlAdapter) -> None:
+    page = show("/dead", java_script_enabled=False)
+    page.locator('input[name="id"]').first.check()
+    page.get_by_role("button", name="Retry now").click()
+    expect(page.get_by_text("There is nothing here")).to_be_visible()
+    assert ids(store, State.DEAD) == []
+
+
+LEAST_CONTRAST = """() => {
+  const light = ([r, g, b]) => {
+    const one = (c) => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
+    const linear = [r, g, b].map((c) => one(c / 255));
+    return .2126 * linear[0] + .7152 * linear[1] + .0722 * linear[2];
+  };
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  let least = 21;
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+    least = Math.min(least, (Math.max(a, b) + .05) / (Math.min(a, b) + .05));
+  }
+  return least;
+}"""
+
+UNNAMED = """() => [...document.querySelectorAll("button, a, input:not([type=hidden])")]
+  .filter((e) => e.checkVisibility())
+  .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length))
+  .map((e) => e.outerHTML)"""

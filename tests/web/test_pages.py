@@ -1,0 +1,152 @@
+"""Every page of the dashboard, as a browser gets it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from jobkit.adapter import State
+from jobkit.dashboard import create_app
+from jobkit.errors import AdapterError
+from jobkit_sql import SqlAdapter
+from tests.web.conftest import WORKER, Client, ids, put
+
+PAGES = ["/", "/busy", "/queues", "/scheduled", "/retries", "/dead", "/recurring"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_an_empty_store(client: Client, page: str) -> None:
+    answer = client().get(page)
+    assert answer.status_code == 200
+    assert "<h1>" in answer.text
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize(
+    ("page", "texts"),
+    [
+        ("/", ["<dd>1</dd>", "mailers", "paused"]),
+        ("/busy", ["host-1:4711", "app.Running", "default, mailers"]),
+        ("/queues", ["mailers", "low", "paused"]),
+        ("/queues/mailers", ["app.Mail", "vip", "locale=&#34;de&#34;"]),
+        ("/queues/low", ["There is nothing here", "paused"]),
+        ("/scheduled", ["app.Later", "1 job<", "in 2"]),
+        ("/retries", ["app.Retried", "ConnectionError", "no route"]),
+        ("/dead", ["app.Dead", "ValueError", "the dead one"]),
+        ("/recurring", ["nightly", "0 3 * * *", "app.Report", "&#34;sales&#34;"]),
+    ],
+)
+def test_every_page_shows_what_is_there(client: Client, page: str, texts: list[str]) -> None:
+    answer = client().get(page)
+    assert answer.status_code == 200
+    for text in texts:
+        assert text in answer.text
+
+
+def test_a_job_is_shown_whole(client: Client, full: SqlAdapter) -> None:
+    (job,) = ids(full, State.DEAD)
+    page = client().get(f"/jobs/{job}").text
+    for text in (job, "app.Dead", "ValueError", "wrong", "the dead one", "Runs so far"):
+        assert text in page
+    loaded = client().get(f"/jobs/{job}/arguments")
+    assert loaded.headers["content-disposition"].startswith("attachment")
+    assert json.loads(loaded.text) == {"args": ["the dead one's"], "kwargs": {}}
+
+
+def test_long_arguments_are_cut_on_the_page_and_whole_in_the_file(
+    client: Client, store: SqlAdapter
+) -> None:
+    job = put(store, "app.Long", "default", args=["x" * 50_000])
+    page = client().get(f"/jobs/{job}").text
+    assert page.count("x") < 11_000
+    assert client().get(f"/jobs/{job}/arguments").text.count("x") == 50_000
+
+
+@pytest.mark.parametrize("page", ["/jobs/unknown", "/queues/unknown", "/nothing", "/jobs/"])
+def test_what_is_not_there_is_not_found(client: Client, page: str) -> None:
+    answer = client().get(page)
+    assert answer.status_code == 404
+    assert "Not found" in answer.text
+
+
+@pytest.mark.parametrize("limit", ["-5", "0", "1e9", "many", "100000", ""])
+def test_absurd_limits_are_brought_to_reason(client: Client, store: SqlAdapter, limit: str) -> None:
+    for _ in range(150):
+        put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
+    page = client().get("/scheduled", params={"limit": limit})
+    assert page.status_code == 200
+    assert 1 <= page.text.count('name="id"') <= 100
+
+
+def test_a_cursor_that_is_none_is_refused_in_words(client: Client) -> None:
+    page = client().get("/dead", params={"after": "garbage"})
+    assert page.status_code == 400
+    assert "cursor" in page.text
+
+
+def test_a_list_is_paged_and_keeps_its_filters(client: Client, store: SqlAdapter) -> None:
+    for _ in range(5):
+        put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
+        put(store, "app.Other", "high", scheduled_at=4_000_000_000.0)
+    browser, seen = client(), list[str]()
+    address: str | None = "/scheduled?queue=low&job=app.Later&limit=2"
+    while address:
+        page = browser.get(address).text
+        seen += re.findall(r'name="id" value="(\w+)"', page)
+        assert "app.Other" not in page
+        found = re.search(r'href="([^"]+)" rel="next"', page)
+        address = found[1].replace("&amp;", "&") if found else None
+    assert len(set(seen)) == len(seen) == 5
+
+
+def test_text_narrows_a_list(client: Client, full: SqlAdapter) -> None:
+    del full
+    assert "app.Dead" in client().get("/dead?text=the+dead").text
+    assert "No job meets the filter" in client().get("/dead?text=nothing+like+it").text
+
+
+def test_the_totals_are_there_for_programs(client: Client, full: SqlAdapter) -> None:
+    del full
+    found = client().get("/stats.json").json()
+    assert list(found) == [
+        "processed", "failed", "enqueued", "scheduled", "retry", "dead", "running", "blocked",
+        "workers",
+    ]  # fmt: skip
+    assert (found["dead"], found["running"], found["workers"]) == (1, 1, 1)
+
+
+def test_below_a_prefix_every_address_has_it(full: SqlAdapter) -> None:
+    del full
+    app = Starlette(routes=[Mount("/admin/jobs", create_app(auth=None))])
+    with TestClient(app) as browser:
+        for page in PAGES:
+            answer = browser.get(f"/admin/jobs{page}")
+            assert answer.status_code == 200
+            addresses = re.findall(r'(?:href|src|action|formaction)="([^"]+)"', answer.text)
+            assert addresses
+            for address in addresses:
+                assert address.startswith("/admin/jobs/") or address == "#main", address
+        assert browser.get("/admin/jobs/static/script.js").status_code == 200
+
+
+def test_a_store_that_fails_is_told_without_a_traceback(
+    client: Client, full: SqlAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise AdapterError("the disk <is> gone")
+
+    monkeypatch.setattr(type(full), "jobs", fail)
+    answer = client().get("/dead")
+    assert answer.status_code == 503
+    assert "The store does not answer: the disk &lt;is&gt; gone" in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_quiet_workers_are_shown_as_such(client: Client, full: SqlAdapter) -> None:
+    assert full.order(WORKER, "quiet")
+    assert "Quiet" in client().get("/busy").text
