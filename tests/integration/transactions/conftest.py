@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobkit import backends, events, middleware
@@ -15,25 +15,55 @@ from jobkit.events import Event
 from jobkit_inline import MemoryAdapter
 from jobkit_sql import SqlAdapter
 from tests.integration.transactions.support import ELSEWHERE, Base, Database, notes
+from tests.servers.postgres import Postgres
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    file = tmp_path / "app.db"
-    url = f"sqlite:///{file}"
-    engine, other = create_engine(url), create_engine(f"sqlite:///{tmp_path / 'other.db'}")
-    async_engine = create_async_engine(f"sqlite+aiosqlite:///{file}")
-    for each in (engine, other):
-        notes.metadata.create_all(each)
-        Base.metadata.create_all(each)
+@contextmanager
+def opened(url: str, here: URL, other: URL, *, awaited: str) -> Generator[Database]:
+    """The stores at these URLs, without any row; jobkit's, the backend `default`, is at `url`."""
+    engines = [create_engine(here), create_engine(other)]
+    async_engine = create_async_engine(here.set(drivername=awaited))
+    for engine in engines:
+        for metadata in (notes.metadata, Base.metadata):
+            metadata.drop_all(engine)
+            metadata.create_all(engine)
     with closing(SqlAdapter(url)) as adapter:
         adapter.migrate()
         backends.install("default", adapter)
-        yield Database(url, engine, async_engine, adapter, other)
+        yield Database(url, engines[0], async_engine, adapter, engines[1])
         backends.uninstall("default")
-    engine.dispose()
-    other.dispose()
-    async_engine.sync_engine.dispose()
+    for engine in (*engines, async_engine.sync_engine):
+        engine.dispose()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    here, other = (make_url(f"sqlite:///{tmp_path / name}") for name in ("app.db", "other.db"))
+    with opened(str(here), here, other, awaited="sqlite+aiosqlite") as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def another_database(postgres: Postgres) -> str:
+    return postgres.create("another")
+
+
+@pytest.fixture
+def postgresql(postgres: Postgres, another_database: str) -> Iterator[Database]:
+    """jobkit's tables stand in a schema of their own, which the application's engines ignore."""
+    driver = "postgresql+psycopg"
+    here, other = (
+        make_url(url).set(drivername=driver) for url in (postgres.url(), another_database)
+    )
+    with opened(postgres.emptied("transactions"), here, other, awaited=driver) as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Each of the SQL stores in turn."""
+    database: Database = request.getfixturevalue(request.param)
+    return database
 
 
 @pytest.fixture(autouse=True)

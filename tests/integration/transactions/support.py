@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Column as SqlColumn
-from sqlalchemy import Connection, Engine, MetaData, Table, Text, insert, select
+from sqlalchemy import Connection, Engine, MetaData, Table, Text, insert, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -67,6 +67,12 @@ def noted(database: Database) -> list[str]:
 def answer(job: Job) -> bool | None:
     """Whether the job is stored; a call, since checkers take an attribute for constant."""
     return job.successfully_enqueued
+
+
+def jobs_table(database: Database) -> str:
+    """jobkit's table as the application has to name it."""
+    schema = make_url(database.url).query.get("schema")
+    return f"{schema}.jobkit_jobs" if schema else "jobkit_jobs"
 
 
 def stored(adapter: SqlAdapter | MemoryAdapter) -> list[object]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from jobkit import EnqueueError, Job, before_enqueue, enqueue, enqueue_in, perform_all_later
@@ -20,6 +21,7 @@ from tests.integration.transactions.support import (
     User,
     add,
     answer,
+    jobs_table,
     noted,
     stored,
 )
@@ -208,7 +210,24 @@ def test_the_same_id_twice_is_one_job_and_leaves_the_transaction_usable(
 
 def test_a_transaction_that_cannot_write_is_an_enqueue_error(database: Database) -> None:
     with Session(database.engine) as session, enqueue_in(session):
-        session.connection().exec_driver_sql("DROP TABLE jobkit_jobs")
-        with pytest.raises(EnqueueError, match="jobkit_jobs"):
-            Here.perform_later(1)
+        Here.perform_later(1)
         session.rollback()
+        session.execute(text(f"DROP TABLE {jobs_table(database)}"))
+        with pytest.raises(EnqueueError, match=r"the job was not stored: .*jobkit"):
+            Here.perform_later(2)
+        session.rollback()
+
+
+def test_what_the_application_translates_its_tables_to_is_not_for_jobkits(
+    database: Database,
+) -> None:
+    options = {"schema_translate_map": {None: "tenant_of_the_application"}}
+    engine = database.engine.execution_options(**options)
+    with engine.connect() as connection, enqueue_in(connection):
+        Here.perform_later(1)
+        assert (
+            connection.get_execution_options()["schema_translate_map"]
+            == options["schema_translate_map"]
+        )
+        connection.commit()
+    assert stored(database.adapter) == [1]

@@ -86,8 +86,8 @@ def test_a_newer_schema_is_refused(fresh: tuple[SqlAdapter, Engine]) -> None:
         Here.perform_later(1)
 
 
-def test_the_same_file_by_another_name_is_the_same_database(database: Database) -> None:
-    file = Path(str(database.engine.url.database))
+def test_the_same_file_by_another_name_is_the_same_database(sqlite: Database) -> None:
+    file = Path(str(sqlite.engine.url.database))
     link = file.with_name("link.db")
     link.symlink_to(file)
     engine = create_engine(f"sqlite:///{link}")
@@ -95,23 +95,23 @@ def test_the_same_file_by_another_name_is_the_same_database(database: Database) 
         assert Here.perform_later(1).successfully_enqueued is True
         session.rollback()
     engine.dispose()
-    assert stored(database.adapter) == []
+    assert stored(sqlite.adapter) == []
 
 
-def test_a_database_in_memory_is_another_one(database: Database) -> None:
+def test_a_database_in_memory_is_another_one(sqlite: Database) -> None:
     engine = create_engine("sqlite://")
     with Session(engine) as session, enqueue_in(session):
         assert Here.perform_later(1).successfully_enqueued is None
         session.commit()
     engine.dispose()
-    assert stored(database.adapter) == [1]
+    assert stored(sqlite.adapter) == [1]
 
 
-def test_which_database_it_is_is_asked_once_an_engine(database: Database) -> None:
+def test_which_database_it_is_is_asked_once_an_engine(sqlite: Database) -> None:
     asked: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda c, d, sql, *_: asked.append(sql))
+    event.listen(sqlite.engine, "before_cursor_execute", lambda c, d, sql, *_: asked.append(sql))
     for _ in range(3):
-        with Session(database.engine) as session, enqueue_in(session):
+        with Session(sqlite.engine) as session, enqueue_in(session):
             Here.perform_later(1)
             session.commit()
     assert sum("database_list" in sql for sql in asked) == 1
@@ -119,48 +119,48 @@ def test_which_database_it_is_is_asked_once_an_engine(database: Database) -> Non
     assert sum("INSERT" in sql for sql in asked) == len(asked) - 3 == 3
 
 
-def test_a_snapshot_that_is_too_old_is_an_enqueue_error(database: Database) -> None:
-    begins_itself(database.engine)
-    with Session(database.engine) as session, enqueue_in(session):
+def test_a_snapshot_that_is_too_old_is_an_enqueue_error(sqlite: Database) -> None:
+    begins_itself(sqlite.engine)
+    with Session(sqlite.engine) as session, enqueue_in(session):
         session.execute(text("SELECT * FROM users"))
-        database.adapter.pause("by somebody else")
+        sqlite.adapter.pause("by somebody else")
         with pytest.raises(EnqueueError, match=r"enqueue_in.*roll it back and try again"):
             Here.perform_later(1)
         session.rollback()
         Here.perform_later(2)
         session.commit()
-    assert stored(database.adapter) == [2]
+    assert stored(sqlite.adapter) == [2]
 
 
 def test_a_lock_that_the_caller_holds_itself_names_the_remedy(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "BUSY_TIMEOUT", 0.05)
     monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.05)
-    with database.engine.begin() as connection:
+    with sqlite.engine.begin() as connection:
         add(connection, "x")
         with pytest.raises(EnqueueError, match=r"with jobkit\.enqueue_in"):
             Here.perform_later(1)
         with enqueue_in(connection):
             Here.perform_later(2)
-    assert (noted(database), stored(database.adapter)) == (["x"], [2])
+    assert (noted(sqlite), stored(sqlite.adapter)) == (["x"], [2])
 
 
 def test_nobody_takes_the_job_between_the_look_at_its_receipt_and_the_change(
-    database: Database,
+    sqlite: Database,
 ) -> None:
     """The driver begins no transaction for a SELECT: the receipt must be read under the lock."""
 
     class Quiet(Job):
         def perform(self) -> None:
-            with Session(database.engine) as session, session.begin(), self.complete_in(session):
+            with Session(sqlite.engine) as session, session.begin(), self.complete_in(session):
                 pass  # no statement of its own
 
     errors: list[str] = []
 
     def steal(*call: Any) -> None:
         if call[2].startswith("DELETE FROM jobkit_jobs"):
-            file = str(database.engine.url.database)
+            file = str(sqlite.engine.url.database)
             with closing(sqlite3.connect(file, timeout=0)) as thief:
                 try:
                     thief.execute("UPDATE jobkit_jobs SET receipt = 'stolen'")
@@ -168,9 +168,9 @@ def test_nobody_takes_the_job_between_the_look_at_its_receipt_and_the_change(
                     errors.append(str(error))
 
     Quiet.perform_later()
-    database.adapter.beat("worker", lease=30, claims=[], register=True)
-    [claim] = database.adapter.claim(["default"], limit=1, worker="worker")
-    event.listen(database.engine, "before_cursor_execute", steal)
-    performed = Performer(database.adapter, SYSTEM, asyncio.run).perform(claim)
+    sqlite.adapter.beat("worker", lease=30, claims=[], register=True)
+    [claim] = sqlite.adapter.claim(["default"], limit=1, worker="worker")
+    event.listen(sqlite.engine, "before_cursor_execute", steal)
+    performed = Performer(sqlite.adapter, SYSTEM, asyncio.run).perform(claim)
     assert isinstance(performed, Settled)
     assert errors == ["database is locked"]
