@@ -60,7 +60,7 @@ class Joining:
 
 @contextmanager
 def _in_schema(connection: Connection, schema: str | None) -> Generator[None]:
-    """jobkit's tables are where they are, wherever the application has its own translated to."""
+    """Jobkit's tables are where they are, wherever the application has its own translated to."""
     before = connection.get_execution_options().get("schema_translate_map")
     ours = None if schema is None else {None: schema}
     if before == ours:

@@ -39,6 +39,7 @@ APPLICATION = '''
 
     from jobkit import Job
 
+    add = text("INSERT INTO notes (text) VALUES (:text)")
     engine = create_engine(os.environ["APPLICATION_URL"])
 
 
@@ -46,7 +47,7 @@ APPLICATION = '''
         def perform(self, number):
             with Session(engine) as session, session.begin():
                 with self.complete_in(session):
-                    session.execute(text("INSERT INTO notes (text) VALUES (:n)"), {"n": str(number)})
+                    session.execute(add, {"text": str(number)})
                     time.sleep(0.002)
                 time.sleep(0.002)
             time.sleep(0.002)
