@@ -279,6 +279,10 @@ class SupportsMigrations(ABC):
     def check(self) -> list[str]:
         """What is wrong with the schema and what to do, a line each; empty when all is well."""
 
+    def pending(self) -> list[str]:
+        """The migrations that the first use will apply, unasked. Changes nothing."""
+        return []
+
     @abstractmethod
     def migrate(self) -> list[str]:
         """Bring the schema up to date, beside running workers; the names of what was applied."""

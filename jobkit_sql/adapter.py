@@ -54,7 +54,6 @@ from jobkit_sql.manage import Manage
 from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
-from jobkit_sql.tables import WRITE_NOTHING
 from jobkit_sql.ticks import Ticks
 from jobkit_sql.workers import Workers
 
@@ -232,14 +231,16 @@ class SqlAdapter(
     def check(self) -> list[str]:
         """What keeps workers from using the database, a line each; empty when nothing does.
 
-        Does what a worker does first: makes or migrates a SQLite file, and takes the write lock.
+        Changes nothing: see `pending` for what a worker would do first with a SQLite file.
         """
         try:
-            with self._store.writing() as connection:
-                connection.execute(WRITE_NOTHING)
+            self._store.check()
         except AdapterError as error:
             return [str(error)]
         return []
+
+    def pending(self) -> list[str]:
+        return self._store.pending()
 
     def migrate(self) -> list[str]:
         return self._store.migrate()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Executable, Text, bindparam, exists, select
 from jobkit.adapter import Claim, State
 from jobkit_sql.lending import BORROWED, Borrowed, Lending, claim_of, new_token
 from jobkit_sql.registry import Registry, not_registered
-from jobkit_sql.store import Store
+from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import in_state, jobs, paused
 
 __all__ = ["Take"]
@@ -40,6 +40,7 @@ class Take:
             .with_for_update(skip_locked=True)
         )
 
+    @again_if_undone
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         at_once = self._store.dialect.claim
         if at_once is not None:
@@ -57,7 +58,7 @@ class Take:
             "now": self._store.time(),
             "token": token,
         }
-        with self._store.reading() as connection:
+        with self._store.single() as connection:
             rows = connection.execute(statement, parameters).all()
         if not rows:
             raise not_registered(worker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -24,6 +24,18 @@ class Database(Protocol):
 
         What it read does not change before it ends, if the rows were selected for update.
         """
+        ...
+
+    def single(self) -> AbstractContextManager[Connection]:
+        """A connection for one statement that may write, which is a transaction of its own."""
+        ...
+
+    def is_there(self) -> bool:
+        """False when the first use makes the database: asking is no use. Changes nothing."""
+        ...
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """As `writing`, for as long as it takes."""
         ...
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
@@ -101,8 +113,18 @@ class Dialect(Protocol):
         """The driver's error as one sentence without secrets: where, what is wrong, what to do."""
         ...
 
+    def was_undone(self, error: Exception) -> bool:
+        """True when the transaction was undone as a whole, and the same again may well do."""
+        ...
+
     def insert_new(self, table: Table) -> Insert:
         """An insert that leaves out rows which are there already."""
+        ...
+
+    def insert_all(
+        self, table: Table, columns: Sequence[str]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+        """What makes one call of rows with these columns: all are inserted or none, each once."""
         ...
 
     @property

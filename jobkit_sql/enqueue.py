@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from jobkit.payload import Payload
-from jobkit_sql.placing import new_row
-from jobkit_sql.store import Store
+from jobkit_sql.placing import NEW, new_row
+from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import jobs
 
 __all__ = ["Enqueue"]
@@ -20,14 +20,16 @@ class Enqueue:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._insert = store.dialect.insert_new(jobs)
+        self._inserting = store.dialect.insert_all(jobs, NEW)
 
+    @again_if_undone
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads:
             return
         now = self._store.time()
-        rows = [new_row(payload, now) for payload in payloads]
-        with self._store.writing() as connection:
-            connection.execute(self._insert, rows)
+        statement, rows = self._inserting([new_row(payload, now) for payload in payloads])
+        with self._store.single() as connection:
+            connection.execute(statement, rows)
         self._store.announce()
 
     def through(self, connection: Connection, payloads: Sequence[Payload]) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from jobkit.adapter import Maintenance, Retention, State
 from jobkit_sql.registry import Registry
-from jobkit_sql.store import Store
+from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import in_state, jobs
 
 __all__ = ["Maintain"]
@@ -42,6 +42,7 @@ class Maintain:
         self._registry = registry
         self._retention = retention
 
+    @again_if_undone
     def __call__(self, *, limit: int) -> Maintenance:
         now = self._store.time()
         promoted = trimmed = 0

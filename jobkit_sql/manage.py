@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Float, Text, bindparam, delete, func, select
@@ -11,7 +12,7 @@ from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
 from jobkit_sql.lending import key_of
 from jobkit_sql.placing import PLACE, place
-from jobkit_sql.store import Store
+from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import in_state, jobs, paused
 
 __all__ = ["Manage"]
@@ -73,13 +74,16 @@ class Manage:
             last = connection.scalar(_LAST, {"name": queue})
         removed = 0
         while last is not None:
-            with self._store.writing() as connection:
-                parameters = {"name": queue, "last": last, "limit": _SLICE}
-                count = connection.execute(_CLEAR, parameters).rowcount
+            count = self._clear_some({"name": queue, "last": last, "limit": _SLICE})
             removed += count
             if count < _SLICE:
                 break
         return removed
+
+    @again_if_undone
+    def _clear_some(self, parameters: dict[str, Any]) -> int:
+        with self._store.writing() as connection:
+            return connection.execute(_CLEAR, parameters).rowcount
 
     def pause(self, queue: str) -> None:
         """See `SupportsPause.pause`."""
@@ -92,11 +96,14 @@ class Manage:
             connection.execute(self._resume, {"name": queue})
         self._store.announce()
 
+    @again_if_undone
     def _change(self, statement: Any, changes: list[dict[str, Any]]) -> int:
         if not changes:
             return 0
         with self._store.writing() as connection:
-            return connection.execute(statement, changes).rowcount
+            # In the order in which everybody locks.
+            ordered = sorted(changes, key=itemgetter("was_key"))
+            return connection.execute(statement, ordered).rowcount
 
 
 def _where(job: StoredJob) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Float, Integer, Text, Update, bindparam, func, update
 
@@ -11,7 +11,7 @@ from jobkit.errors import PayloadError
 from jobkit.payload import Payload, new_id
 from jobkit_sql.tables import jobs
 
-__all__ = ["PLACE", "new_row", "place"]
+__all__ = ["NEW", "PLACE", "new_row", "place"]
 
 #: What stays None keeps its column as it was.
 PLACE: Update = update(jobs).values(
@@ -29,6 +29,19 @@ PLACE: Update = update(jobs).values(
     receipt=None,
 )
 """Puts rows that are not running, or whose claim ends here, elsewhere. Needs a condition."""
+
+NEW: Final = (
+    "id",
+    "state",
+    "queue",
+    "priority",
+    "job_class",
+    "run_at",
+    "at",
+    "deliveries",
+    "payload",
+)
+"""The columns of `new_row`."""
 
 _UNREADABLE = {"to_queue": None, "to_priority": None, "to_class": None, "loans": None}
 

@@ -23,7 +23,7 @@ from jobkit.errors import SettlementRefused
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.placing import PLACE, place
-from jobkit_sql.store import RowRefused, Store
+from jobkit_sql.store import RowRefused, Store, again_if_undone
 from jobkit_sql.tables import jobs
 
 __all__ = ["Settle"]
@@ -84,30 +84,34 @@ class Settle:
         """The same as a part of a transaction of the application's, all or nothing."""
         now = self._store.time()
         self._store.dialect.seize(connection)
-        return list(self._apply(connection, [_change(each, now) for each in settlements], now))
+        _, stale = self._apply_on(connection, [_change(each, now) for each in settlements], now)
+        return list(stale)
 
     def _settle(self, batch: Sequence[_Change], now: float) -> _Settled:
         try:
-            with self._store.writing() as connection:
-                stale = self._apply(connection, batch, now)
+            return _Settled(self._apply(batch, now))
         except RowRefused as fault:
             if len(batch) == 1:
                 return _Settled((), (batch[0].settlement,), fault)
-        else:
-            if any(isinstance(change.settlement, Requeue | Release) for change in batch):
-                self._store.announce()
-            return _Settled(stale)
         middle = len(batch) // 2
         return self._settle(batch[:middle], now) + self._settle(batch[middle:], now)
 
-    def _apply(
+    @again_if_undone
+    def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
+        with self._store.writing() as connection:
+            held, stale = self._apply_on(connection, batch, now)
+        if any(isinstance(change.settlement, Requeue | Release) for change in held):
+            self._store.announce()
+        return stale
+
+    def _apply_on(
         self, connection: Connection, batch: Sequence[_Change], now: float
-    ) -> tuple[Claim, ...]:
+    ) -> tuple[list[_Change], tuple[Claim, ...]]:
         valid = self._lending.receipts_for(connection, {change.key for change in batch})
         held, stale = _fenced(batch, valid)
         self._change_rows(connection, held, now)
         self._count(connection, held, now)
-        return stale
+        return held, stale
 
     def _change_rows(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
         # First: the claim of a checkpoint may be spent by a later settlement of the same batch.

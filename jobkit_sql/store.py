@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
@@ -15,14 +18,38 @@ from jobkit.clock import Clock
 from jobkit.errors import AdapterError
 from jobkit_sql.dialect import Database, Dialect
 from jobkit_sql.schema import Schema
+from jobkit_sql.tables import WRITE_NOTHING
 
-__all__ = ["RowRefused", "Store"]
+__all__ = ["RowRefused", "Store", "Undone", "again_if_undone"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PAUSES: Final = (0.01, 0.03, 0.1, 0.3)
 _ROW_ERRORS: Final = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 
 class RowRefused(AdapterError):
     """The store works and does not take this value: trying again cannot help."""
+
+
+class Undone(AdapterError):
+    """The transaction was undone as a whole, by a deadlock for one: the same again will do."""
+
+
+def again_if_undone(verb: Callable[P, T]) -> Callable[P, T]:
+    """The verb, called again after short pauses while its transaction, its only one, is undone."""
+
+    @wraps(verb)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        for pause in _PAUSES:
+            try:
+                return verb(*args, **kwargs)
+            except Undone:
+                time.sleep(pause * random.uniform(0.5, 1.5))
+        return verb(*args, **kwargs)
+
+    return called
 
 
 class _Home:
@@ -75,6 +102,12 @@ class Store:
         with self.explained(), self._ready().writing() as connection:
             yield connection
 
+    @contextmanager
+    def single(self) -> Generator[Connection]:
+        """A connection for one statement that may write, see `Database.single`."""
+        with self.explained(), self._ready().single() as connection:
+            yield connection
+
     @property
     def is_ready(self) -> bool:
         """True when this process has seen, or made, the schema it needs."""
@@ -101,12 +134,43 @@ class Store:
         with self.explained(), self._here().database.reading() as connection:
             return self.schema.version(connection)
 
+    def pending(self) -> list[str]:
+        """The names of the migrations that the first use applies, unasked. Changes nothing."""
+        if not self.dialect.embedded:
+            return []
+        version = self.version() if self._is_there() else 0
+        return [each.name for each in self.schema.migrations if each.version > version]
+
+    def check(self) -> None:
+        """Raise AdapterError for what keeps workers from using the database. Changes nothing.
+
+        Takes the write lock, as a worker does, and gives it back.
+        """
+        if not self._is_there():
+            return
+        version = self.version()
+        if version != self.schema.latest and not (self.dialect.embedded and self.pending()):
+            self.demand(version)
+        with self.explained(), self._here().database.writing() as connection:
+            if version:
+                connection.execute(WRITE_NOTHING)
+
+    def _is_there(self) -> bool:
+        with self.explained():
+            return self._here().database.is_there()
+
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that were applied."""
         database = self._here().database
         with self.explained():
-            self._prepare(database)
-            return self._migrate(database)
+            version = self._prepare(database)
+            try:
+                return self._migrate(database)
+            except SQLAlchemyError:
+                # Another process that created the tables at the same moment was faster.
+                if self._version(database) == version:
+                    raise
+                return self._migrate(database)
 
     def _here(self) -> _Home:
         home = self._home
@@ -137,8 +201,12 @@ class Store:
             self.dialect.prepare(connection)
             return self.schema.version(connection)
 
+    def _version(self, database: Database) -> int:
+        with database.reading() as connection:
+            return self.schema.version(connection)
+
     def _migrate(self, database: Database) -> list[str]:
-        with database.writing() as connection:
+        with database.migrating() as connection:
             self.dialect.before_migrating(connection)
             applied = self.schema.upgrade(connection)
             self.demand(self.schema.version(connection))
@@ -166,6 +234,8 @@ class Store:
         except _ROW_ERRORS as error:
             raise RowRefused(f"the store refuses a value: {_cause(error)}") from error
         except SQLAlchemyError as error:
+            if self.dialect.was_undone(error):
+                raise Undone(self.dialect.explain(error)) from error
             raise AdapterError(self.dialect.explain(error)) from error
 
 

@@ -91,8 +91,9 @@ recurring = Table(
 )
 
 
-# SQLite takes the write lock for it, a file that may only be read refuses it.
-WRITE_NOTHING: Final = delete(paused).where(false())
+# SQLite takes the write lock for it. A read-only file begins even BEGIN IMMEDIATE, and refuses
+# at this first change.
+WRITE_NOTHING: Final = delete(schema).where(false())
 """A statement that writes, and changes nothing."""
 
 

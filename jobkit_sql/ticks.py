@@ -10,7 +10,7 @@ from sqlalchemy import Float, Integer, Row, Text, bindparam, case, delete, selec
 from jobkit.capabilities import StoredEntry
 from jobkit.payload import Payload
 from jobkit_sql.placing import new_row
-from jobkit_sql.store import Store
+from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import jobs, recurring
 
 __all__ = ["Ticks"]
@@ -85,6 +85,7 @@ class Ticks:
         with self._store.writing() as connection:
             return connection.execute(_PAUSE, changed).rowcount > 0
 
+    @again_if_undone
     def tick(self, name: str, at: float, payload: Payload) -> bool:
         """See `SupportsTicks.tick`."""
         row = new_row(payload, self._store.time())

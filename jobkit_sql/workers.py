@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jobkit.adapter import Beat, Claim, Presence
 from jobkit_sql.lending import Lending, claim_of
 from jobkit_sql.registry import Registry
-from jobkit_sql.store import Store
+from jobkit_sql.store import Store, again_if_undone
 
 __all__ = ["Workers"]
 
@@ -20,6 +20,7 @@ class Workers:
         self._lending = lending
         self._registry = registry
 
+    @again_if_undone
     def beat(
         self,
         worker: str,
@@ -42,6 +43,7 @@ class Workers:
             orders = self._registry.take_orders(connection, worker)
             return Beat(registered=True, lost=lost, orders=orders)
 
+    @again_if_undone
     def recover(self, worker: str, *, to: str, beat: int | None) -> list[Claim]:
         """See `Adapter.recover`."""
         now = self._store.time()
@@ -52,6 +54,7 @@ class Workers:
             rows = [row[:3] for row in self._lending.held(connection, worker)]
             return self._lending.lend(connection, rows, to, now)
 
+    @again_if_undone
     def retire(self, worker: str) -> int:
         """See `Adapter.retire`."""
         with self._store.writing() as connection:

@@ -32,13 +32,14 @@ def migrate(store: Store, /, *, as_json: bool) -> None:
 @json_option
 @store_options
 def check(store: Store, /, *, as_json: bool) -> None:
-    """Tell what is wrong with the schema."""
+    """Tell what is wrong with the schema, and what the first use will do. Changes nothing."""
     schema = _schema(store)
     problems = schema.check()
     if as_json:
         print_json({"version": schema.schema_version(), "problems": problems})
     else:
-        click.echo("\n".join(printable(problem) for problem in problems) or "everything is fine")
+        found = problems or [f"the first use applies {name}" for name in schema.pending()]
+        click.echo("\n".join(printable(line) for line in found) or "everything is fine")
     if problems:
         click.get_current_context().exit(1)
 

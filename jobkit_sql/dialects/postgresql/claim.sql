@@ -3,10 +3,16 @@ WITH me AS MATERIALIZED (
     -- A share: whoever declares the worker dead waits until this claim is complete.
     SELECT id FROM {workers} WHERE id = :borrower FOR KEY SHARE
 ),
+queue AS MATERIALIZED (
+    SELECT named.name, named.nth
+    FROM unnest(CAST(:queues AS text[])) WITH ORDINALITY AS named (name, nth)
+    WHERE NOT EXISTS (SELECT FROM {paused} AS paused WHERE paused.queue = named.name)
+    ORDER BY named.nth -- whichever way the paused were joined
+),
 next AS MATERIALIZED (
     SELECT ready.key, queue.nth, ready.priority, ready.run_at
     FROM me
-    CROSS JOIN unnest(CAST(:queues AS text[]) COLLATE "C") WITH ORDINALITY AS queue (name, nth)
+    CROSS JOIN queue
     CROSS JOIN LATERAL (
         SELECT job.key, job.priority, job.run_at
         FROM {jobs} AS job
@@ -15,8 +21,8 @@ next AS MATERIALIZED (
         LIMIT :most
         FOR UPDATE SKIP LOCKED
     ) AS ready
-    WHERE NOT EXISTS (SELECT FROM {paused} AS paused WHERE paused.queue = queue.name)
-    -- Not sorted, so that it stops at the queue that fills it: a nested loop keeps their order.
+    -- Not sorted, so that it stops at the queue that fills it: without a condition to join by,
+    -- only a nested loop is left, which keeps the order of the queues.
     LIMIT :most
 ),
 lent AS (

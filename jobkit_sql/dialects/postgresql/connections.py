@@ -5,21 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Final, cast
 
-from sqlalchemy import Connection, Engine, create_engine, text
+import psycopg
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
+from jobkit_sql.dialects.postgresql import pool
 from jobkit_sql.dialects.postgresql.listening import Bell, Listener
 from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.dialects.postgresql.watchdog import Watchdog
 
 __all__ = ["Connections"]
-
-_WAIT_FOR_ONE: Final = 5.0
-"""Seconds a thread waits for a connection of the pool."""
-
-_OVERFLOW: Final = 20
-"""Connections beyond those that are kept; the application's threads enqueue when they like."""
 
 _CLOCK_HOLDS: Final = 5.0
 """Seconds for which the server's time is counted on from here before it is asked again."""
@@ -31,8 +29,11 @@ class Connections:
     """The `Database` of a server: a pool of our own, and one connection more that listens."""
 
     def __init__(self, options: Options) -> None:
-        self._engine = _engine(options)
-        self._plain = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = pool.made(options)
+        # Said with each BEGIN, whatever the database's default: a statement that waited for a lock
+        # must see what the other one committed.
+        self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._watchdog = Watchdog(options.timeout)
         self._listener = Listener(options)
         self._bell = Bell(options)
         self._clock = threading.Lock()
@@ -41,12 +42,27 @@ class Connections:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        with self._plain.connect() as connection:
+        with self._engine.connect() as connection, self._watchdog.watching(_driver(connection)):
             yield connection
+
+    def single(self) -> AbstractContextManager[Connection]:
+        return self.reading()  # where each statement is a transaction
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        with self._engine.begin() as connection:
+        with (
+            self._transactions.connect() as connection,
+            self._watchdog.watching(_driver(connection)),
+            connection.begin(),
+        ):
+            yield connection
+
+    def is_there(self) -> bool:
+        return True  # jobkit makes none
+
+    @contextmanager
+    def migrating(self) -> Generator[Connection]:
+        with self._transactions.begin() as connection:
             yield connection
 
     def time(self) -> float:
@@ -64,11 +80,13 @@ class Connections:
 
     def announce(self) -> None:
         if self._bell.is_due():
-            with self.reading() as connection:
+            # What was stored is stored: who does not hear of it looks by himself.
+            with suppress(SQLAlchemyError), self.reading() as connection:
                 connection.execute(self._bell.ring)
 
     def close(self) -> None:
         self._listener.close()
+        self._watchdog.close()
         self._engine.dispose()
 
     def _server_time(self) -> float:
@@ -76,18 +94,5 @@ class Connections:
             return float(connection.scalar(_NOW) or 0.0)
 
 
-def _engine(options: Options) -> Engine:
-    # No session state: a pooler between us and the server may give each transaction another one.
-    driver: dict[str, Any] = {} if options.prepare else {"prepare_threshold": None}
-    engine = create_engine(
-        options.url,
-        connect_args=driver,
-        pool_size=options.pool_size,
-        max_overflow=_OVERFLOW,
-        pool_timeout=_WAIT_FOR_ONE,
-        pool_use_lifo=True,  # those that are not needed fall asleep, and are recycled
-        hide_parameters=True,  # errors are logged, arguments of jobs are not
-    )
-    if options.schema is None:
-        return engine
-    return engine.execution_options(schema_translate_map={None: options.schema})
+def _driver(connection: Connection) -> psycopg.Connection:
+    return cast("psycopg.Connection", connection.connection.driver_connection)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     URL,
@@ -13,29 +14,35 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Executable,
     FromClause,
     Insert,
     Table,
     Text,
     TextClause,
     bindparam,
+    cast,
     column,
     func,
+    inspect,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from jobkit.errors import ConfigurationError
 from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.postgresql.connections import Connections
-from jobkit_sql.dialects.postgresql.faults import explained
+from jobkit_sql.dialects.postgresql.faults import explained, place, was_undone
 from jobkit_sql.dialects.postgresql.listening import Bell
 from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.tables import schema
 
 __all__ = ["Postgresql"]
 
-_MIGRATING = 7_436_901_120_045
-"""Of jobkit alone; held to the end of a migration, by a transaction, which poolers allow."""
+
+_MAX_CONNECTIONS: Final = text("SELECT current_setting('max_connections')")
 
 
 # The server since its last start, the database in it, and the table itself, which a search path of
@@ -80,14 +87,20 @@ class Postgresql:
         return Connections(self._options)
 
     def prepare(self, connection: Connection) -> None:
-        """Nothing: a server is fit for work."""
+        most = int(connection.scalar(_MAX_CONNECTIONS) or 0)
+        if self._options.pool_size >= most:
+            raise ConfigurationError(
+                f"pool_size={self._options.pool_size} is too much for"
+                f" {place(self._options.url)}, which allows {most} connections in all"
+            )
 
     def before_migrating(self, connection: Connection) -> None:
-        lock = text("SELECT pg_advisory_xact_lock(:jobkit)")
-        connection.execute(lock.bindparams(bindparam("jobkit", _MIGRATING, BigInteger())))
         if self.schema is not None:  # an identifier, checked where the URL was read
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
             connection.exec_driver_sql(f'SET LOCAL search_path TO "{self.schema}"')
+        # Workers go on: they only read it. Those who create it meet in the catalogue.
+        if inspect(connection).has_table(schema.name, schema=self.schema):
+            connection.exec_driver_sql(f"LOCK TABLE {schema.name} IN SHARE ROW EXCLUSIVE MODE")
 
     def leads_here(
         self, connection: Connection, reading: Callable[[], AbstractContextManager[Connection]]
@@ -111,8 +124,28 @@ class Postgresql:
     def explain(self, error: Exception) -> str:
         return explained(error, self._options.url)
 
+    def was_undone(self, error: Exception) -> bool:
+        return was_undone(error)
+
     def insert_new(self, table: Table) -> Insert:
         return postgresql.insert(table).on_conflict_do_nothing()
+
+    def insert_all(
+        self, table: Table, columns: Sequence[str]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+        """One row as it is, more as one text of JSON: the driver writes arrays slowly."""
+        parameter = cast(bindparam("rows", type_=Text()), postgresql.JSON())
+        listed = func.json_to_recordset(parameter)
+        given = listed.table_valued(*(column(c, table.c[c].type) for c in columns), name="given")
+        rows = select(*given.render_derived(with_types=True).c)
+        one, many = self.insert_new(table), self.insert_new(table).from_select(columns, rows)
+
+        def insert(rows: Sequence[Mapping[str, Any]]) -> tuple[Executable, Any]:
+            if len(rows) == 1:
+                return one, rows[0]
+            return many, {"rows": json.dumps(rows, ensure_ascii=False)}
+
+        return insert
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))

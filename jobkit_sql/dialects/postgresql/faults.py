@@ -9,7 +9,15 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-__all__ = ["explained"]
+from jobkit_sql.dialects.postgresql.watchdog import Unanswered
+
+__all__ = ["explained", "place", "was_undone"]
+
+_UNDONE: Final = frozenset({"40001", "40P01", "55P03", "57P01"})
+"""Serialization failure, deadlock, lock not to be had, connection ended by an administrator.
+
+Of the last a server tells only whose transaction it has not committed.
+"""
 
 _BY_STATE: Final = {
     "28P01": "refuses the password: look at the user and the password in the URL",
@@ -27,22 +35,35 @@ _BY_STATE: Final = {
 }
 
 
+def was_undone(error: Exception) -> bool:
+    """True when nothing of the transaction happened and the same again may well do."""
+    return _state(error) in _UNDONE
+
+
 def explained(error: Exception, url: URL) -> str:
     """The error as one sentence about the server. Never shows a password."""
-    where = f"the PostgreSQL server {_place(url)}"
+    where = f"the PostgreSQL server {place(url)}"
     if isinstance(error, PoolTimeout):
         return (
             f"{where} is used by too many threads at once: no connection became free in time,"
             " raise pool_size in the URL"
         )
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    if isinstance(error, Unanswered):
+        return f"{where} gave {error}: look at its load and at locks that somebody holds"
+    state = _state(error)
     if state in _BY_STATE:
         return f"{where} {_BY_STATE[state]}"
+    cause = error.orig if isinstance(error, DBAPIError) else error
     return f"{where}: {' '.join(str(cause).split())}"
 
 
-def _place(url: URL) -> str:
+def _state(error: Exception) -> str | None:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+def place(url: URL) -> str:
+    """The host, and the port if the URL names one."""
     socket = url.query.get("host")
     host = url.host or (socket if isinstance(socket, str) else None) or "on this machine"
     return f"{host}:{url.port}" if url.port else host

@@ -40,7 +40,11 @@ class Bell:
     """Tells when it is time to ring."""
 
     def __init__(self, options: Options) -> None:
-        self.ring: TextClause = text(f"SELECT pg_notify('{_channel(options)}', '')")
+        self.ring: TextClause = text(
+            # Nothing to keep: its transaction need not wait for the disk.
+            "SELECT set_config('synchronous_commit', 'off', true),"
+            f" pg_notify('{_channel(options)}', '')"
+        )
         self._rung_at = 0.0
 
     def is_due(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ __all__ = ["Options"]
 
 _IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _MOST: Final = 1_000
+_SHORTEST: Final = 0.1
+_LONGEST: Final = 3_600.0
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
 
 # A server that is gone without a word is noticed within seconds, not within the system's hours.
@@ -33,13 +36,14 @@ class Options:
 
     `schema` is the schema of jobkit's tables, None for the one that the search path names;
     `prepare` allows prepared statements, which a transaction pooler may break; `pool_size` is the
-    number of connections that are kept open.
+    number of connections that are kept open; `timeout` the seconds that a call may take.
     """
 
     url: URL
     schema: str | None
     prepare: bool
     pool_size: int
+    timeout: float
 
     @classmethod
     def of(cls, url: URL) -> Options:
@@ -55,7 +59,8 @@ class Options:
             raise ConfigurationError(f"prepare={prepare[:80]!a}: write true or false")
         if not (size.isdecimal() and 0 < int(size) <= _MOST):
             raise ConfigurationError(f"pool_size={size[:80]!a}: write a whole number, 1 or more")
-        return cls(_driven(url, own), schema, _TRUE[prepare], int(size))
+        timeout = _seconds(_text(own, "timeout") or "5")
+        return cls(_driven(url, own), schema, _TRUE[prepare], int(size), timeout)
 
 
 def _text(query: dict[str, Any], name: str) -> str | None:
@@ -63,6 +68,15 @@ def _text(query: dict[str, Any], name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise ConfigurationError(f"the URL has {name} more than once")
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if _SHORTEST <= (seconds := float(text)) <= _LONGEST:
+            return seconds
+    raise ConfigurationError(
+        f"timeout={text[:80]!a}: write seconds, from {_SHORTEST:g} to {_LONGEST:g}"
+    )
 
 
 def _driven(url: URL, query: dict[str, Any]) -> URL:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from jobkit.errors import AdapterError
-from jobkit_sql.dialects.sqlite.faults import explained
+from jobkit_sql.dialects.sqlite.faults import explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
 from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently
 from jobkit_sql.dialects.sqlite.watch import Watch
@@ -45,6 +46,19 @@ class Connections:
             execute_patiently(connection, "BEGIN IMMEDIATE")
             yield connection
             connection.commit()
+
+    def single(self) -> AbstractContextManager[Connection]:
+        return self.writing()
+
+    def is_there(self) -> bool:
+        if self._file.exists():
+            return True
+        if not os.access(self._file.parent, os.W_OK | os.X_OK):
+            raise AdapterError(not_opened(self._file))
+        return False
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        return self.writing()
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         del queues  # the file tells that it changed, not where

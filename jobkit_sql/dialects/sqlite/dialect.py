@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    Executable,
     FromClause,
     Insert,
     Table,
@@ -84,8 +85,17 @@ class Sqlite:
     def explain(self, error: Exception) -> str:
         return explained(error, self._file)
 
+    def was_undone(self, error: Exception) -> bool:
+        return False  # writers wait for their turn
+
     def insert_new(self, table: Table) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()
+
+    def insert_all(
+        self, table: Table, columns: Sequence[str]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], tuple[Executable, Any]]:
+        insert = self.insert_new(table)
+        return lambda rows: (insert, rows)
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.json_each(bindparam(parameter, type_=_JsonList()))

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-__all__ = ["code_of", "explained"]
+__all__ = ["code_of", "explained", "not_opened"]
 
 _TEXTS: Final = {
     "SQLITE_BUSY_SNAPSHOT": "was written by another transaction since the one given to enqueue_in"
@@ -41,14 +41,15 @@ def explained(error: Exception, file: Path) -> str:
         return f"{file} is read by too many threads at once: no connection became free in time"
     code = code_of(error)
     if code.startswith("SQLITE_CANTOPEN"):
-        return _not_opened(file)
+        return not_opened(file)
     for prefix, text in _TEXTS.items():
         if code.startswith(prefix):
             return f"{file} {text}"
     return f"{file}: {error.orig if isinstance(error, DBAPIError) else error}"
 
 
-def _not_opened(file: Path) -> str:
+def not_opened(file: Path) -> str:
+    """Why a file cannot be opened, as far as one can see."""
     if not file.parent.is_dir():
         return f"{file} cannot be opened: there is no directory {file.parent}, create it"
     if file.is_dir():

@@ -231,3 +231,13 @@ def test_what_the_application_translates_its_tables_to_is_not_for_jobkits(
         )
         connection.commit()
     assert stored(database.adapter) == [1]
+
+
+def test_an_idempotency_key_is_free_again_after_a_rollback(database: Database) -> None:
+    once = Here.set(idempotency_key="once")
+    with Session(database.engine) as session, enqueue_in(session):
+        once.perform_later(1)
+        session.rollback()
+        once.perform_later(2)
+        session.commit()
+    assert stored(database.adapter) == [2]
