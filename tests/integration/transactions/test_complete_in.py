@@ -20,6 +20,7 @@ from jobkit import (
     after_discard,
     after_perform,
     current_job,
+    enqueue_in,
     job,
     middleware,
     retry_on,
@@ -40,7 +41,7 @@ from jobkit_inline import (
     use_adapter,
 )
 from jobkit_sql import SqlAdapter
-from tests.integration.transactions.support import Database, add, noted, notes
+from tests.integration.transactions.support import Database, Here, add, noted, notes, stored
 
 Body = Callable[[Job], Any]
 
@@ -469,3 +470,17 @@ def test_a_worker_takes_the_transactions_word(database: Database, heard: list[Ev
     assert sorted(map(int, noted(database))) == list(range(30))
     assert "claim_lost" not in {event.name for event in heard}
     assert counts(database.adapter) == (30, 0, 0, 0)
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_job_hands_on_to_the_next_exactly_once(database: Database, raises: bool) -> None:
+    def body(job: Job) -> None:
+        with Session(database.engine) as session, session.begin(), enqueue_in(session):
+            with job.complete_in(session):
+                Here.perform_later("next")
+            if raises:
+                raise Failed
+
+    assert run(database, body).perform() is not raises
+    assert stored(database.adapter) == ([] if raises else ["next"])
+    assert counts(database.adapter) == ((1, 1, 1, 0) if raises else (1, 0, 0, 0))
