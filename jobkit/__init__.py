@@ -66,6 +66,7 @@ from jobkit.jobs import (
 from jobkit.middleware import Middleware, on_death, on_error
 from jobkit.propagation import propagate
 from jobkit.settings import configure
+from jobkit.transactions import enqueue_in
 
 __version__ = "0.1.0"
 
@@ -121,6 +122,7 @@ __all__ = [
     "current_job",
     "discard_on",
     "enqueue",
+    "enqueue_in",
     "events",
     "inspect",
     "job",

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from jobkit.adapter import State
+from jobkit.adapter import Claim, Settlement, State
 from jobkit.errors import Unsupported
 from jobkit.payload import Payload
 
@@ -27,6 +27,7 @@ __all__ = [
     "SupportsMigrations",
     "SupportsPause",
     "SupportsTicks",
+    "SupportsTransactions",
     "SupportsWait",
     "WorkerInfo",
     "require",
@@ -294,6 +295,25 @@ class SupportsMigrations(SupportsCheck):
     @abstractmethod
     def migrations_sql(self) -> str:
         """The statements of every migration, for those who apply them by hand. Connects nowhere."""
+
+
+class SupportsTransactions(ABC):
+    """Can store and settle inside a transaction of the application's own.
+
+    `connection` is the synchronous SQLAlchemy connection that the transaction is on.
+    """
+
+    @abstractmethod
+    def shares(self, connection: Any) -> bool:
+        """True when the connection leads to the very database that the jobs are in."""
+
+    @abstractmethod
+    def enqueue_through(self, connection: Any, payloads: Sequence[Payload]) -> None:
+        """`enqueue` as a part of the connection's transaction; commits nothing."""
+
+    @abstractmethod
+    def settle_through(self, connection: Any, settlements: Sequence[Settlement]) -> list[Claim]:
+        """`settle` as a part of the connection's transaction; commits nothing."""
 
 
 Capability = TypeVar("Capability")

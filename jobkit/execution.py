@@ -111,7 +111,7 @@ def _execute(run: Runnable, clock: Clock, wait_for: Await) -> Outcome:
     except Abort:
         return Succeeded(halted=True)
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is the job's failure
-        return judge(run, error, clock.time())
+        return _after_completion(run, error) or judge(run, error, clock.time())
 
 
 def attempt(run: Runnable, wait_for: Await) -> Any:
@@ -158,6 +158,12 @@ def _expired(run: Runnable, now: float) -> Outcome | None:
     if not run.payload.has_expired(now):
         return None
     return _discarded(run, DiscardJob("expired before it was started"))
+
+
+def _after_completion(run: Runnable, error: BaseException) -> Outcome | None:
+    """The outcome of a run that its own transaction has decided already."""
+    completion = getattr(run.job, "_completion", None)
+    return None if completion is None else completion.outcome_after(error)
 
 
 def _within_callbacks(run: Runnable, wait_for: Await) -> Any:

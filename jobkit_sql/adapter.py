@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
@@ -33,6 +33,7 @@ from jobkit.capabilities import (
     SupportsMigrations,
     SupportsPause,
     SupportsTicks,
+    SupportsTransactions,
     SupportsWait,
     WorkerInfo,
 )
@@ -45,6 +46,7 @@ from jobkit_sql.dialect import Dialect
 from jobkit_sql.dialects.sqlite import Sqlite
 from jobkit_sql.enqueue import Enqueue
 from jobkit_sql.inspection import Inspection
+from jobkit_sql.joining import Joining
 from jobkit_sql.lending import Lending
 from jobkit_sql.listing import Listing
 from jobkit_sql.maintain import Maintain
@@ -66,6 +68,7 @@ class SqlAdapter(
     SupportsPause,
     SupportsTicks,
     SupportsMigrations,
+    SupportsTransactions,
 ):
     """Jobs in a SQL database, named by a SQLAlchemy URL (`sqlite:///jobkit.db`) or an engine.
 
@@ -86,6 +89,7 @@ class SqlAdapter(
         self._store = store = Store(_dialect(_url(url)), clock)
         lending, registry = Lending(store.dialect), Registry(store.dialect)
         counters = Counters(store.dialect)
+        self._joining = Joining(store)
         self._enqueue = Enqueue(store)
         self._take = Take(store, lending, registry)
         self._settle = Settle(store, lending, counters, keep_finished=retention.keep_finished > 0)
@@ -143,6 +147,19 @@ class SqlAdapter(
 
     def close(self) -> None:
         self._store.close()
+
+    # Inside a transaction of the application's.
+
+    def shares(self, connection: Any) -> bool:
+        return self._joining.shares(connection)
+
+    def enqueue_through(self, connection: Any, payloads: Sequence[Payload]) -> None:
+        with self._joining.inside(connection):
+            self._enqueue.through(connection, payloads)
+
+    def settle_through(self, connection: Any, settlements: Sequence[Settlement]) -> list[Claim]:
+        with self._joining.inside(connection):
+            return self._settle.through(connection, settlements)
 
     # Inspecting and managing.
 

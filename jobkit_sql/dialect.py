@@ -89,6 +89,26 @@ class Dialect(Protocol):
         """In the transaction of a migration, before it: lets one process in at a time."""
         ...
 
+    def leads_here(
+        self, connection: Connection, reading: Callable[[], AbstractContextManager[Connection]]
+    ) -> bool:
+        """True when a connection of the application's leads to this very database.
+
+        Never judged by URL. `reading` gives a connection of our own to ask.
+        """
+        ...
+
+    def seize(self, connection: Connection) -> None:
+        """Make sure that what the connection's transaction reads from here on stays as it is.
+
+        Where rows are locked as they are read there is nothing to do.
+        """
+        ...
+
+    def announce_through(self, connection: Connection) -> None:
+        """Wake those who wait, when the connection's transaction commits."""
+        ...
+
     def explain(self, error: Exception) -> str:
         """The driver's error as one sentence without secrets: where, what is wrong, what to do."""
         ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from jobkit.payload import Payload
 from jobkit_sql.placing import NEW, new_row
 from jobkit_sql.store import Store, again_if_undone
@@ -17,7 +19,8 @@ class Enqueue:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._insert = store.dialect.inserting(jobs, NEW)
+        self._insert = store.dialect.insert_new(jobs)
+        self._insert_quickly = store.dialect.inserting(jobs, NEW)
 
     @again_if_undone
     def __call__(self, payloads: Sequence[Payload]) -> None:
@@ -26,5 +29,13 @@ class Enqueue:
         now = self._store.time()
         rows = [new_row(payload, now) for payload in payloads]
         with self._store.single() as connection:
-            self._insert(connection, rows)
+            self._insert_quickly(connection, rows)
         self._store.announce()
+
+    def through(self, connection: Connection, payloads: Sequence[Payload]) -> None:
+        """The same as a part of a transaction of the application's."""
+        if not payloads:
+            return
+        now = self._store.time()
+        connection.execute(self._insert, [new_row(payload, now) for payload in payloads])
+        self._store.dialect.announce_through(connection)

@@ -80,6 +80,13 @@ class Settle:
             ) from settled.fault
         return list(settled.stale)
 
+    def through(self, connection: Connection, settlements: Sequence[Settlement]) -> list[Claim]:
+        """The same as a part of a transaction of the application's, all or nothing."""
+        now = self._store.time()
+        self._store.dialect.seize(connection)
+        _, stale = self._apply_on(connection, [_change(each, now) for each in settlements], now)
+        return list(stale)
+
     def _settle(self, batch: Sequence[_Change], now: float) -> _Settled:
         try:
             return _Settled(self._apply(batch, now))
@@ -92,13 +99,19 @@ class Settle:
     @again_if_undone
     def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
         with self._store.writing() as connection:
-            valid = self._lending.receipts_for(connection, {change.key for change in batch})
-            held, stale = _fenced(batch, valid)
-            self._change_rows(connection, held, now)
-            self._count(connection, held, now)
+            held, stale = self._apply_on(connection, batch, now)
         if any(isinstance(change.settlement, Requeue | Release) for change in held):
             self._store.announce()
         return stale
+
+    def _apply_on(
+        self, connection: Connection, batch: Sequence[_Change], now: float
+    ) -> tuple[list[_Change], tuple[Claim, ...]]:
+        valid = self._lending.receipts_for(connection, {change.key for change in batch})
+        held, stale = _fenced(batch, valid)
+        self._change_rows(connection, held, now)
+        self._count(connection, held, now)
+        return held, stale
 
     def _change_rows(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
         # First: the claim of a checkpoint may be spent by a later settlement of the same batch.

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, delete, false
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError
 from jobkit_sql.dialect import Database, Dialect
 from jobkit_sql.schema import Schema
-from jobkit_sql.tables import schema
+from jobkit_sql.tables import WRITE_NOTHING
 
 __all__ = ["RowRefused", "Store", "Undone", "again_if_undone"]
 
@@ -87,35 +87,40 @@ class Store:
         return self._clocked()
 
     def _clocked(self) -> float:
-        with self._explained():
+        with self.explained():
             return self._here().database.time()
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """A connection for plain reads, see `Database.reading`."""
-        with self._explained(), self._ready().reading() as connection:
+        with self.explained(), self._ready().reading() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """A connection in a transaction that may write, see `Database.writing`."""
-        with self._explained(), self._ready().writing() as connection:
+        with self.explained(), self._ready().writing() as connection:
             yield connection
 
     @contextmanager
     def single(self) -> Generator[Connection]:
         """A connection for one statement that may write, see `Database.single`."""
-        with self._explained(), self._ready().single() as connection:
+        with self.explained(), self._ready().single() as connection:
             yield connection
+
+    @property
+    def is_ready(self) -> bool:
+        """True when this process has seen, or made, the schema it needs."""
+        return self._here().ready
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         """Return within `timeout` seconds, earlier when something was stored."""
-        with self._explained():
+        with self.explained():
             self._ready().wait(queues, timeout)
 
     def announce(self) -> None:
         """Wake those who wait on any queue."""
-        with self._explained():
+        with self.explained():
             self._here().database.announce()
 
     def close(self) -> None:
@@ -126,7 +131,7 @@ class Store:
 
     def version(self) -> int:
         """The schema's version in the database, 0 for none."""
-        with self._explained(), self._here().database.reading() as connection:
+        with self.explained(), self._here().database.reading() as connection:
             return self.schema.version(connection)
 
     def pending(self) -> list[str]:
@@ -145,19 +150,19 @@ class Store:
             return
         version = self.version()
         if version != self.schema.latest and not (self.dialect.embedded and self.pending()):
-            self._demand(version)
-        with self._explained(), self._here().database.writing() as connection:
+            self.demand(version)
+        with self.explained(), self._here().database.writing() as connection:
             if version:
-                connection.execute(_WRITE_NOTHING)
+                connection.execute(WRITE_NOTHING)
 
     def _is_there(self) -> bool:
-        with self._explained():
+        with self.explained():
             return self._here().database.is_there()
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that were applied."""
         database = self._here().database
-        with self._explained():
+        with self.explained():
             self._prepare(database)
             try:
                 return self._migrate(database)
@@ -186,7 +191,7 @@ class Store:
         if version < self.schema.latest and self.dialect.embedded:
             self._migrate(home.database)
         else:
-            self._demand(version)
+            self.demand(version)
         home.ready = True
 
     def _prepare(self, database: Database) -> int:
@@ -198,10 +203,11 @@ class Store:
         with database.migrating() as connection:
             self.dialect.before_migrating(connection)
             applied = self.schema.upgrade(connection)
-            self._demand(self.schema.version(connection))
+            self.demand(self.schema.version(connection))
         return applied
 
-    def _demand(self, version: int) -> None:
+    def demand(self, version: int) -> None:
+        """Raise AdapterError unless that is the schema's version this code works with."""
         latest = self.schema.latest
         if version > latest:
             raise AdapterError(
@@ -215,7 +221,8 @@ class Store:
             )
 
     @contextmanager
-    def _explained(self) -> Generator[None]:
+    def explained(self) -> Generator[None]:
+        """Whatever the driver raises inside leaves as `AdapterError`."""
         try:
             yield
         except _ROW_ERRORS as error:
@@ -224,10 +231,6 @@ class Store:
             if self.dialect.was_undone(error):
                 raise Undone(self.dialect.explain(error)) from error
             raise AdapterError(self.dialect.explain(error)) from error
-
-
-# A read-only SQLite file begins even BEGIN IMMEDIATE, and refuses at the first change.
-_WRITE_NOTHING: Final = delete(schema).where(false())
 
 
 def _cause(error: Exception) -> BaseException | None:

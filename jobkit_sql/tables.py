@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -11,12 +13,24 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    delete,
+    false,
     literal_column,
 )
 
 from jobkit.adapter import State
 
-__all__ = ["in_state", "jobs", "metadata", "paused", "recurring", "schema", "stats", "workers"]
+__all__ = [
+    "WRITE_NOTHING",
+    "in_state",
+    "jobs",
+    "metadata",
+    "paused",
+    "recurring",
+    "schema",
+    "stats",
+    "workers",
+]
 
 metadata = MetaData()
 
@@ -75,6 +89,12 @@ recurring = Table(
     Column("paused", Integer, nullable=False),
     Column("runs", Text, nullable=False),
 )
+
+
+# SQLite takes the write lock for it. A read-only file begins even BEGIN IMMEDIATE, and refuses
+# at this first change.
+WRITE_NOTHING: Final = delete(schema).where(false())
+"""A statement that writes, and changes nothing."""
 
 
 def in_state(state: State) -> ColumnElement[bool]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack, cast
 
-from jobkit import backends, encryption
+from jobkit import backends, encryption, transactions
 from jobkit.errors import JobkitError
 from jobkit.execution import current
 from jobkit.jobs import enqueueing, performing, registry, running
@@ -71,7 +70,7 @@ def perform_all_later(jobs: Iterable[AnyJob]) -> list[AnyJob]:
 
 async def aperform_all_later(jobs: Iterable[AnyJob]) -> list[AnyJob]:
     """`perform_all_later` without blocking the event loop."""
-    return await asyncio.to_thread(perform_all_later, jobs)
+    return await transactions.away(perform_all_later, jobs)
 
 
 def enqueue(
@@ -99,7 +98,7 @@ async def aenqueue(
     **options: Unpack[NamedOptions],
 ) -> Job:
     """`enqueue` without blocking the event loop."""
-    return await asyncio.to_thread(enqueue, name, args, kwargs, **options)
+    return await transactions.away(enqueue, name, args, kwargs, **options)
 
 
 def current_job() -> Job | None:

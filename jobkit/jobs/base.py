@@ -18,6 +18,10 @@ from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, 
 from jobkit.jobs.stored import Upgraded, stored_arguments
 from jobkit.jobs.verbs import Configured, Performs, Row
 from jobkit.payload import Payload
+from jobkit.transactions import Completing, Completion, completing
+
+if TYPE_CHECKING:
+    from jobkit.transactions.subjects import Transactional
 
 __all__ = ["Job"]
 
@@ -61,6 +65,10 @@ class Job:
     _given: SetOptions
     _payload: Payload | None
     _arguments: tuple[list[Any], dict[str, Any]] | None
+    _dumped: tuple[list[Any], dict[str, Any]] | None = None
+    """The stored form of the arguments, where they wait for a commit."""
+    _completion: Completion | None = None
+    """Of a run by a worker."""
 
     def __init_subclass__(cls, **options: Unpack[JobOptions]) -> None:
         super().__init_subclass__()
@@ -97,6 +105,23 @@ class Job:
     def stopping(self) -> bool:
         """True when the worker is about to stop: finish, or raise `Interrupted` to go on later."""
         return execution.is_stopping()
+
+    def complete_in(self, session_or_connection: Transactional) -> Completing:
+        """Inside `perform`: finish the job in a transaction of your own, with `with`.
+
+        When the block ends without an error the job is settled through the transaction; whoever
+        commits it commits both, so that the effects happen exactly once. Raises LeaseLost, and
+        has rolled everything back, when the job belongs to another worker by now; Unsupported
+        unless the job is stored in the same SQL database. A transaction that is not committed
+        when `perform` has ended is rolled back, and the job settled by how it ended. Where no
+        worker holds the job (`perform_now`, tests) the block does nothing.
+
+            with Session(engine) as session, session.begin(), self.complete_in(session):
+                session.add(Receipt(order_id))
+
+        An `AsyncSession` or `AsyncConnection` is awaited: `async with`.
+        """
+        return completing(self._completion, session_or_connection)
 
     def __repr__(self) -> str:
         return f"<{self._plan.name} {self.id}>" if hasattr(self, "id") else object.__repr__(self)

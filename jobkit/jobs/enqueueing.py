@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from itertools import islice
 from typing import Any, Final
 
-from jobkit import backends, encryption, events, middleware, propagation, settings
+from jobkit import (
+    backends,
+    encryption,
+    events,
+    middleware,
+    propagation,
+    settings,
+    transactions,
+)
 from jobkit.adapter import Enqueues, State
 from jobkit.callbacks import surround
 from jobkit.clock import SYSTEM, as_datetime
@@ -17,6 +26,7 @@ from jobkit.errors import Abort, AdapterError, ConfigurationError, EnqueueError,
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
 from jobkit.payload import VERSION, Payload
+from jobkit.transactions import Scope
 
 __all__ = ["payload_of", "put", "store", "store_all", "store_lazily"]
 
@@ -25,7 +35,18 @@ SLICE: Final = 1_000
 
 
 def store(job: Any) -> None:
-    """Enqueue one job, callbacks included; afterwards its `successfully_enqueued` says whether."""
+    """Enqueue one job, callbacks included; afterwards its `successfully_enqueued` says whether.
+
+    None there: it is kept for a commit, see `enqueue_in`.
+    """
+    scope = transactions.current()
+    if scope is not None and _waits(scope, job):
+        _keep(scope, [_frozen(job)], lambda: _store(job))
+    else:
+        _store(job)
+
+
+def _store(job: Any) -> None:
     known = job._plan.callbacks
     if not (known.before_enqueue or known.around_enqueue or known.after_enqueue):
         _store_all([job])
@@ -38,8 +59,27 @@ def store(job: Any) -> None:
 
 
 def store_all(jobs: Sequence[Any]) -> None:
-    """Enqueue many jobs, of any classes, grouped by backend. Runs no enqueue callbacks."""
+    """Enqueue many jobs, of any classes, grouped by backend. Runs no enqueue callbacks.
+
+    Those that must wait for a commit do, see `enqueue_in`.
+    """
     _store_many(jobs, propagation.captured())
+
+
+def _store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
+    scope = transactions.current()
+    if scope is None:
+        _store_bulk(jobs, context)
+        return
+    now: list[Any] = []
+    waiting: list[Any] = []
+    for job in jobs:
+        (waiting if _waits(scope, job) else now).append(job)
+    frozen = [_frozen(job) for job in waiting]
+    if now or not waiting:
+        _store_bulk(now, context)
+    if waiting:
+        _keep(scope, frozen, lambda: _store_bulk(frozen, context))
 
 
 def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
@@ -55,7 +95,7 @@ def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
             if window is not None:
                 _spread(batch, window)
             _store_many(batch, context)
-            stored += _stored(batch)
+            stored += _accepted(batch)
     except Exception as error:
         error.add_note(f"{stored} jobs of this call were stored before")
         raise
@@ -96,7 +136,7 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
 def _arguments_of(job: Any) -> dict[str, Any]:
     """The fields that hold a job's arguments, and say what of them must not be shown."""
     plan = job._plan
-    args, kwargs = plan.arguments.dump(*job._arguments)
+    args, kwargs = job._dumped or plan.arguments.dump(*job._arguments)
     if plan.options.encrypt:
         return {"args": [], "encrypted": encryption.encrypted(plan.name, job.id, args, kwargs)}
     hidden = plan.arguments.hidden(len(args), kwargs)
@@ -113,8 +153,10 @@ def put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
 
 
 def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
+    scope = transactions.current()
     try:
-        adapter.enqueue(payloads)
+        if scope is None or not scope.enqueue(adapter, payloads):
+            adapter.enqueue(payloads)
     except AdapterError as error:
         raise EnqueueError(f"the job was not stored: {error}") from error
 
@@ -122,6 +164,37 @@ def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
 def adapter_of(job: Any) -> Enqueues:
     """The adapter of the backend that the call or the class chose."""
     return backends.get(job._given.get("backend", job._plan.options.backend))
+
+
+def _waits(scope: Scope, job: Any) -> bool:
+    """True when the job is sent after the commit, not inserted through the transaction."""
+    shares = scope.shares(adapter_of(job))  # asked first: it also refuses to block an event loop
+    return not shares or job._plan.options.after_commit
+
+
+def _frozen(job: Any) -> Any:
+    """The job as it was asked for now, whatever the commit takes; refused now, if it must be."""
+    adapter = adapter_of(job)
+    now = backends.now(adapter)
+    job._dumped = deepcopy(job._plan.arguments.dump(*job._arguments))
+    _check(adapter, [payload_of(job, now)])
+    if (due := due_at(job._given, now)) is not None:
+        job._given = {**job._given, "wait": None, "wait_until": due}
+    return job
+
+
+def _keep(scope: Scope, jobs: Sequence[Any], store: Callable[[], None]) -> None:
+    """Have them stored after the commit, or not at all."""
+
+    def refused() -> None:
+        for job in jobs:
+            job.successfully_enqueued = False
+
+    def send() -> None:
+        refused()  # until it is stored: a callback of the application may raise
+        store()
+
+    scope.keep(send, dropped=refused, jobs=len(jobs))
 
 
 def _store_within_callbacks(job: Any) -> None:
@@ -138,9 +211,9 @@ def _store_within_callbacks(job: Any) -> None:
     job.successfully_enqueued = bool(job.successfully_enqueued)
 
 
-def _store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
+def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
     _store_all(jobs, context)
-    events.emit("enqueue_bulk", count=_stored(jobs))
+    events.emit("enqueue_bulk", count=_accepted(jobs))
 
 
 def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) -> None:
@@ -164,8 +237,9 @@ def _through_middleware(payload: Payload) -> Payload | None:
     return middleware.run_enqueue(payload) if middleware.entries() else payload
 
 
-def _stored(jobs: Iterable[Any]) -> int:
-    return sum(job.successfully_enqueued for job in jobs)
+def _accepted(jobs: Iterable[Any]) -> int:
+    """How many were not stopped: stored, or kept for a commit."""
+    return sum(job.successfully_enqueued is not False for job in jobs)
 
 
 def _mark(job: Any, payload: Payload) -> None:

@@ -56,6 +56,7 @@ class JobOptions(TypedDict, total=False):
     tags: Collection[str]
     log_arguments: bool
     redact: Collection[str]
+    after_commit: bool
     encrypt: bool
 
 
@@ -88,6 +89,7 @@ class Options:
     tags: tuple[str, ...] = ()
     log_arguments: bool = True
     redact: frozenset[str] = field(default_factory=frozenset)
+    after_commit: bool = False
     encrypt: bool = False
 
 
@@ -187,6 +189,7 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "redact": lambda value: frozenset(_names("redact", value)),
         "backend": lambda value: _text("backend", value),
         "log_arguments": bool,
+        "after_commit": lambda value: _yes_or_no("after_commit", value),
         "encrypt": bool,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
@@ -229,6 +232,12 @@ def _version(value: object) -> int:
 def _whole(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}: give a whole number")
+    return value
+
+
+def _yes_or_no(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}: give True or False")
     return value
 
 

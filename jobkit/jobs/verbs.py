@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
+from jobkit import transactions
 from jobkit.arguments import REDACTED
 from jobkit.jobs import enqueueing, running
 from jobkit.jobs.instances import made
@@ -92,11 +92,11 @@ class Configured(Generic[P, R_co, J_co]):
 
     async def aperform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> J_co:
         """`perform_later` without blocking the event loop."""
-        return await asyncio.to_thread(self.perform_later, *args, **kwargs)
+        return await transactions.away(self.perform_later, *args, **kwargs)
 
     async def aperform_bulk(self, rows: Iterable[Row], *, spread: Seconds | None = None) -> int:
         """`perform_bulk` without blocking the event loop."""
-        return await asyncio.to_thread(self.perform_bulk, rows, spread=spread)
+        return await transactions.away(self.perform_bulk, rows, spread=spread)
 
     @overload
     async def aperform_now(

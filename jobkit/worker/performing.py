@@ -14,8 +14,9 @@ from jobkit.failure import failure_of
 from jobkit.jobs import run_of
 from jobkit.jobs.performing import outcome_of, tell_outcome
 from jobkit.jobs.running import Run
-from jobkit.outcome import Buried
+from jobkit.outcome import Buried, Succeeded
 from jobkit.settlement import settlement_of
+from jobkit.transactions import Completion, Settled
 
 __all__ = ["MOST_DELIVERIES", "Performer"]
 
@@ -33,8 +34,8 @@ class Performer:
         self._clock = clock
         self._wait_for = wait_for
 
-    def perform(self, claim: Claim) -> Settlement:
-        """Run the claim's job; what the store must do with it."""
+    def perform(self, claim: Claim) -> Settlement | Settled:
+        """Run the claim's job; what the store must do with it, unless it did so already."""
         try:
             run = run_of(claim.payload)
             return self._settled(claim, run)
@@ -45,9 +46,14 @@ class Performer:
         except BaseException as error:  # noqa: BLE001 - a thread must outlive whatever a class does
             return self._unexpected(claim, error)
 
-    def _settled(self, claim: Claim, run: Run) -> Settlement:
+    def _settled(self, claim: Claim, run: Run) -> Settlement | Settled:
         if claim.deliveries < MOST_DELIVERIES:
+            now = self._clock.time()
+            completion = Completion(self._adapter, settlement_of(claim, Succeeded(), now))
+            run.job._completion = completion
             outcome = outcome_of(run, self._adapter, clock=self._clock, wait_for=self._wait_for)
+            if completion.end():
+                return Settled(claim)
         else:
             outcome = buried(run, _lost(claim), self._clock.time())
             tell_outcome(run.job, self._adapter, outcome, 0.0)

@@ -10,6 +10,7 @@ from typing import Final
 
 from jobkit.adapter import Claim, Settlement
 from jobkit.execution import stop_signal
+from jobkit.transactions import Settled
 from jobkit.worker.desk import Desk
 
 __all__ = ["Pool"]
@@ -17,8 +18,8 @@ __all__ = ["Pool"]
 _GLANCE: Final = 0.05
 """Seconds between looks whether somebody is in a hurry."""
 
-Perform = Callable[[Claim], Settlement]
-Deliver = Callable[[Settlement, float], None]
+Perform = Callable[[Claim], Settlement | Settled]
+Deliver = Callable[[Settlement | Settled, float], None]
 
 
 class Pool:

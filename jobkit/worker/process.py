@@ -11,6 +11,7 @@ from jobkit import events, middleware
 from jobkit.adapter import Adapter, Settlement
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import AdapterError
+from jobkit.transactions import Settled
 from jobkit.worker.board import Board
 from jobkit.worker.claimer import Claimer
 from jobkit.worker.coroutines import EventLoop
@@ -132,7 +133,7 @@ class Worker:
             _log.info("%s has more than %d MB: it leaves when nothing runs", self.id, most >> 20)
             desk.worn.set()
 
-    def _deliver(self, settlement: Settlement, seconds: float) -> None:
+    def _deliver(self, settlement: Settlement | Settled, seconds: float) -> None:
         # Pool and settler know each other: this is the knot.
         self._settler.deliver(settlement, seconds)
 

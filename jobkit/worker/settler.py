@@ -11,6 +11,7 @@ from typing import Final
 from jobkit import events
 from jobkit.adapter import Claim, Settlement
 from jobkit.errors import AdapterError, SettlementRefused
+from jobkit.transactions import Settled
 from jobkit.worker.desk import Desk
 from jobkit.worker.pace import Pace
 from jobkit.worker.part import Part, Patience
@@ -43,7 +44,7 @@ class Settler(Part):
         super().__init__(desk)
         self._pace = pace
         self._idle = idle
-        self._ready: deque[tuple[Settlement, float]] = deque()
+        self._ready: deque[tuple[Settlement | Settled, float]] = deque()
         self._some = threading.Event()
         self._enough = threading.Event()
         self._patience = Patience(self.name)
@@ -57,7 +58,7 @@ class Settler(Part):
         """True while the store does not take settlements: no more jobs should be claimed."""
         return self._patience.failing
 
-    def deliver(self, settlement: Settlement, seconds: float) -> None:
+    def deliver(self, settlement: Settlement | Settled, seconds: float) -> None:
         """Take the settlement of a job that took so long; from any thread."""
         self._ready.append((settlement, seconds))
         waiting = len(self._ready)
@@ -84,7 +85,7 @@ class Settler(Part):
             self._settle(self._gathered())
         self._settle(self._gathered())
 
-    def _gathered(self) -> list[tuple[Settlement, float]]:
+    def _gathered(self) -> list[tuple[Settlement | Settled, float]]:
         # Cleared first: what is delivered from here on sets them again.
         self._some.clear()
         self._enough.clear()
@@ -93,11 +94,11 @@ class Settler(Part):
             self._some.set()
         return batch
 
-    def _settle(self, batch: list[tuple[Settlement, float]]) -> None:
+    def _settle(self, batch: list[tuple[Settlement | Settled, float]]) -> None:
         if not batch:
             return
         self._observe(batch)
-        left = [settlement for settlement, _ in batch]
+        left = self._unsettled(batch)
         while left:
             left = self._applied(left)
             if left and self.ending.wait(self._delay):
@@ -106,6 +107,11 @@ class Settler(Part):
                     _log.warning("%d outcomes could not be settled before leaving", len(left))
                 return
         self._patience.worked()
+
+    def _unsettled(self, batch: list[tuple[Settlement | Settled, float]]) -> list[Settlement]:
+        """What is left to do for the store: jobs may have been settled by their own transaction."""
+        self._forget([done for done, _ in batch if isinstance(done, Settled)])
+        return [settlement for settlement, _ in batch if not isinstance(settlement, Settled)]
 
     def _applied(self, settlements: list[Settlement]) -> list[Settlement]:
         """Apply them; those that must be tried again."""
@@ -149,12 +155,12 @@ class Settler(Part):
                 events.emit("claim_lost", adapter=self.desk.adapter, claim=claim)
         self._failures = 0
 
-    def _forget(self, settlements: list[Settlement]) -> None:
+    def _forget(self, settlements: Sequence[Settlement | Settled]) -> None:
         for settlement in settlements:
             self.desk.held.pop(settlement.claim.receipt, None)
         self._refusals.forget(settlement.claim.receipt for settlement in settlements)
 
-    def _observe(self, batch: list[tuple[Settlement, float]]) -> None:
+    def _observe(self, batch: list[tuple[Settlement | Settled, float]]) -> None:
         times = [seconds for _, seconds in batch if seconds >= 0]
         if times:
             self._pace.observe(len(times), sum(times))

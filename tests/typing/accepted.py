@@ -7,8 +7,13 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, assert_type
 
+import alembic.op
 from pydantic import BaseModel
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session, scoped_session
 
+import jobkit_sql.alembic
 from jobkit import (
     Job,
     JobOptions,
@@ -16,6 +21,7 @@ from jobkit import (
     aperform_all_later,
     discard_on,
     enqueue,
+    enqueue_in,
     job,
     perform_all_later,
     propagate,
@@ -386,3 +392,31 @@ assert_type(ruled_bare.set(wait=1).perform_now(1), str)
 def function_jobs() -> Iterator[FunctionJob[..., Any]]:
     yield ruled
     yield fetch
+
+
+# -- transactions
+
+
+class Paid(Job, after_commit=True):
+    def perform(self, order_id: int) -> None:
+        with Session(create_engine("sqlite://")) as session, self.complete_in(session):
+            session.flush()
+
+
+def in_transactions(
+    connection: Connection, session: Session, scoped: scoped_session[Session]
+) -> None:
+    for given in (connection, session, scoped):
+        with enqueue_in(given):
+            assert_type(Paid.perform_later(1), Paid)
+
+
+async def in_awaited_transactions(session: AsyncSession, connection: AsyncConnection) -> None:
+    async with enqueue_in(session), enqueue_in(connection):
+        assert_type(await Paid.aperform_later(1), Paid)
+        async with Paid.new(1).complete_in(session):
+            await session.commit()
+
+
+def migration() -> None:
+    assert_type(jobkit_sql.alembic.upgrade(alembic.op, to=1), list[str])

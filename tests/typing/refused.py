@@ -6,7 +6,9 @@ from contextvars import ContextVar
 from datetime import date, timedelta
 from typing import Any, overload
 
-from jobkit import Job, discard_on, enqueue, job, propagate, retry_on
+from sqlalchemy import create_engine
+
+from jobkit import Job, discard_on, enqueue, enqueue_in, job, propagate, retry_on
 
 
 class WelcomeEmail(Job, queue="mailers", retry=5, timeout=600):
@@ -200,3 +202,14 @@ class Overloaded(Job):
 
 Overloaded.perform_later(1)
 Overloaded.perform_later("x", 1)  # refused
+
+# -- transactions
+
+class Wrong(Job, after_commit="yes"):  # refused
+    ...
+
+
+WelcomeEmail.set(after_commit=True)  # refused
+enqueue_in("sqlite://")  # refused
+enqueue_in(create_engine("sqlite://"))  # refused
+WelcomeEmail.new(1).complete_in(None)  # refused

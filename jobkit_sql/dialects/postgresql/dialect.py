@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from jobkit.errors import ConfigurationError
 from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.postgresql.connections import Connections
 from jobkit_sql.dialects.postgresql.faults import explained, place, was_undone
+from jobkit_sql.dialects.postgresql.listening import Bell
 from jobkit_sql.dialects.postgresql.options import Options
 from jobkit_sql.tables import schema
 
@@ -40,6 +42,15 @@ __all__ = ["Postgresql"]
 
 
 _MAX_CONNECTIONS: Final = text("SELECT current_setting('max_connections')")
+
+
+# The server since its last start, the database in it, and the table itself, which a search path of
+# the application's own may hide. Three facts that no copy of a database has in common with it.
+_IDENTITY = text(
+    "SELECT pg_postmaster_start_time() AS started,"
+    " (SELECT oid FROM pg_database WHERE datname = current_database()) AS database,"
+    " to_regclass(:name)::oid AS jobs"
+).bindparams(bindparam("name", type_=Text()))
 
 
 def _claim(schema: str | None) -> TextClause:
@@ -65,6 +76,7 @@ class Postgresql:
     def __init__(self, url: URL) -> None:
         self._options = Options.of(url)
         self.claim = _claim(self._options.schema)
+        self._ring = Bell(self._options).ring
 
     @property
     def schema(self) -> str | None:
@@ -88,6 +100,25 @@ class Postgresql:
         # Workers go on: they only read it. Those who create it meet in the catalogue.
         if inspect(connection).has_table(schema.name, schema=self.schema):
             connection.exec_driver_sql(f"LOCK TABLE {schema.name} IN SHARE ROW EXCLUSIVE MODE")
+
+    def leads_here(
+        self, connection: Connection, reading: Callable[[], AbstractContextManager[Connection]]
+    ) -> bool:
+        if connection.dialect.name != self.name:
+            return False
+        table = "jobkit_jobs" if self.schema is None else f'"{self.schema}".jobkit_jobs'
+        theirs = connection.execute(_IDENTITY, {"name": table}).one()
+        if theirs.jobs is None:
+            return False
+        with reading() as own:
+            return tuple(own.execute(_IDENTITY, {"name": table}).one()) == tuple(theirs)
+
+    def seize(self, connection: Connection) -> None:
+        """Nothing: rows are locked as they are read."""
+
+    def announce_through(self, connection: Connection) -> None:
+        # Not now and then, as the bell: who rang a moment ago may have committed long before.
+        connection.execute(self._ring)
 
     def explain(self, error: Exception) -> str:
         return explained(error, self._options.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.sqlite.connections import Connections
 from jobkit_sql.dialects.sqlite.faults import code_of, explained
 from jobkit_sql.dialects.sqlite.patience import execute_patiently
+from jobkit_sql.tables import WRITE_NOTHING
 
 __all__ = ["Sqlite"]
 
@@ -64,6 +66,21 @@ class Sqlite:
     def before_migrating(self, connection: Connection) -> None:
         """Nothing: whoever writes is alone."""
 
+    def leads_here(
+        self, connection: Connection, reading: Callable[[], AbstractContextManager[Connection]]
+    ) -> bool:
+        del reading  # the file tells
+        if connection.dialect.name != self.name:
+            return False
+        attached = connection.exec_driver_sql("PRAGMA database_list").all()
+        return any(_is_same(file, self._file) for _, name, file in attached if name == "main")
+
+    def seize(self, connection: Connection) -> None:
+        connection.execute(WRITE_NOTHING)
+
+    def announce_through(self, connection: Connection) -> None:
+        """Nothing: whoever waits sees that the file was written to."""
+
     def explain(self, error: Exception) -> str:
         return explained(error, self._file)
 
@@ -96,6 +113,15 @@ class _JsonList(TypeDecorator[Sequence[Any]]):
     def process_bind_param(self, value: Sequence[Any] | None, dialect: EngineDialect) -> str:
         del dialect
         return json.dumps(list(value or ()))
+
+
+def _is_same(file: str, ours: Path) -> bool:
+    if not file:
+        return False  # a database in memory
+    try:
+        return ours.samefile(file)
+    except FileNotFoundError:  # neither has been written to yet
+        return ours.resolve() == Path(file).resolve()
 
 
 def _check(url: URL) -> None:

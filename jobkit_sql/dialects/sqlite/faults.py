@@ -12,8 +12,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 __all__ = ["code_of", "explained", "not_opened"]
 
 _TEXTS: Final = {
+    "SQLITE_BUSY_SNAPSHOT": "was written by another transaction since the one given to enqueue_in"
+    " or complete_in began to read, so that this one cannot write any more: roll it back and try"
+    " again, or have it begin with BEGIN IMMEDIATE",
     "SQLITE_BUSY": "is locked: another process has kept a write transaction open for too long;"
-    " end that process or make its transactions shorter",
+    " end that process or make its transactions shorter; if the transaction is this program's own,"
+    " store jobs in it, with jobkit.enqueue_in",
     "SQLITE_LOCKED": "is locked by another connection of this process: end its transaction",
     "SQLITE_NOTADB": "is not a SQLite database: move that file away or name another one",
     "SQLITE_CORRUPT": "is damaged: stop every worker and restore it from a backup",

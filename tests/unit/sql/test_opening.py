@@ -55,7 +55,7 @@ def test_it_does_not_wait_for_ever(url: str, monkeypatch: pytest.MonkeyPatch) ->
         database = adapter._store._here().database
         with (
             pytest.raises(AdapterError, match="is locked"),
-            adapter._store._explained(),
+            adapter._store.explained(),
             database.writing(),
         ):
             pytest.fail("nobody may write now")
