@@ -60,12 +60,17 @@ class Tally(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What an adapter promises and has no method for. `max_payload` in bytes, None = no limit."""
+    """What an adapter promises and has no method for.
+
+    `max_payload` in bytes, None = no limit; `gather` is how long it pays to wait for more outcomes
+    before they are settled together, in seconds.
+    """
 
     durable: bool
     fenced: bool = True
     priority: bool = True
     max_payload: int | None = None
+    gather: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,14 @@ from jobkit.capabilities import (
     Move,
     QueueInfo,
     Stats,
+    StoredEntry,
     StoredJob,
     StoredPage,
     SupportsCheck,
     SupportsInspect,
     SupportsManage,
     SupportsPause,
+    SupportsTicks,
     SupportsWait,
     WorkerInfo,
 )
@@ -47,6 +49,7 @@ from jobkit_redis.manage import Manage
 from jobkit_redis.registry import Registry
 from jobkit_redis.settle import Settle
 from jobkit_redis.store import Store
+from jobkit_redis.ticks import Ticks
 from jobkit_redis.url import Location
 from jobkit_redis.workers import Workers
 
@@ -56,7 +59,13 @@ _log = logging.getLogger("jobkit.redis")
 
 
 class RedisAdapter(
-    Adapter, SupportsWait, SupportsInspect, SupportsManage, SupportsPause, SupportsCheck
+    Adapter,
+    SupportsWait,
+    SupportsInspect,
+    SupportsManage,
+    SupportsPause,
+    SupportsTicks,
+    SupportsCheck,
 ):
     """Jobs in Redis 6.2 or newer, or Valkey, named by a URL (see `jobkit_redis.url`).
 
@@ -65,7 +74,7 @@ class RedisAdapter(
     server's own setting. Raises ConfigurationError for a URL it cannot use.
     """
 
-    features = Features(durable=True)
+    features = Features(durable=True, gather=0.005)
 
     def __init__(
         self,
@@ -85,6 +94,7 @@ class RedisAdapter(
         self._listing = Listing(store, registry)
         self._inspection = Inspection(store, registry)
         self._manage = Manage(store)
+        self._ticks = Ticks(store)
 
     @classmethod
     def from_url(
@@ -192,6 +202,23 @@ class RedisAdapter(
 
     def resume(self, queue: str) -> None:
         self._manage.resume(queue)
+
+    # Recurring entries.
+
+    def entries(self) -> tuple[float, list[StoredEntry]]:
+        return self._ticks.entries()
+
+    def put_entry(self, name: str, text: str, owner: str, *, anew: bool = False) -> None:
+        self._ticks.put(name, text, owner, anew=anew)
+
+    def remove_entry(self, name: str) -> bool:
+        return self._ticks.remove(name)
+
+    def pause_entry(self, name: str, *, paused: bool) -> bool:
+        return self._ticks.pause(name, paused=paused)
+
+    def tick(self, name: str, at: float, payload: Payload) -> bool:
+        return self._ticks.tick(name, at, payload)
 
     # The server.
 

@@ -116,7 +116,7 @@ class Inspection:
         named = [encoded(job_id) for job_id in ids]
         for state in _BEFORE_QUEUES:
             yield from self._in_set(state, named)
-        for queue in sorted(self._registry.queues()):
+        for queue in self._filled():
             yield from self._in_queue(queue, named)
         for worker in self._registry.names():
             flat = self._store.run("held", [self._store.keys.claimed(worker)])
@@ -124,6 +124,18 @@ class Inspection:
                 yield stored_claim(worker, claim.receipt, claim.payload)
         for state in _BEHIND_QUEUES:
             yield from self._in_set(state, named)
+
+    def _filled(self) -> list[str]:
+        """The queues that hold jobs, by one look at all: most that are known are empty.
+
+        What comes into one after the look came from a set that was searched before it.
+        """
+        keys, known = self._store.keys, sorted(self._registry.queues())
+        if not known:
+            return []
+        looks = [("EXISTS", keys.listed(name), keys.ranked(name)) for name in known]
+        answers = self._store.here.pool.ask(*looks)
+        return [name for name, there in zip(known, answers, strict=True) if there]
 
     def _in_set(self, state: State, ids: list[bytes]) -> Iterator[StoredJob]:
         for text, score in self._in_sorted(self._store.keys.waiting(state), 0, ids):

@@ -90,6 +90,12 @@ class Keys:
         return encoded(f"{self.ours}once:{job_id}")
 
     @property
+    def recurring(self) -> list[str]:
+        """Hashes and a set by the entries' names: text, owner, latest tick, ten runs, paused."""
+        names = ("entries", "owners", "last", "runs", "paused")
+        return [f"{self.ours}cron:{name}" for name in names]
+
+    @property
     def channel(self) -> str:
         """Messages know no databases: each has a channel of its own."""
         return f"{self.ours}wake:{self.db}"

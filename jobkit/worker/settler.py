@@ -17,13 +17,10 @@ from jobkit.worker.pace import Pace
 from jobkit.worker.part import Part, Patience
 from jobkit.worker.refusal import Refusals
 
-__all__ = ["BATCH", "GATHER", "Settler"]
+__all__ = ["BATCH", "Settler"]
 
 BATCH: Final = 100
 """Outcomes that are settled without waiting for more."""
-
-GATHER: Final = 0.01
-"""Seconds the first outcome of a batch waits for others while jobs are running."""
 
 _MOST: Final = 1_000
 _SINGLY_AFTER: Final = 3
@@ -43,6 +40,8 @@ class Settler(Part):
     def __init__(self, desk: Desk, pace: Pace, idle: Callable[[], bool]) -> None:
         super().__init__(desk)
         self._pace = pace
+        self._gather = desk.adapter.features.gather
+        """Seconds the first outcome of a batch waits for others while jobs are running."""
         self._idle = idle
         self._ready: deque[tuple[Settlement | Settled, float]] = deque()
         self._some = threading.Event()
@@ -81,7 +80,7 @@ class Settler(Part):
         while not self.ending.is_set():
             self._some.wait()
             if not self._idle() and not self.ending.is_set():
-                self._enough.wait(GATHER)
+                self._enough.wait(self._gather)
             self._settle(self._gathered())
         self._settle(self._gathered())
 

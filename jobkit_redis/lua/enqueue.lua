@@ -1,4 +1,4 @@
--- include: moment publish push
+-- include: kind moment publish push
 -- KEYS: queues, schedule, sequence; then what the items name by position.
 -- ARGV: now, channel, names to wake, and the items:
 --   L list queue number payloads...        without priority or time
@@ -7,13 +7,6 @@
 --   U key seconds                          the next item only if nobody had the key
 -- All or none: whatever may fail does so before the first write, as there is no rollback.
 local now = tonumber(moment(ARGV[1]))
-
-local function check(key, kind)
-  local is = redis.call('TYPE', key).ok
-  if is ~= 'none' and is ~= kind then
-    return redis.error_reply('WRONGTYPE ' .. key .. ' holds a ' .. is .. ', not a ' .. kind)
-  end
-end
 
 for i, kind in ipairs({'set', 'zset', 'string'}) do
   local wrong = check(KEYS[i], kind)

@@ -22,7 +22,10 @@ queue = "kept"
 """
 
 
-def test_eight_schedulers_of_which_one_dies_each_second_enqueue_each_tick_once(site: Site) -> None:
+def test_eight_schedulers_of_which_one_dies_each_second_enqueue_each_tick_once(
+    any_site: Site,
+) -> None:
+    site = any_site
     (site.folder / "jobkit.toml").write_text(SECONDLY)
     for _ in range(8):
         start(site)

@@ -300,3 +300,27 @@ def test_what_runs_is_shown_without_what_is_too_large(
     with server.client() as client:
         (work,) = client.hvals("{jobkit}:shown:work")
         assert json.loads(work)["payload"] == claims[0].payload.text
+
+
+def test_finding_a_job_asks_no_more_of_the_server_for_a_hundred_queues_that_are_empty(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    def cost() -> int:
+        before = calls(server)
+        assert [found.payload.id for found in adapter.find([wanted.id])] == [wanted.id]
+        return calls(server) - before
+
+    adapter.enqueue([wanted := job(queue="full")])
+    cost()  # the server learns the scripts
+    alone = cost()
+    adapter.enqueue([job(queue=name) for name in NAMES])
+    for name in NAMES:
+        adapter.clear(name)
+    assert cost() == alone
+
+
+def calls(server: Server) -> int:
+    """Scripts run since the server's start."""
+    with server.client() as client:
+        told: dict[str, Any] = client.info("commandstats")
+        return int(told["cmdstat_evalsha"]["calls"])
