@@ -40,6 +40,7 @@ def session(database: Database) -> Any:
         yield session
 
 
+@pytest.mark.behaviour("A13")
 def test_a_job_is_sent_with_the_commit_and_not_before(
     session: Session, elsewhere: MemoryAdapter
 ) -> None:
@@ -54,6 +55,7 @@ def test_a_job_is_sent_with_the_commit_and_not_before(
     assert job.enqueued_at is not None
 
 
+@pytest.mark.behaviour("A13")
 @pytest.mark.parametrize("end", ["rollback", "close", "reset"])
 def test_it_is_dropped_when_the_transaction_ends_otherwise(
     session: Session, elsewhere: MemoryAdapter, end: str
@@ -223,6 +225,7 @@ def test_bulk_calls_are_kept_slice_by_slice(session: Session, elsewhere: MemoryA
     assert answer(jobs[0]) is True
 
 
+@pytest.mark.behaviour("A13")
 def test_callbacks_middleware_and_events_happen_at_the_real_enqueue(
     session: Session, elsewhere: MemoryAdapter, heard: list[Event]
 ) -> None:
