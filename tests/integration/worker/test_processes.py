@@ -172,7 +172,8 @@ def test_a_dump_of_all_stacks_goes_to_stderr_and_the_worker_goes_on(
 
 def test_a_storm_of_signals_loses_nothing(site: Site) -> None:
     site.enqueue("Count", range(300))
-    worker = site.start()
+    threads = 4
+    worker = site.start("-c", str(threads))
     until(lambda: len(site.finished()) > 5)
     for number in (signal.SIGTSTP, signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         worker.send_signal(number)
@@ -180,7 +181,9 @@ def test_a_storm_of_signals_loses_nothing(site: Site) -> None:
     stats = site.store.stats()
     done = len(site.finished())
     assert len(set(site.finished())) == done
-    assert (stats.processed, stats.enqueued, stats.running) == (done, 300 - done, 0)
+    assert (stats.processed + stats.enqueued, stats.running) == (300, 0)
+    # The second signal gives back what runs: a job whose last line was just written, too.
+    assert done - threads <= stats.processed <= done
 
 
 def test_orders_reach_a_worker_in_another_process(site: Site) -> None:
