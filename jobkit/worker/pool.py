@@ -18,6 +18,9 @@ __all__ = ["Pool"]
 _GLANCE: Final = 0.05
 """Seconds between looks whether somebody is in a hurry."""
 
+_LAST_MOMENT: Final = 0.5
+"""Seconds that running jobs have when somebody is: what is at its end need not run again."""
+
 Perform = Callable[[Claim], Settlement | Settled]
 Deliver = Callable[[Settlement | Settled, float], None]
 
@@ -94,16 +97,22 @@ class Pool:
         self._room.set()
 
     def drained(self, timeout: float) -> bool:
-        """Let the threads end after what they run now; False when one has not within `timeout`."""
+        """Let the threads end after what they run now; False when one has not within `timeout`.
+
+        In a hurry a moment must do.
+        """
         for _ in self._threads:
             self._queue.put(None)
-        deadline = self._desk.clock.monotonic() + timeout
+        desk, hurried = self._desk, False
+        deadline = desk.clock.monotonic() + timeout
         while alive := [thread for thread in self._threads if thread.is_alive()]:
-            left = deadline - self._desk.clock.monotonic()
-            if left <= 0 or self._desk.hurried:
+            now = desk.clock.monotonic()
+            if desk.hurried and not hurried:
+                hurried, deadline = True, min(deadline, now + _LAST_MOMENT)
+            if now >= deadline:
                 return False
-            alive[0].join(min(left, _GLANCE))
-            self._desk.board.turn()
+            alive[0].join(min(deadline - now, _GLANCE))
+            desk.board.turn()
         return True
 
     def _work(self, slot: int) -> None:
