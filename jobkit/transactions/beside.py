@@ -17,7 +17,7 @@ T = TypeVar("T")
 def is_beside_the_loop() -> bool:
     """True inside of `run_sync` and the like, where an event loop can be awaited."""
     # No greenlet without the library: then nothing asynchronous of SQLAlchemy's runs either.
-    return "greenlet" in sys.modules and bool(concurrency.in_greenlet())
+    return sys.modules.get("greenlet") is not None and bool(concurrency.in_greenlet())
 
 
 def beside_the_loop(call: Callable[..., T], *args: Any) -> T:

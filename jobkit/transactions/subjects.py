@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    AsyncSession,
-    async_scoped_session,
-    async_sessionmaker,
-)
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from jobkit.errors import Unsupported
@@ -24,19 +18,22 @@ from jobkit.transactions.connections import ConnectionKeeper
 from jobkit.transactions.kept import Kept, send
 from jobkit.transactions.sessions import keeper_of
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+
+    Transactional: TypeAlias = (
+        Session
+        | Connection
+        | AsyncSession
+        | AsyncConnection
+        | scoped_session[Any]
+        | async_scoped_session[Any]
+    )
+    """What `enqueue_in` and `complete_in` take."""
+
 __all__ = ["Subject", "Transactional", "subject_of"]
 
 T = TypeVar("T")
-
-Transactional: TypeAlias = (
-    Session
-    | Connection
-    | AsyncSession
-    | AsyncConnection
-    | scoped_session[Any]
-    | async_scoped_session[Any]
-)
-"""What `enqueue_in` and `complete_in` take."""
 
 _ROLLBACK_WITHIN = 5.0
 
@@ -184,19 +181,32 @@ _ENCLOSE = (
 
 def subject_of(given: Any, caller: str) -> Subject:
     """The object in the one form. Raises TypeError, saying what to give instead, for another."""
-    if isinstance(given, (scoped_session, async_scoped_session)):
+    if isinstance(given, scoped_session) or _is_awaited(given, "async_scoped_session"):
         given = given()
+    if _is_awaited(given, "AsyncSession"):
+        return SessionSubject(given.sync_session, given)
+    if _is_awaited(given, "AsyncConnection"):
+        return ConnectionSubject(_started(given, caller), given)
     match given:
-        case AsyncSession():
-            return SessionSubject(given.sync_session, given)
         case Session():
             return SessionSubject(given)
-        case AsyncConnection():
-            return ConnectionSubject(_started(given, caller), given)
         case Connection():
             return ConnectionSubject(given)
         case _:
             raise TypeError(f"{caller} takes {_WANTED}, not {ascii(given)[:200]}{_remedy(given)}")
+
+
+def _awaited(name: str) -> Any:
+    """A class of SQLAlchemy's asyncio; None while nobody has imported that.
+
+    It is not imported here: it needs greenlet, which a synchronous program may be without.
+    """
+    return getattr(sys.modules.get("sqlalchemy.ext.asyncio"), name, None)
+
+
+def _is_awaited(given: Any, name: str) -> bool:
+    kind = _awaited(name)
+    return kind is not None and isinstance(given, kind)
 
 
 _WANTED = "a SQLAlchemy Session, Connection, AsyncSession or AsyncConnection"
@@ -220,9 +230,10 @@ def _started(connection: AsyncConnection, caller: str) -> Connection:
 
 def _remedy(given: Any) -> str:
     kind = type(given)
-    if isinstance(given, (Engine, AsyncEngine)):
+    if isinstance(given, Engine) or _is_awaited(given, "AsyncEngine"):
         return ": an engine has no transaction; give the session or connection that has"
-    if isinstance(given, (sessionmaker, async_sessionmaker)) or given in (Session, AsyncSession):
+    makes = isinstance(given, sessionmaker) or _is_awaited(given, "async_sessionmaker")
+    if makes or given is Session or (given is not None and given is _awaited("AsyncSession")):
         return ": that makes sessions; give the session it made"
     if kind.__module__.startswith("django."):
         return ": with Django's ORM use transaction.on_commit(lambda: MyJob.perform_later(...))"
