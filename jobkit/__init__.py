@@ -23,7 +23,7 @@ from jobkit.callbacks import (
     before_perform,
     on_exhausted,
 )
-from jobkit.capabilities import DayStats, QueueInfo, Stats, WorkerInfo
+from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
 from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
@@ -54,8 +54,10 @@ from jobkit.execution import is_stopping as stopping
 from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
 from jobkit.inspection import Inspector, JobInfo, Page, inspect
 from jobkit.jobs import (
+    Concurrency,
     Job,
     JobOptions,
+    Rate,
     aenqueue,
     aperform_all_later,
     current_job,
@@ -77,6 +79,7 @@ __all__ = [
     "Abort",
     "AdapterError",
     "BuryJob",
+    "Concurrency",
     "ConfigurationError",
     "DayStats",
     "DeserializationError",
@@ -91,11 +94,13 @@ __all__ = [
     "JobTimeout",
     "JobkitError",
     "LeaseLost",
+    "LimitInfo",
     "Middleware",
     "Page",
     "PayloadError",
     "PayloadTooLarge",
     "QueueInfo",
+    "Rate",
     "RecordNotFound",
     "RecurringInfo",
     "RecurringRun",

@@ -12,6 +12,7 @@ from jobkit.errors import UnknownJob
 from jobkit.jobs import Job, registry
 from jobkit.jobs.enqueueing import payload_of
 from jobkit.jobs.instances import made
+from jobkit.jobs.limits import limit_fields
 from jobkit.jobs.options import SetOptions
 from jobkit.jobs.plan import plan_of
 from jobkit.payload import VERSION, Payload, new_id
@@ -50,10 +51,17 @@ def envelope_of(
         "retry": options.policy.retry,
         "timeout": options.timeout,
         "tags": list(options.tags) or None,
+        "limits": _limits(job_class, args, kwargs) if options.limits else None,
         "version": options.version if options.version > 1 else None,
         "redact": plan.arguments.hidden(len(args), kwargs) or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _limits(job_class: type[Job], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    plan = plan_of(job_class)
+    job = made(job_class, *plan.arguments.load(args, kwargs), {})
+    return limit_fields(job, plan.options.limits)
 
 
 def payload_for(entry: Entry, at: float | None, now: float) -> Payload | None:

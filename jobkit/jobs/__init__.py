@@ -12,6 +12,7 @@ from jobkit.jobs import enqueueing, performing, registry, running
 from jobkit.jobs.base import Job
 from jobkit.jobs.function import FunctionJob, job
 from jobkit.jobs.instances import made
+from jobkit.jobs.limits import Concurrency, Rate
 from jobkit.jobs.options import (
     JobOptions,
     SetOptions,
@@ -24,11 +25,13 @@ from jobkit.jobs.verbs import Configured
 from jobkit.payload import Payload
 
 __all__ = [
+    "Concurrency",
     "Configured",
     "FunctionJob",
     "Job",
     "JobOptions",
     "NamedOptions",
+    "Rate",
     "SetOptions",
     "aenqueue",
     "aperform_all_later",
@@ -119,7 +122,7 @@ def constant_queues() -> list[str]:
 
 
 def check_classes() -> list[str]:
-    """What is wrong with the registered classes' annotations and encryption, a line each."""
+    """What keeps the registered classes' jobs from being stored or run, a line each."""
     problems: list[str] = []
     for cls in registry.classes():
         plan = plan_of(cls)
@@ -127,6 +130,8 @@ def check_classes() -> list[str]:
             plan.arguments.check()
             if plan.options.encrypt:
                 encryption.check_ready(plan.name)
+            if plan.options.limits:
+                enqueueing.require_limits(backends.get(plan.options.backend), plan.name)
         except JobkitError as error:
             problems.append(str(error))
     return problems

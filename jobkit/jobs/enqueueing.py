@@ -21,14 +21,16 @@ from jobkit import (
 )
 from jobkit.adapter import Enqueues, State
 from jobkit.callbacks import surround
+from jobkit.capabilities import SupportsLimits, require
 from jobkit.clock import SYSTEM, as_datetime
 from jobkit.errors import Abort, AdapterError, ConfigurationError, EnqueueError, PayloadTooLarge
 from jobkit.jobs.instances import due_at
+from jobkit.jobs.limits import limit_fields
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
 from jobkit.payload import VERSION, Payload
 from jobkit.transactions import Scope
 
-__all__ = ["payload_of", "put", "store", "store_all", "store_lazily"]
+__all__ = ["payload_of", "put", "require_limits", "store", "store_all", "store_lazily"]
 
 SLICE: Final = 1_000
 """Jobs that go to the store in one call."""
@@ -126,6 +128,7 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
             "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
             "timeout": None if timeout is None else _seconds(timeout),
             "tags": list(job.tags) or None,
+            "limits": limit_fields(job, options.limits) if options.limits else None,
             "version": options.version if options.version > 1 else None,
             "context": (propagation.captured() if context is None else context) or None,
             "v": VERSION,
@@ -257,6 +260,13 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> None:
     for payload in payloads:
         _check_name(payload.job_class)
         _check_size(payload, limit)
+        if "limits" in payload.fields:
+            require_limits(adapter, payload.job_class)
+
+
+def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:
+    """The adapter as one that keeps limits. Raises Unsupported, naming it and the job."""
+    return require(adapter, SupportsLimits, f"limits, which {name} is under")  # type: ignore[type-abstract]
 
 
 def _check_size(payload: Payload, limit: int) -> None:

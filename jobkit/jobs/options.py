@@ -13,6 +13,7 @@ from jobkit.backoff import LONGEST
 from jobkit.callbacks import refuse_async
 from jobkit.clock import as_seconds
 from jobkit.handlers import Policy, RetryIn
+from jobkit.jobs.limits import AnyLimit, check_limits
 from jobkit.settings import check_queue_name
 
 __all__ = [
@@ -58,6 +59,7 @@ class JobOptions(TypedDict, total=False):
     redact: Collection[str]
     after_commit: bool
     encrypt: bool
+    limits: Collection[AnyLimit]
 
 
 class SetOptions(TypedDict, total=False):
@@ -91,6 +93,7 @@ class Options:
     redact: frozenset[str] = field(default_factory=frozenset)
     after_commit: bool = False
     encrypt: bool = False
+    limits: tuple[AnyLimit, ...] = ()
 
 
 def merged(parent: Options, given: JobOptions, owner: str) -> Options:
@@ -191,6 +194,7 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "log_arguments": bool,
         "after_commit": lambda value: _yes_or_no("after_commit", value),
         "encrypt": bool,
+        "limits": check_limits,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
     return {**values, "policy": _policy(parent.policy, given)}

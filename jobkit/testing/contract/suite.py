@@ -11,6 +11,7 @@ from hypothesis import settings
 from jobkit.adapter import Adapter, Retention
 from jobkit.capabilities import (
     SupportsInspect,
+    SupportsLimits,
     SupportsManage,
     SupportsPause,
     SupportsTicks,
@@ -62,6 +63,8 @@ class AdapterContract:
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
     TestTicking = groups.Ticking
+    TestLimiting = groups.Limiting
+    TestRating = groups.Rating
     TestWaiting = groups.Waiting
 
     # Everything at once
@@ -153,6 +156,11 @@ class AdapterContract:
     def ticker(self, adapter: Adapter) -> SupportsTicks:
         """The adapter, if it can keep recurring entries."""
         return adapter if isinstance(adapter, SupportsTicks) else _lacks(adapter, SupportsTicks)
+
+    @pytest.fixture
+    def limiter(self, adapter: Adapter) -> SupportsLimits:
+        """The adapter, if it can keep jobs within limits."""
+        return adapter if isinstance(adapter, SupportsLimits) else _lacks(adapter, SupportsLimits)
 
 
 def _lacks(adapter: Adapter, capability: type) -> NoReturn:

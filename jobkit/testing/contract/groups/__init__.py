@@ -7,6 +7,7 @@ from jobkit.testing.contract.groups.fencing import Fencing
 from jobkit.testing.contract.groups.inspecting import Finding, Inspecting
 from jobkit.testing.contract.groups.keeping import Keeping
 from jobkit.testing.contract.groups.leasing import Holding, Leasing, Retiring
+from jobkit.testing.contract.groups.limiting import Limiting, Rating
 from jobkit.testing.contract.groups.listing import Filtering, Listing
 from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
 from jobkit.testing.contract.groups.modelled import Modelled
@@ -36,6 +37,7 @@ __all__ = [
     "Inspecting",
     "Keeping",
     "Leasing",
+    "Limiting",
     "Listing",
     "Modelled",
     "Moving",
@@ -43,6 +45,7 @@ __all__ = [
     "Pausing",
     "Preserving",
     "Prioritizing",
+    "Rating",
     "Recovering",
     "Refusing",
     "Requeueing",
