@@ -132,14 +132,17 @@ class MemoryAdapter(
             case Checkpoint(payload=payload):
                 self._store.move(job, job.rewritten(payload))
             case Release(started=started):
-                if not started:
-                    self._store.quotas.unstart(job.receipt)
-                self._store.move(job, job.waiting(job.run_at))
+                self._give_back(job, started=started)
             case _:
                 assert_never(settlement)
         if isinstance(settlement, Ack | Requeue | Bury):
             self._store.count(settlement.tally, now)
         return True
+
+    def _give_back(self, job: Job, *, started: bool) -> None:
+        if not started:
+            self._store.quotas.unstart(job.receipt)
+        self._store.move(job, job.waiting(job.run_at))
 
     def _finish(self, job: Job, now: float) -> None:
         if self._retention.keep_finished > 0:

@@ -51,8 +51,8 @@ class Job:
     """A stored job. Times are wall time in seconds.
 
     `run_at` is its place in age and survives a claim; `at` is when it came to where it lies, or
-    when it is due. `waits_for` is the limit that has no place for it, or had none: told to try again
-    it is enqueued. Only the text is kept: what is read from one claim is never seen by another.
+    when it is due. `waits_for` is the limit that has no place for it, or had none when it was
+    blocked. Only the text is kept: what is read from one claim is never seen by another.
     """
 
     id: str

@@ -69,7 +69,8 @@ class Store:
         """Replace the job by its changed self."""
         self._take_out(job)
         self._insert(to)
-        self._call_for(job)
+        if not to.receipt or to.receipt != job.receipt:
+            self._call_for(job)
 
     def set_aside(self, job: Job, now: float) -> bool:
         """Block the job if a limit has no place for it; False if there is one, or it is dropped."""
