@@ -28,6 +28,7 @@ __all__ = [
     "SupportsPause",
     "SupportsTicks",
     "SupportsTransactions",
+    "SupportsUnique",
     "SupportsWait",
     "WorkerInfo",
     "require",
@@ -266,6 +267,33 @@ class SupportsTicks(ABC):
         """In one step record the tick `at` of an entry and enqueue its job; True when done here.
 
         Nothing happens when the entry is paused or gone, or its latest tick is not before `at`.
+        """
+
+
+class SupportsUnique(ABC):
+    """Can hold one job of a lock at a time (`jobkit.locks.Lock.of` reads it from a payload).
+
+    A lock is part of the stored job, and ends in the same step as what ends it, whoever does that:
+    "success" when the job is acked, buried or deleted, by any verb; "start" also when it is
+    claimed, for good. A job moved out of the dead set must have it again, or is left alone like one
+    that is no longer there. A lock that ends by time is kept until then, whatever becomes of the
+    job. `SupportsTicks.tick` obeys too: where another holds the lock the tick is recorded, and
+    nothing is enqueued.
+    """
+
+    @abstractmethod
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        """`enqueue` for jobs of which some have locks; for each the id of the job it lost to.
+
+        None for what is stored, the same id again included. Of equal jobs of one call the first
+        is stored. With "replace" a job that waits gives way; one that does not wait wins. With
+        "raise" a conflict raises DuplicateJob, and nothing of the call is stored. Whoever meets
+        a job of a transaction that is still open waits for its end.
+
+        `through` is the connection of a transaction of the application's, for an adapter that
+        `SupportsTransactions`.
         """
 
 

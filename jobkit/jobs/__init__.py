@@ -20,6 +20,7 @@ from jobkit.jobs.options import (
     settings_of,
 )
 from jobkit.jobs.plan import Plan, plan_by_name, plan_of
+from jobkit.jobs.unique import Unique
 from jobkit.jobs.verbs import Configured
 from jobkit.payload import Payload
 
@@ -30,6 +31,7 @@ __all__ = [
     "JobOptions",
     "NamedOptions",
     "SetOptions",
+    "Unique",
     "aenqueue",
     "aperform_all_later",
     "check_classes",
@@ -119,7 +121,7 @@ def constant_queues() -> list[str]:
 
 
 def check_classes() -> list[str]:
-    """What is wrong with the registered classes' annotations and encryption, a line each."""
+    """What keeps the registered classes' jobs from being stored or run, a line each."""
     problems: list[str] = []
     for cls in registry.classes():
         plan = plan_of(cls)
@@ -127,6 +129,8 @@ def check_classes() -> list[str]:
             plan.arguments.check()
             if plan.options.encrypt:
                 encryption.check_ready(plan.name)
+            if plan.options.unique is not None:
+                enqueueing.require_unique(backends.get(plan.options.backend), plan.name)
         except JobkitError as error:
             problems.append(str(error))
     return problems

@@ -30,6 +30,7 @@ from jobkit_inline.memory.management import Management
 from jobkit_inline.memory.records import Envelope, Job, check_text
 from jobkit_inline.memory.store import WAITING, Store
 from jobkit_inline.memory.ticking import Ticking
+from jobkit_inline.memory.uniqueness import Uniqueness
 from jobkit_inline.memory.upkeep import Upkeep
 
 __all__ = ["MemoryAdapter"]
@@ -37,7 +38,9 @@ __all__ = ["MemoryAdapter"]
 _shared: dict[str, Store] = {}
 
 
-class MemoryAdapter(Leases, Upkeep, Inspection, Management, Ticking, Adapter, SupportsWait):
+class MemoryAdapter(
+    Leases, Upkeep, Inspection, Management, Ticking, Uniqueness, Adapter, SupportsWait
+):
     """A store in this process's memory: for tests, and for workers embedded in the application.
 
     `MemoryAdapter()` is a store of its own; `memory://NAME` is one store for the whole process,

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from jobkit.adapter import Claim, Presence, State
 from jobkit.capabilities import StoredJob
 from jobkit.errors import PayloadError
+from jobkit.locks import Until
 from jobkit.payload import Payload
 
 __all__ = ["Envelope", "Job", "Key", "Worker", "check_text"]
@@ -49,6 +50,7 @@ class Job:
 
     `run_at` is its place in age and survives a claim; `at` is when it came to where it lies, or
     when it is due. Only the text is kept: what is read from one claim is never seen by another.
+    `lock` is the name of the lock that it holds while it is not over.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Job:
     at: float
     worker: str | None = None
     receipt: str = ""
+    lock: str = ""
 
     @property
     def key(self) -> Key:
@@ -95,8 +98,9 @@ class Job:
         return self.waiting(now if due is None else due, state)
 
     def running(self, worker: str, receipt: str, at: float) -> Job:
-        """The job lent to a worker."""
-        return replace(self, state=State.RUNNING, at=at, worker=worker, receipt=receipt)
+        """The job lent to a worker; a lock that lasts until the start is gone for good."""
+        lock = "" if self.lock.startswith(f"{Until.START}:") else self.lock
+        return replace(self, state=State.RUNNING, at=at, worker=worker, receipt=receipt, lock=lock)
 
     def ended(self, state: State, at: float) -> Job:
         """The job dead or completed."""

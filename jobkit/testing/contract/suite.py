@@ -14,6 +14,7 @@ from jobkit.capabilities import (
     SupportsManage,
     SupportsPause,
     SupportsTicks,
+    SupportsUnique,
     SupportsWait,
 )
 from jobkit.payload import Payload
@@ -62,6 +63,7 @@ class AdapterContract:
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
     TestTicking = groups.Ticking
+    TestUniqueness = groups.Uniqueness
     TestWaiting = groups.Waiting
 
     # Everything at once
@@ -153,6 +155,11 @@ class AdapterContract:
     def ticker(self, adapter: Adapter) -> SupportsTicks:
         """The adapter, if it can keep recurring entries."""
         return adapter if isinstance(adapter, SupportsTicks) else _lacks(adapter, SupportsTicks)
+
+    @pytest.fixture
+    def uniquely(self, adapter: Adapter) -> SupportsUnique:
+        """The adapter, if it can hold unique jobs."""
+        return adapter if isinstance(adapter, SupportsUnique) else _lacks(adapter, SupportsUnique)
 
 
 def _lacks(adapter: Adapter, capability: type) -> NoReturn:

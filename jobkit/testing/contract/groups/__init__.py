@@ -19,6 +19,7 @@ from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
 from jobkit.testing.contract.groups.tallying import Tallying
 from jobkit.testing.contract.groups.ticking import Ticking
+from jobkit.testing.contract.groups.uniqueness import Uniqueness
 from jobkit.testing.contract.groups.waiting import Waiting
 from jobkit.testing.contract.groups.working import Working
 
@@ -52,6 +53,7 @@ __all__ = [
     "Settling",
     "Tallying",
     "Ticking",
+    "Uniqueness",
     "Waiting",
     "Working",
 ]
