@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select, update
 from jobkit.adapter import Claim, State
 from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
-from jobkit_sql.tables import STARTED, in_state, jobs
+from jobkit_sql.tables import in_state, jobs
 
 __all__ = ["BORROWED", "Borrowed", "Lending", "claim_of", "key_of", "new_token"]
 
@@ -53,7 +53,6 @@ class Lending:
                 at=bindparam("now"),
                 worker=bindparam("borrower"),
                 receipt=bindparam("token"),
-                unique_key=STARTED,
             )
         )
         self._held = (

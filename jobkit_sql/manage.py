@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Float, Text, bindparam, delete, exists, func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Float, Text, bindparam, delete, func, select
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
 from jobkit_sql.lending import key_of
 from jobkit_sql.placing import PLACE, place
-from jobkit_sql.store import RowRefused, Store, again_if_undone
-from jobkit_sql.tables import in_state, jobs, not_over, paused
-from jobkit_sql.unique import row_lock
+from jobkit_sql.store import Store, again_if_undone
+from jobkit_sql.tables import in_state, jobs, paused
 
 __all__ = ["Manage"]
 
@@ -29,14 +27,7 @@ _STILL_THERE: Final = (
     jobs.c.at == bindparam("was_at", type_=Float()),
     jobs.c.payload == bindparam("was_text", type_=Text()),
 )
-_LOCK: Final = bindparam("to_lock", type_=Text())
-_OTHER: Final = jobs.alias("other")
 _MOVE: Final = PLACE.where(*_STILL_THERE)
-_REVIVE: Final = PLACE.values(unique_key=_LOCK).where(
-    *_STILL_THERE,
-    ~exists().where(_OTHER.c.unique_key == _LOCK, not_over(_OTHER)),
-)
-"""Out of the dead set, if nobody holds the lock that the job must have again."""
 _DELETE: Final = delete(jobs).where(*_STILL_THERE)
 _OF_QUEUE: Final = (in_state(State.ENQUEUED), jobs.c.queue == bindparam("name"))
 _LAST: Final = select(func.max(jobs.c.key)).where(*_OF_QUEUE)
@@ -61,17 +52,12 @@ class Manage:
     def move(self, moves: Sequence[Move]) -> int:
         """See `SupportsManage.move`."""
         now = self._store.time()
-        usual: list[dict[str, Any]] = []
-        revived: list[dict[str, Any]] = []
-        for move in moves:
-            if move.job.state is State.RUNNING:
-                continue
-            change = {**_where(move.job), **place(move.payload, move.state, now)}
-            if (lock := _lock_to_have(move)) is None:
-                usual.append(change)
-            else:
-                revived.append({**change, "to_lock": lock})
-        moved = self._change(_MOVE, usual) + self._revive(revived)
+        changes = [
+            {**_where(move.job), **place(move.payload, move.state, now)}
+            for move in moves
+            if move.job.state is not State.RUNNING
+        ]
+        moved = self._change(_MOVE, changes)
         if moved:
             self._store.announce()
         return moved
@@ -110,18 +96,6 @@ class Manage:
             connection.execute(self._resume, {"name": queue})
         self._store.announce()
 
-    def _revive(self, changes: list[dict[str, Any]]) -> int:
-        try:
-            return self._change(_REVIVE, changes)
-        except RowRefused as refusal:
-            if not isinstance(refusal.__cause__, IntegrityError):
-                raise
-        # Somebody took one of the locks since the statement looked: find out whose.
-        if len(changes) == 1:
-            return 0
-        middle = len(changes) // 2
-        return self._revive(changes[:middle]) + self._revive(changes[middle:])
-
     @again_if_undone
     def _change(self, statement: Any, changes: list[dict[str, Any]]) -> int:
         if not changes:
@@ -130,13 +104,6 @@ class Manage:
             # In the order in which everybody locks.
             ordered = sorted(changes, key=itemgetter("was_key"))
             return connection.execute(statement, ordered).rowcount
-
-
-def _lock_to_have(move: Move) -> str | None:
-    """The lock that a dead job must have again where it goes."""
-    if move.job.state is not State.DEAD or move.state is State.DEAD:
-        return None
-    return row_lock(move.payload)
 
 
 def _where(job: StoredJob) -> dict[str, Any]:

@@ -9,30 +9,22 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Float,
-    FromClause,
     Integer,
     MetaData,
     Table,
     Text,
-    and_,
-    case,
     delete,
     false,
-    func,
     literal_column,
-    null,
 )
 
 from jobkit.adapter import State
 
 __all__ = [
-    "STARTED",
     "WRITE_NOTHING",
     "in_state",
     "jobs",
-    "locks",
     "metadata",
-    "not_over",
     "paused",
     "recurring",
     "schema",
@@ -64,15 +56,6 @@ jobs = Table(
     Column("worker", Text),
     Column("receipt", Text),
     Column("payload", Text, nullable=False),
-    Column("unique_key", Text),
-)
-
-locks = Table(
-    "jobkit_locks",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("job", Text, nullable=False),
-    Column("ends_at", Float, nullable=False),
 )
 
 workers = Table(
@@ -107,12 +90,6 @@ recurring = Table(
     Column("runs", Text, nullable=False),
 )
 
-# `left(unique_key, 6)` in claim.sql.
-STARTED: Final = case(
-    (func.substr(jobs.c.unique_key, 1, 6) == literal_column("'start:'", Text), null()),
-    else_=jobs.c.unique_key,
-)
-"""The lock of a job that is taken up: one that lasts until then is gone for good."""
 
 # SQLite takes the write lock for it. A read-only file begins even BEGIN IMMEDIATE, and refuses
 # at this first change.
@@ -124,9 +101,3 @@ def in_state(state: State) -> ColumnElement[bool]:
     """The condition that a job is in that state, in the form its partial index is found by."""
     # A constant, not a parameter: a planner matches partial indexes before parameters are known.
     return jobs.c.state == literal_column(f"'{state.value}'", Text)
-
-
-def not_over(table: FromClause = jobs) -> ColumnElement[bool]:
-    """The condition that a job has not ended, in the form the index of locks is found by."""
-    over = (State.DEAD, State.COMPLETED)
-    return and_(*(table.c.state != literal_column(f"'{each.value}'", Text) for each in over))

@@ -231,12 +231,19 @@ def _store_within_callbacks(job: Any) -> None:
     with suppress(Abort):  # after the storing it only stops the callbacks that follow
         surround(
             job,
-            lambda: _store_all([job]),
+            lambda: _store_or_abort(job),
             before=known.before_enqueue,
             around=known.around_enqueue,
             after=known.after_enqueue,
         )
     job.successfully_enqueued = bool(job.successfully_enqueued)
+
+
+def _store_or_abort(job: Any) -> None:
+    """Store it within its callbacks: of one that lost to another nothing is to be told."""
+    _store_all([job])
+    if job.duplicate_of is not None:
+        raise Abort
 
 
 def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:

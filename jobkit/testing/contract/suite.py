@@ -64,6 +64,7 @@ class AdapterContract:
     TestPausing = groups.Pausing
     TestTicking = groups.Ticking
     TestUniqueness = groups.Uniqueness
+    TestLocking = groups.Locking
     TestWaiting = groups.Waiting
 
     # Everything at once

@@ -27,8 +27,7 @@ next AS MATERIALIZED (
 ),
 lent AS (
     UPDATE {jobs} AS job
-    SET state = 'running', at = :now, worker = :borrower, receipt = :token,
-        unique_key = CASE WHEN left(job.unique_key, 6) = 'start:' THEN NULL ELSE job.unique_key END
+    SET state = 'running', at = :now, worker = :borrower, receipt = :token
     FROM next
     WHERE job.key = next.key
     RETURNING job.key, job.payload, job.deliveries, next.nth, next.priority, next.run_at

@@ -8,6 +8,7 @@ from jobkit.testing.contract.groups.inspecting import Finding, Inspecting
 from jobkit.testing.contract.groups.keeping import Keeping
 from jobkit.testing.contract.groups.leasing import Holding, Leasing, Retiring
 from jobkit.testing.contract.groups.listing import Filtering, Listing
+from jobkit.testing.contract.groups.locking import Locking
 from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
 from jobkit.testing.contract.groups.modelled import Modelled
 from jobkit.testing.contract.groups.pausing import Pausing
@@ -38,6 +39,7 @@ __all__ = [
     "Keeping",
     "Leasing",
     "Listing",
+    "Locking",
     "Modelled",
     "Moving",
     "Ordering",
