@@ -273,12 +273,12 @@ class SupportsTicks(ABC):
 class SupportsUnique(ABC):
     """Can hold one job of a lock at a time (`jobkit.locks.Lock.of` reads it from a payload).
 
-    A lock is part of the stored job, and ends in the same step as what ends it, whoever does that:
-    "success" when the job is acked, buried or deleted, by any verb; "start" also when it is
-    claimed, for good. A job moved out of the dead set must have it again, or is left alone like one
-    that is no longer there. A lock that ends by time is kept until then, whatever becomes of the
-    job. `SupportsTicks.tick` obeys too: where another holds the lock the tick is recorded, and
-    nothing is enqueued.
+    A lock holds while its job does, whoever ends that by whatever verb: "success" until the job is
+    acked, buried or deleted; "start" until it is claimed, and not for its retries; one that ends by
+    time until then, whatever becomes of the job. A job with "success" that is moved out of the
+    dead set must have its lock again, or is left alone like one that is no longer there.
+    `SupportsTicks.tick` obeys too: where another holds the lock the tick is recorded, and nothing
+    is enqueued.
     """
 
     @abstractmethod

@@ -50,6 +50,7 @@ from jobkit_sql.inspection import Inspection
 from jobkit_sql.joining import Joining
 from jobkit_sql.lending import Lending
 from jobkit_sql.listing import Listing
+from jobkit_sql.locking import Locks
 from jobkit_sql.maintain import Maintain
 from jobkit_sql.manage import Manage
 from jobkit_sql.registry import Registry
@@ -94,14 +95,16 @@ class SqlAdapter(
         counters = Counters(store.dialect)
         self._joining = Joining(store)
         self._enqueue = Enqueue(store)
-        self._enqueue_unique = EnqueueUnique(store)
+        locks = Locks(store.dialect)
+        self._enqueue_unique = EnqueueUnique(store, locks)
         self._take = Take(store, lending, registry)
-        self._settle = Settle(store, lending, counters, keep_finished=retention.keep_finished > 0)
+        keeps = retention.keep_finished > 0
+        self._settle = Settle(store, lending, counters, locks, keep_finished=keeps)
         self._workers = Workers(store, lending, registry)
         self._maintain = Maintain(store, registry, retention)
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
-        self._manage = Manage(store)
+        self._manage = Manage(store, locks)
         self._ticks = Ticks(store, self._enqueue_unique)
 
     @classmethod

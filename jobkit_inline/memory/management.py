@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob, SupportsManage, SupportsPause
-from jobkit.locks import Lock
+from jobkit.locks import Lock, Until
 from jobkit_inline.memory.handle import Handle
 from jobkit_inline.memory.records import Job
 from jobkit_inline.memory.store import WAITING
@@ -60,7 +60,9 @@ class Management(Handle, SupportsManage, SupportsPause):
     def _lock_for(self, job: Job, move: Move) -> str | None:
         """The lock it has there; None when it must have it again, and another one holds it."""
         lock = Lock.of(move.payload)
-        if job.state is not State.DEAD or move.state is State.DEAD or not (lock and lock.is_held):
+        if lock is None or lock.until is not Until.SUCCESS:
+            return job.lock
+        if job.state is not State.DEAD or move.state is State.DEAD:
             return job.lock
         return lock.name if self._store.holder(lock.name) is None else None
 

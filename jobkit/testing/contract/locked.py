@@ -36,9 +36,9 @@ def lost(uniquely: SupportsUnique, *args: str, **fields: Any) -> str | None:
     return uniquely.enqueue_unique([unique(*args, **fields)])[0]
 
 
-def dead(adapter: Adapter, uniquely: SupportsUnique, until: str, key: str = "k") -> Payload:
+def dead(adapter: Adapter, uniquely: SupportsUnique, key: str = "k") -> Payload:
     """A unique job in the dead set."""
-    job = stored(uniquely, key, until)
+    job = stored(uniquely, key)
     claim = claim_one(adapter, register(adapter, "undertaker"))
     adapter.settle([Bury(claim, claim.payload)])
     return job

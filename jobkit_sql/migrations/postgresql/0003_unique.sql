@@ -1,15 +1,10 @@
--- The row is the lock: whatever removes the job, or ends it, frees it in the same step.
-ALTER TABLE jobkit_jobs ADD COLUMN unique_key text COLLATE "C";
-
-CREATE UNIQUE INDEX jobkit_jobs_unique ON jobkit_jobs (unique_key)
-    WHERE unique_key IS NOT NULL AND state <> 'dead' AND state <> 'completed';
-
--- Locks that end by time alone, and outlive their jobs.
+-- Whom the lock of a unique job belongs to: it holds while that job is there and has not ended.
 CREATE TABLE jobkit_locks (
     name text COLLATE "C" PRIMARY KEY,
     job text COLLATE "C" NOT NULL,
-    ends_at double precision NOT NULL
+    ends_at double precision -- of a lock that time alone ends, whatever becomes of the job
 );
-CREATE INDEX jobkit_locks_ends_at ON jobkit_locks (ends_at);
+CREATE INDEX jobkit_locks_job ON jobkit_locks (job);
+CREATE INDEX jobkit_locks_ends_at ON jobkit_locks (ends_at) WHERE ends_at IS NOT NULL;
 
 INSERT INTO jobkit_schema (version, name) VALUES (3, '0003_unique');

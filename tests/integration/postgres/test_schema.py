@@ -165,6 +165,9 @@ def test_the_commands(database: str, tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (1, "")
     assert "run `jobkit db migrate`" in checked.stdout
     assert "CREATE TABLE jobkit_jobs" in run("db", "sql").stdout
-    assert run("db", "migrate").stdout == "applied 0001_initial\napplied 0002_recurring\napplied 0003_unique\n"
+    assert (
+        run("db", "migrate").stdout
+        == "applied 0001_initial\napplied 0002_recurring\napplied 0003_unique\n"
+    )
     assert run("db", "migrate").stdout == "the schema is up to date\n"
     assert run("db", "check").stdout == "everything is fine\n"

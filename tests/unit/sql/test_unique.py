@@ -5,8 +5,6 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-import pytest
-
 from jobkit.adapter import Ack, Bury, Requeue, State
 from jobkit.capabilities import Move
 from jobkit.payload import Payload
@@ -59,10 +57,26 @@ def test_locks_that_time_has_ended_do_not_pile_up(
     assert raw.execute("SELECT count(*) FROM jobkit_locks").fetchone() == (5,)
 
 
-@pytest.mark.parametrize("until", ["success", "start"])
-def test_a_lock_is_forced_by_the_database_itself(
-    adapter: SqlAdapter, raw: sqlite3.Connection, until: str
+def test_a_lock_whose_job_vanished_holds_nobody_up(
+    adapter: SqlAdapter, raw: sqlite3.Connection
 ) -> None:
-    adapter.enqueue_unique([unique(until, "one"), unique(until, "two")])
-    with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE.*unique_key"):
-        raw.execute("UPDATE jobkit_jobs SET unique_key = ?", (f"{until}:one",))
+    """Deleted by hand in the database, or by a worker of a version that knows no locks."""
+    adapter.enqueue_unique([unique("success"), unique("start")])
+    raw.execute("DELETE FROM jobkit_jobs")
+    assert adapter.enqueue_unique([unique("success"), unique("start")]) == [None, None]
+
+
+def test_nothing_is_left_of_locks_whose_jobs_have_ended(
+    adapter: SqlAdapter, worker: str, raw: sqlite3.Connection
+) -> None:
+    ways = ("success", "start")
+    jobs = [unique(until, str(nth)) for nth in range(10) for until in ways]
+    adapter.enqueue_unique(jobs)
+    claims = adapter.claim(["default"], limit=8, worker=worker)
+    adapter.settle([*map(Ack, claims[:4]), *(Bury(each, each.payload) for each in claims[4:])])
+    waiting = adapter.jobs(State.ENQUEUED).items
+    adapter.delete(waiting[:4])
+    adapter.move([Move(each, each.payload, State.DEAD) for each in waiting[4:8]])
+    assert raw.execute("SELECT count(*) FROM jobkit_locks").fetchone() == (4,)
+    adapter.clear("default")
+    assert raw.execute("SELECT count(*) FROM jobkit_locks").fetchone() == (0,)

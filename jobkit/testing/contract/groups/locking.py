@@ -81,18 +81,31 @@ class Locking:
         adapter.settle([Ack(claim_one(adapter, register(adapter, "w")))])
         stored(adapter)
 
-    def test_until_start_the_claim_frees_it_for_good(
-        self, adapter: Adapter, uniquely: SupportsUnique
+    def test_until_start_the_claim_frees_it(
+        self, adapter: Adapter, uniquely: SupportsUnique, clock: ManualClock
     ) -> None:
-        stored(uniquely, "k", "start")
         worker = register(adapter, "w")
-        adapter.settle([Release(claim_one(adapter, worker))])
+        stored(uniquely, "k", "start")
+        first = claim_one(adapter, worker)
         second = stored(uniquely, "k", "start")
         assert lost(uniquely, "k", "start") == second.id
-        first, other = claim_one(adapter, worker), claim_one(adapter, worker)
+        due = clock.time() + 60
+        retry = first.payload.replace(scheduled_at=due, executions=1)
+        adapter.settle([Requeue(first, retry, State.RETRY)])
+        assert lost(uniquely, "k", "start") == second.id
+        other = claim_one(adapter, worker)
         third = stored(uniquely, "k", "start")
-        adapter.settle([Ack(first), Bury(other, other.payload)])
+        adapter.settle([Bury(other, other.payload)])
         assert lost(uniquely, "k", "start") == third.id
+
+    def test_until_start_a_retry_keeps_nobody_out(
+        self, adapter: Adapter, uniquely: SupportsUnique, clock: ManualClock
+    ) -> None:
+        stored(uniquely, "k", "start")
+        claim = claim_one(adapter, register(adapter, "w"))
+        retry = claim.payload.replace(scheduled_at=clock.time() + 60, executions=1)
+        adapter.settle([Requeue(claim, retry, State.RETRY)])
+        stored(uniquely, "k", "start")
 
     def test_by_time_it_is_held_whatever_becomes_of_the_job(
         self, adapter: Adapter, uniquely: SupportsUnique, clock: ManualClock
@@ -124,6 +137,19 @@ class Locking:
         assert manager.delete(inspector.find([first.id])) == 1
         stored(uniquely, "k", until)
 
+    def test_a_deletion_that_came_too_late_frees_nothing(
+        self,
+        adapter: Adapter,
+        uniquely: SupportsUnique,
+        manager: SupportsManage,
+        inspector: SupportsInspect,
+    ) -> None:
+        first = stored(uniquely)
+        seen = inspector.find([first.id])
+        claim_one(adapter, register(adapter, "w"))
+        assert manager.delete(seen) == 0
+        assert lost(uniquely) == first.id
+
     def test_clearing_its_queue_frees_it(
         self, uniquely: SupportsUnique, manager: SupportsManage
     ) -> None:
@@ -153,21 +179,18 @@ class Locking:
         assert manager.move([Move(waiting, waiting.payload, State.ENQUEUED)]) == 1
         assert lost(uniquely) == first.id
 
-    @pytest.mark.parametrize("until", ["success", "start"])
     def test_out_of_the_dead_set_it_is_held_again(
         self,
         adapter: Adapter,
         uniquely: SupportsUnique,
         manager: SupportsManage,
         inspector: SupportsInspect,
-        until: str,
     ) -> None:
-        first = dead(adapter, uniquely, until)
+        first = dead(adapter, uniquely)
         (found,) = inspector.find([first.id])
         assert manager.move([Move(found, found.payload, State.ENQUEUED)]) == 1
-        assert lost(uniquely, "k", until) == first.id
+        assert lost(uniquely) == first.id
 
-    @pytest.mark.parametrize("until", ["success", "start"])
     @pytest.mark.parametrize("state", [State.ENQUEUED, State.SCHEDULED])
     def test_a_dead_job_whose_place_is_taken_stays_where_it_is(
         self,
@@ -175,16 +198,15 @@ class Locking:
         uniquely: SupportsUnique,
         manager: SupportsManage,
         inspector: SupportsInspect,
-        until: str,
         state: State,
     ) -> None:
-        jobs = [dead(adapter, uniquely, until), dead(adapter, uniquely, "success", "o")]
-        winner = stored(uniquely, "k", until)
+        jobs = [dead(adapter, uniquely), dead(adapter, uniquely, "o")]
+        winner = stored(uniquely)
         found = inspector.find([job.id for job in jobs])
         assert manager.move([Move(each, each.payload, state) for each in found]) == 1
         (still,) = inspector.find([jobs[0].id])
         assert still.state is State.DEAD
-        assert lost(uniquely, "k", until) == winner.id
+        assert lost(uniquely) == winner.id
 
     def test_of_equal_dead_jobs_one_comes_back(
         self,
@@ -193,7 +215,7 @@ class Locking:
         manager: SupportsManage,
         inspector: SupportsInspect,
     ) -> None:
-        jobs = [dead(adapter, uniquely, "success") for _ in range(3)]
+        jobs = [dead(adapter, uniquely) for _ in range(3)]
         found = inspector.find([job.id for job in jobs])
         assert manager.move([Move(each, each.payload, State.ENQUEUED) for each in found]) == 1
         assert inspector.stats().dead == 2

@@ -6,16 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from typing import Any, Final
 
 import pytest
 
-from jobkit.adapter import Ack, Adapter, Bury, Checkpoint, Release, Requeue, Retention, State
+from jobkit.adapter import Ack, Adapter, Requeue, State
 from jobkit.capabilities import (
-    Move,
-    SupportsInspect,
-    SupportsManage,
-    SupportsTicks,
     SupportsUnique,
 )
 from jobkit.errors import DuplicateJob, PayloadError
@@ -26,6 +21,7 @@ from jobkit.testing.contract.locked import WAYS, lost, stored, unique
 from jobkit.testing.contract.support import claim_one, flat, payload, peek, promote, register
 
 __all__ = ["Uniqueness"]
+
 
 class Uniqueness:
     """`SupportsUnique`."""
