@@ -30,6 +30,7 @@ __all__ = [
     "SupportsPause",
     "SupportsTicks",
     "SupportsTransactions",
+    "SupportsUnique",
     "SupportsWait",
     "WorkerInfo",
     "require",
@@ -306,6 +307,33 @@ class SupportsLimits(ABC):
     @abstractmethod
     def limits(self) -> list[LimitInfo]:
         """The limits that have places taken or jobs waiting, by key; `to` as last seen."""
+
+
+class SupportsUnique(ABC):
+    """Can hold one job of a lock at a time (`jobkit.locks.Lock.of` reads it from a payload).
+
+    A lock holds while its job does, whoever ends that by whatever verb: "success" until the job is
+    acked, buried or deleted; "start" until it is claimed, and not for its retries; one that ends by
+    time until then, whatever becomes of the job. A job with "success" that is moved out of the
+    dead set must have its lock again, or is left alone like one that is no longer there.
+    `SupportsTicks.tick` obeys too: where another holds the lock the tick is recorded, and nothing
+    is enqueued.
+    """
+
+    @abstractmethod
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        """`enqueue` for jobs of which some have locks; for each the id of the job it lost to.
+
+        None for what is stored, the same id again included. Of equal jobs of one call the first
+        is stored. With "replace" a job that waits gives way; one that does not wait wins. With
+        "raise" a conflict raises DuplicateJob, and nothing of the call is stored. Whoever meets
+        a job of a transaction that is still open waits for its end.
+
+        `through` is the connection of a transaction of the application's, for an adapter that
+        `SupportsTransactions`.
+        """
 
 
 class SupportsCheck(ABC):

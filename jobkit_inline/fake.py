@@ -6,7 +6,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from jobkit.adapter import Retention, State
 from jobkit.backends import HasOwnTime, Performed
@@ -52,7 +52,20 @@ class FakeAdapter(Stage, HasOwnTime):
         return self.clock.time()
 
     def enqueue(self, payloads: Sequence[Payload]) -> None:
-        job_ids = self._add(payloads)
+        self._arrived(self._add(payloads))
+
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        del through  # no transaction of anybody's reaches here
+        winners, stored = self._add_unique(payloads)
+        with self._lock:
+            for job_id in [each for each in self._placed if self._store.find(each) is None]:
+                del self._placed[job_id]  # it was replaced
+        self._arrived(stored)
+        return winners
+
+    def _arrived(self, job_ids: Sequence[str]) -> None:
         for job_id in job_ids:
             if job_id not in self._placed:  # the same id twice is one job
                 self._place(job_id)

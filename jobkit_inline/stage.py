@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from jobkit import backends
 from jobkit.adapter import Claim, Enqueues, Features, Release, Retention, State
 from jobkit.backends import Performed
+from jobkit.capabilities import SupportsUnique
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import ConfigurationError
 from jobkit.payload import Payload, new_id
@@ -40,7 +41,11 @@ class Started:
     payload: Payload
 
 
-class Stage(Inspection, Limiting, Enqueues):
+def _named(payloads: Sequence[Payload]) -> list[Payload]:
+    return [each if each.id else each.replace(jid=new_id()) for each in payloads]
+
+
+class Stage(Inspection, Limiting, Enqueues, SupportsUnique):
     """A store in memory whose jobs are run here, by the executor that the core hands down.
 
     `runs` is how many started runs it remembers; None is all of them.
@@ -88,13 +93,21 @@ class Stage(Inspection, Limiting, Enqueues):
                 for job in list(self._store.listed(state, None, None)):
                     self._store.remove(job)
             self._store.days.clear()
+            self._store.times.clear()
             self._runs.clear()
 
     def _add(self, payloads: Sequence[Payload]) -> list[str]:
         """Store the payloads; their ids."""
-        named = [each if each.id else each.replace(jid=new_id()) for each in payloads]
+        named = _named(payloads)
         self._verbs.enqueue(named)
         return [each.id for each in named]
+
+    def _add_unique(self, payloads: Sequence[Payload]) -> tuple[list[str | None], list[str]]:
+        """Store those whose locks are free; what each lost to, and the ids of the stored."""
+        named = _named(payloads)
+        winners = self._verbs.enqueue_unique(named)
+        stored = [each.id for each, lost in zip(named, winners, strict=True) if lost is None]
+        return winners, stored
 
     def _run(self, job_id: str) -> Performed | None:
         """Run the job once if it waits, due or not, and settle it; None if no run started."""

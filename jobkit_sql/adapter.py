@@ -34,6 +34,7 @@ from jobkit.capabilities import (
     SupportsPause,
     SupportsTicks,
     SupportsTransactions,
+    SupportsUnique,
     SupportsWait,
     WorkerInfo,
 )
@@ -49,12 +50,14 @@ from jobkit_sql.inspection import Inspection
 from jobkit_sql.joining import Joining
 from jobkit_sql.lending import Lending
 from jobkit_sql.listing import Listing
+from jobkit_sql.locking import Locks
 from jobkit_sql.maintain import Maintain
 from jobkit_sql.manage import Manage
 from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
 from jobkit_sql.ticks import Ticks
+from jobkit_sql.unique import EnqueueUnique
 from jobkit_sql.workers import Workers
 
 __all__ = ["SqlAdapter"]
@@ -69,6 +72,7 @@ class SqlAdapter(
     SupportsTicks,
     SupportsMigrations,
     SupportsTransactions,
+    SupportsUnique,
 ):
     """Jobs in a SQL database, named by a SQLAlchemy URL (`sqlite:///jobkit.db`) or an engine.
 
@@ -91,14 +95,17 @@ class SqlAdapter(
         counters = Counters(store.dialect)
         self._joining = Joining(store)
         self._enqueue = Enqueue(store)
+        locks = Locks(store.dialect)
+        self._enqueue_unique = EnqueueUnique(store, locks)
         self._take = Take(store, lending, registry)
-        self._settle = Settle(store, lending, counters, keep_finished=retention.keep_finished > 0)
+        keeps = retention.keep_finished > 0
+        self._settle = Settle(store, lending, counters, locks, keep_finished=keeps)
         self._workers = Workers(store, lending, registry)
         self._maintain = Maintain(store, registry, retention)
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
-        self._manage = Manage(store)
-        self._ticks = Ticks(store)
+        self._manage = Manage(store, locks)
+        self._ticks = Ticks(store, self._enqueue_unique)
 
     @classmethod
     def from_url(
@@ -110,6 +117,14 @@ class SqlAdapter(
 
     def enqueue(self, payloads: Sequence[Payload]) -> None:
         self._enqueue(payloads)
+
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        if through is None:
+            return self._enqueue_unique(payloads)
+        with self._joining.inside(through):
+            return self._enqueue_unique.through(through, payloads)
 
     def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         return self._take(queues, limit=limit, worker=worker)

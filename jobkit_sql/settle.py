@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,8 +20,10 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.errors import SettlementRefused
+from jobkit.payload import Payload
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
+from jobkit_sql.locking import Locks, locked
 from jobkit_sql.placing import PLACE, place
 from jobkit_sql.store import RowRefused, Store, again_if_undone
 from jobkit_sql.tables import jobs
@@ -60,11 +62,18 @@ class Settle:
     """
 
     def __init__(
-        self, store: Store, lending: Lending, counters: Counters, *, keep_finished: bool
+        self,
+        store: Store,
+        lending: Lending,
+        counters: Counters,
+        locks: Locks,
+        *,
+        keep_finished: bool,
     ) -> None:
         self._store = store
         self._lending = lending
         self._counters = counters
+        self._locks = locks
         keys = select(store.dialect.each("keys", BigInteger()).c.value)
         done = jobs.c.key.in_(keys)
         self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
@@ -122,6 +131,7 @@ class Settle:
         if finished := _keys(held, Ack):
             connection.execute(self._finish, {"keys": finished, "now": now})
         self._lending.give_back(connection, _keys(held, Release))
+        self._locks.free(connection, locked(_ended(held)))
 
     def _count(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
         tallies = [_tally(change.settlement) for change in held]
@@ -178,6 +188,14 @@ def _parameters(changes: Sequence[_Change], *kinds: type[Settlement]) -> list[di
         for change in changes
         if change.parameters is not None and isinstance(change.settlement, kinds)
     ]
+
+
+def _ended(changes: Sequence[_Change]) -> Iterator[Payload]:
+    return (
+        change.settlement.claim.payload
+        for change in changes
+        if isinstance(change.settlement, Ack | Bury)
+    )
 
 
 def _tally(settlement: Settlement) -> Tally:

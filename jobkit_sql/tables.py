@@ -21,10 +21,13 @@ from sqlalchemy import (
 from jobkit.adapter import State
 
 __all__ = [
+    "OVER",
     "WRITE_NOTHING",
     "in_state",
     "jobs",
+    "locks",
     "metadata",
+    "not_over",
     "paused",
     "recurring",
     "schema",
@@ -56,6 +59,14 @@ jobs = Table(
     Column("worker", Text),
     Column("receipt", Text),
     Column("payload", Text, nullable=False),
+)
+
+locks = Table(
+    "jobkit_locks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("job", Text, nullable=False),
+    Column("ends_at", Float),
 )
 
 workers = Table(
@@ -95,6 +106,15 @@ recurring = Table(
 # at this first change.
 WRITE_NOTHING: Final = delete(schema).where(false())
 """A statement that writes, and changes nothing."""
+
+
+OVER: Final = (State.DEAD, State.COMPLETED)
+"""The states of jobs that have ended."""
+
+
+def not_over() -> ColumnElement[bool]:
+    """The condition that a job has not ended."""
+    return jobs.c.state.not_in([literal_column(f"'{state.value}'", Text) for state in OVER])
 
 
 def in_state(state: State) -> ColumnElement[bool]:

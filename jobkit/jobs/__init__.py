@@ -21,6 +21,7 @@ from jobkit.jobs.options import (
     settings_of,
 )
 from jobkit.jobs.plan import Plan, plan_by_name, plan_of
+from jobkit.jobs.unique import Unique
 from jobkit.jobs.verbs import Configured
 from jobkit.payload import Payload
 
@@ -33,6 +34,7 @@ __all__ = [
     "NamedOptions",
     "Rate",
     "SetOptions",
+    "Unique",
     "aenqueue",
     "aperform_all_later",
     "check_classes",
@@ -132,6 +134,8 @@ def check_classes() -> list[str]:
                 encryption.check_ready(plan.name)
             if plan.options.limits:
                 enqueueing.require_limits(backends.get(plan.options.backend), plan.name)
+            if plan.options.unique is not None:
+                enqueueing.require_unique(backends.get(plan.options.backend), plan.name)
         except JobkitError as error:
             problems.append(str(error))
     return problems

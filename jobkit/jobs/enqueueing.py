@@ -21,16 +21,34 @@ from jobkit import (
 )
 from jobkit.adapter import Enqueues, State
 from jobkit.callbacks import surround
-from jobkit.capabilities import SupportsLimits, require
+from jobkit.capabilities import SupportsLimits, SupportsUnique, require
 from jobkit.clock import SYSTEM, as_datetime
-from jobkit.errors import Abort, AdapterError, ConfigurationError, EnqueueError, PayloadTooLarge
+from jobkit.errors import (
+    Abort,
+    AdapterError,
+    ConfigurationError,
+    EnqueueError,
+    PayloadTooLarge,
+    Unsupported,
+)
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.limits import limit_fields
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
+from jobkit.jobs.unique import lock_of
+from jobkit.limits import is_limited, limits_of
+from jobkit.locks import Lock
 from jobkit.payload import VERSION, Payload
 from jobkit.transactions import Scope
 
-__all__ = ["payload_of", "put", "require_limits", "store", "store_all", "store_lazily"]
+__all__ = [
+    "payload_of",
+    "put",
+    "require_limits",
+    "require_unique",
+    "store",
+    "store_all",
+    "store_lazily",
+]
 
 SLICE: Final = 1_000
 """Jobs that go to the store in one call."""
@@ -114,6 +132,8 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     due = due_at(given, now)
     lifetime = given.get("expires_in", options.expires_in)
     timeout = given.get("timeout", options.timeout)
+    unique = given.get("unique", options.unique)
+    lock = None if unique is None else lock_of(job, unique)
     return Payload.of(
         {
             "class": job._plan.name,
@@ -129,6 +149,7 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
             "timeout": None if timeout is None else _seconds(timeout),
             "tags": list(job.tags) or None,
             "limits": limit_fields(job, options.limits) if options.limits else None,
+            "unique": None if lock is None else lock.fields,
             "version": options.version if options.version > 1 else None,
             "context": (propagation.captured() if context is None else context) or None,
             "v": VERSION,
@@ -146,22 +167,37 @@ def _arguments_of(job: Any) -> dict[str, Any]:
     return {"args": args, "kwargs": kwargs or None, "redact": hidden or None}
 
 
-def put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
-    """Hand payloads to the adapter.
+def put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
+    """Hand payloads to the adapter; for each the id of the job it lost to, None if it is stored.
 
     Raises PayloadTooLarge, EnqueueError, ConfigurationError for a class no worker could find.
     """
     _check(adapter, payloads)
-    _put(adapter, payloads)
+    return _put(adapter, payloads)
 
 
-def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
+def require_unique(adapter: Enqueues, name: str) -> SupportsUnique:
+    """The adapter as one that can hold unique jobs. Raises Unsupported."""
+    if isinstance(adapter, SupportsUnique):
+        return adapter
+    raise Unsupported(
+        f"{name} is unique, which {type(adapter).__name__} does not support: choose another store "
+        "for it (backend=...), or enqueue it with set(unique=None)"
+    )
+
+
+def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
     scope = transactions.current()
     try:
+        if any(Lock.of(payload) for payload in payloads):
+            store = require_unique(adapter, payloads[0].job_class)
+            through = None if scope is None else scope.connection_to(adapter)
+            return store.enqueue_unique(payloads, through=through)
         if scope is None or not scope.enqueue(adapter, payloads):
             adapter.enqueue(payloads)
     except AdapterError as error:
         raise EnqueueError(f"the job was not stored: {error}") from error
+    return [None] * len(payloads)
 
 
 def adapter_of(job: Any) -> Enqueues:
@@ -206,12 +242,19 @@ def _store_within_callbacks(job: Any) -> None:
     with suppress(Abort):  # after the storing it only stops the callbacks that follow
         surround(
             job,
-            lambda: _store_all([job]),
+            lambda: _store_or_abort(job),
             before=known.before_enqueue,
             around=known.around_enqueue,
             after=known.after_enqueue,
         )
     job.successfully_enqueued = bool(job.successfully_enqueued)
+
+
+def _store_or_abort(job: Any) -> None:
+    """Store it within its callbacks: of one that lost to another nothing is to be told."""
+    _store_all([job])
+    if job.duplicate_of is not None:
+        raise Abort
 
 
 def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
@@ -231,9 +274,12 @@ def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) ->
     for adapter, group in groups.items():  # all are checked before one is stored
         _check(adapter, [payload for _, payload in group])
     for adapter, group in groups.items():
-        _put(adapter, [payload for _, payload in group])
-        for job, payload in group:
-            _mark(job, payload)
+        winners = _put(adapter, [payload for _, payload in group])
+        for (job, payload), winner in zip(group, winners, strict=True):
+            if winner is None:
+                _mark(job, payload)
+            else:
+                _mark_lost(job, adapter, winner)
 
 
 def _through_middleware(payload: Payload) -> Payload | None:
@@ -243,6 +289,11 @@ def _through_middleware(payload: Payload) -> Payload | None:
 def _accepted(jobs: Iterable[Any]) -> int:
     """How many were not stopped: stored, or kept for a commit."""
     return sum(job.successfully_enqueued is not False for job in jobs)
+
+
+def _mark_lost(job: Any, adapter: Enqueues, winner: str) -> None:
+    job.duplicate_of = winner
+    events.emit("duplicate", job=job, adapter=adapter, winner=winner)
 
 
 def _mark(job: Any, payload: Payload) -> None:
@@ -260,8 +311,10 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> None:
     for payload in payloads:
         _check_name(payload.job_class)
         _check_size(payload, limit)
-        if "limits" in payload.fields:
+        if is_limited(payload) and limits_of(payload):
             require_limits(adapter, payload.job_class)
+        if Lock.of(payload) is not None:
+            require_unique(adapter, payload.job_class)
 
 
 def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:

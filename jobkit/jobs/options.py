@@ -14,6 +14,7 @@ from jobkit.callbacks import refuse_async
 from jobkit.clock import as_seconds
 from jobkit.handlers import Policy, RetryIn
 from jobkit.jobs.limits import AnyLimit, check_limits
+from jobkit.jobs.unique import Unique, check_unique
 from jobkit.settings import check_queue_name
 
 __all__ = [
@@ -60,6 +61,7 @@ class JobOptions(TypedDict, total=False):
     after_commit: bool
     encrypt: bool
     limits: Collection[AnyLimit]
+    unique: Unique | None
 
 
 class SetOptions(TypedDict, total=False):
@@ -74,6 +76,7 @@ class SetOptions(TypedDict, total=False):
     tags: Collection[str]
     backend: str
     idempotency_key: str
+    unique: Unique | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Options:
     after_commit: bool = False
     encrypt: bool = False
     limits: tuple[AnyLimit, ...] = ()
+    unique: Unique | None = None
 
 
 def merged(parent: Options, given: JobOptions, owner: str) -> Options:
@@ -101,9 +105,11 @@ def merged(parent: Options, given: JobOptions, owner: str) -> Options:
     refuse_unknown(given, JobOptions.__annotations__, owner)
     try:
         # Former names are a class's own: what inherits from it was never called that.
-        return replace(parent, **{"aliases": (), **_checked(parent, given)})
+        options = replace(parent, **{"aliases": (), **_checked(parent, given)})
+        check_unique(options.unique, encrypt=options.encrypt)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{owner}: {error}") from None
+    return options
 
 
 def settings_of(given: SetOptions) -> SetOptions:
@@ -121,6 +127,7 @@ def settings_of(given: SetOptions) -> SetOptions:
         _text(name, given.get(name, ""))
     _duration("timeout", given.get("timeout"))
     _duration("expires_in", given.get("expires_in"))
+    check_unique(given.get("unique"))
     if (wait := given.get("wait")) is not None:
         delay_seconds(wait)
     if (until := given.get("wait_until")) is not None:
@@ -195,6 +202,7 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "after_commit": lambda value: _yes_or_no("after_commit", value),
         "encrypt": bool,
         "limits": check_limits,
+        "unique": check_unique,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
     return {**values, "policy": _policy(parent.policy, given)}

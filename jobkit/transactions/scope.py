@@ -113,6 +113,10 @@ class Scope:
         adapter.enqueue_through(self._subject.connection(), payloads)
         return True
 
+    def connection_to(self, adapter: Enqueues) -> Any:
+        """The transaction's connection if the adapter's jobs are in its database, else None."""
+        return self._subject.connection() if self.shares(adapter) else None
+
     def keep(
         self, send: Callable[[], object], *, dropped: Callable[[], object], jobs: int = 1
     ) -> None:

@@ -32,6 +32,7 @@ from jobkit_inline.memory.management import Management
 from jobkit_inline.memory.records import Envelope, Job, check_text
 from jobkit_inline.memory.store import WAITING, Store
 from jobkit_inline.memory.ticking import Ticking
+from jobkit_inline.memory.uniqueness import Uniqueness
 from jobkit_inline.memory.upkeep import Upkeep
 
 __all__ = ["MemoryAdapter"]
@@ -40,7 +41,15 @@ _shared: dict[str, Store] = {}
 
 
 class MemoryAdapter(
-    Leases, Upkeep, Inspection, Management, Ticking, Limiting, Adapter, SupportsWait
+    Leases,
+    Upkeep,
+    Inspection,
+    Management,
+    Ticking,
+    Uniqueness,
+    Limiting,
+    Adapter,
+    SupportsWait,
 ):
     """A store in this process's memory: for tests, and for workers embedded in the application.
 

@@ -9,6 +9,7 @@ from jobkit.adapter import Claim, Presence, State
 from jobkit.capabilities import StoredJob
 from jobkit.errors import PayloadError
 from jobkit.limits import Limit, limits_of
+from jobkit.locks import Until
 from jobkit.payload import Payload
 
 __all__ = ["Envelope", "Job", "Key", "Worker", "check_text"]
@@ -51,8 +52,9 @@ class Job:
     """A stored job. Times are wall time in seconds.
 
     `run_at` is its place in age and survives a claim; `at` is when it came to where it lies, or
-    when it is due. `waits_for` is the limit that has no place for it, or had none when it was
-    blocked. Only the text is kept: what is read from one claim is never seen by another.
+    when it is due. Only the text is kept: what is read from one claim is never seen by another.
+    `lock` is the name of the lock that it holds while it is not over, `waits_for` the limit that
+    has no place for it, or had none when it was blocked.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Job:
     receipt: str = ""
     full: str | None = None
     waits_for: str = ""
+    lock: str = ""
 
     @property
     def key(self) -> Key:
@@ -109,9 +112,13 @@ class Job:
         return self.waiting(now if due is None else due, state)
 
     def running(self, worker: str, receipt: str, at: float, full: str | None = None) -> Job:
-        """The job lent to a worker; with `full`, to be discarded."""
+        """The job lent to a worker, with `full` to be discarded.
+
+        A lock that lasts until the start is gone for good.
+        """
+        lock = "" if self.lock.startswith(f"{Until.START}:") else self.lock
         lent = self._free(State.RUNNING, run_at=self.run_at, at=at)
-        return replace(lent, worker=worker, receipt=receipt, full=full)
+        return replace(lent, worker=worker, receipt=receipt, full=full, lock=lock)
 
     def ended(self, state: State, at: float) -> Job:
         """The job dead or completed."""

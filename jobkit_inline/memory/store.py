@@ -19,12 +19,13 @@ from jobkit_inline.memory.index import Index
 from jobkit_inline.memory.quotas import Quotas
 from jobkit_inline.memory.records import Envelope, Job, Key, Worker
 
-__all__ = ["WAITING", "Store"]
+__all__ = ["OVER", "WAITING", "Store"]
 
 WAITING: Final = (State.SCHEDULED, State.RETRY)
 """Where jobs wait for their time."""
 
-_NEWEST_FIRST: Final = (State.DEAD, State.COMPLETED)
+OVER: Final = (State.DEAD, State.COMPLETED)
+"""Where jobs lie that have ended: they hold no lock, and the newest is shown first."""
 
 
 class Store:
@@ -41,6 +42,9 @@ class Store:
         self.days: dict[date, DayStats] = {}
         self.claimed: dict[str, Job] = {}
         self.quotas = Quotas()
+        self.times: dict[str, tuple[float, str]] = {}
+        """Locks that end by time: when, and whose they are."""
+        self._locks: dict[str, str] = {}
         self._jobs: dict[int, Job] = {}
         self._ids: dict[str, int] = {}
         self._queues: dict[str, Index] = {}
@@ -50,7 +54,7 @@ class Store:
 
     # Moving
 
-    def add(self, payload: Payload, envelope: Envelope, now: float) -> None:
+    def add(self, payload: Payload, envelope: Envelope, now: float, *, lock: str = "") -> None:
         """Store a new job, unless one with its id is here already."""
         if payload.id in self._ids:
             return
@@ -58,7 +62,8 @@ class Store:
         state = State.SCHEDULED if at > now else State.ENQUEUED
         job_id = payload.id or new_id()  # those without an id are not all one job
         sequence = next(self._sequence)
-        self._insert(Job(job_id, sequence, payload.text, envelope, state, run_at=at, at=at))
+        job = Job(job_id, sequence, payload.text, envelope, state, run_at=at, at=at, lock=lock)
+        self._insert(job)
 
     def remove(self, job: Job) -> None:
         """Take the job out of the store; its receipt is spent."""
@@ -137,7 +142,7 @@ class Store:
 
     def listed(self, state: State, queue: str | None, after: Key | None) -> Iterator[Job]:
         """The jobs in a state behind `after`, in the order they are shown."""
-        if state in _NEWEST_FIRST:
+        if state in OVER:
             return self._places[state].descending(after)
         if state is not State.ENQUEUED:
             return self._places[state].ascending(after)
@@ -163,6 +168,10 @@ class Store:
         sequence = self._ids.get(job_id)
         return None if sequence is None else self._jobs[sequence]
 
+    def holder(self, lock: str) -> str | None:
+        """The id of the job that holds the lock."""
+        return self._locks.get(lock)
+
     def still(self, seen: StoredJob) -> Job | None:
         """The job, if it is as it was seen: same place, same text, and nobody runs it."""
         job = self._jobs.get(int(seen.locator))
@@ -174,6 +183,8 @@ class Store:
         del self._jobs[job.sequence], self._ids[job.id]
         self._place(job).remove(job)
         self.claimed.pop(job.receipt, None)
+        if self._locks.get(job.lock) == job.id:
+            del self._locks[job.lock]
         if job.waits_for:
             self.quotas.forget(job)
 
@@ -191,6 +202,8 @@ class Store:
         self._jobs[job.sequence] = job
         self._ids[job.id] = job.sequence
         self._place(job).add(job)
+        if job.lock and job.state not in OVER:
+            self._locks[job.lock] = job.id
         if job.state is State.RUNNING:
             self.claimed[job.receipt] = job
         elif job.state is State.ENQUEUED:

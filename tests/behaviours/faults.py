@@ -324,8 +324,8 @@ FAULTS: Final = (
         "D2",
         "counts a job that was stopped as stored",
         "jobkit.jobs.enqueueing",
-        "        job.successfully_enqueued = False\n",
-        "        job.successfully_enqueued = True\n",
+        "        job.successfully_enqueued = False\n        if payload is",
+        "        job.successfully_enqueued = True\n        if payload is",
     ),
     Fault(
         "D3",

@@ -15,6 +15,7 @@ from jobkit.capabilities import (
     SupportsManage,
     SupportsPause,
     SupportsTicks,
+    SupportsUnique,
     SupportsWait,
 )
 from jobkit.payload import Payload
@@ -65,6 +66,8 @@ class AdapterContract:
     TestTicking = groups.Ticking
     TestLimiting = groups.Limiting
     TestRating = groups.Rating
+    TestUniqueness = groups.Uniqueness
+    TestLocking = groups.Locking
     TestWaiting = groups.Waiting
 
     # Everything at once
@@ -161,6 +164,11 @@ class AdapterContract:
     def limiter(self, adapter: Adapter) -> SupportsLimits:
         """The adapter, if it can keep jobs within limits."""
         return adapter if isinstance(adapter, SupportsLimits) else _lacks(adapter, SupportsLimits)
+
+    @pytest.fixture
+    def uniquely(self, adapter: Adapter) -> SupportsUnique:
+        """The adapter, if it can hold unique jobs."""
+        return adapter if isinstance(adapter, SupportsUnique) else _lacks(adapter, SupportsUnique)
 
 
 def _lacks(adapter: Adapter, capability: type) -> NoReturn:

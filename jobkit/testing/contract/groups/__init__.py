@@ -9,6 +9,7 @@ from jobkit.testing.contract.groups.keeping import Keeping
 from jobkit.testing.contract.groups.leasing import Holding, Leasing, Retiring
 from jobkit.testing.contract.groups.limiting import Limiting, Rating
 from jobkit.testing.contract.groups.listing import Filtering, Listing
+from jobkit.testing.contract.groups.locking import Locking
 from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
 from jobkit.testing.contract.groups.modelled import Modelled
 from jobkit.testing.contract.groups.pausing import Pausing
@@ -20,6 +21,7 @@ from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
 from jobkit.testing.contract.groups.tallying import Tallying
 from jobkit.testing.contract.groups.ticking import Ticking
+from jobkit.testing.contract.groups.uniqueness import Uniqueness
 from jobkit.testing.contract.groups.waiting import Waiting
 from jobkit.testing.contract.groups.working import Working
 
@@ -39,6 +41,7 @@ __all__ = [
     "Leasing",
     "Limiting",
     "Listing",
+    "Locking",
     "Modelled",
     "Moving",
     "Ordering",
@@ -55,6 +58,7 @@ __all__ = [
     "Settling",
     "Tallying",
     "Ticking",
+    "Uniqueness",
     "Waiting",
     "Working",
 ]
