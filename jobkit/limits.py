@@ -13,9 +13,10 @@ from typing import Any, Final
 from jobkit.errors import PayloadError
 from jobkit.payload import Payload
 
-__all__ = ["Limit", "fields_of", "is_limited", "limits_of", "places_of"]
+__all__ = ["MARK", "Limit", "fields_of", "is_limited", "limits_of", "places_of"]
 
-_MARK: Final = '"limits"'
+MARK: Final = '"limits"'
+"""What the text of every job has that is under a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def fields_of(limits: Iterable[Limit]) -> list[dict[str, Any]] | None:
 
 def is_limited(payload: Payload) -> bool:
     """False when the job is surely under no limit: told without reading it."""
-    return _MARK in payload.text
+    return MARK in payload.text
 
 
 def limits_of(payload: Payload) -> tuple[Limit, ...]:
