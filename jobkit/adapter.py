@@ -144,11 +144,11 @@ class Checkpoint:
 class Release:
     """Back to the head of its queue, unchanged.
 
-    `started` tells whether a run of it began: only then does it count for a limit on starts.
+    Not `started`, no run of it began, and it counts for no limit on starts.
     """
 
     claim: Claim
-    started: bool = False
+    started: bool = field(default=True, compare=False)
 
 
 Settlement = Ack | Requeue | Bury | Checkpoint | Release

@@ -35,7 +35,7 @@ def settlement_of(claim: Claim, outcome: Outcome, now: float) -> Settlement:
         case Dropped():
             return Ack(claim, Tally.FAILED)
         case Released():
-            return Release(claim, started=True)
+            return Release(claim)
         case Retried():
             return _retry(claim, outcome, now)
         case Snoozed():

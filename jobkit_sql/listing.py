@@ -128,10 +128,11 @@ class Listing:
                 *(self._conditions[name] for name in filters),
             ]
             found = select(*_STORED, *_SORTED).where(*conditions)
-            if state is State.BLOCKED:  # by the index of those who wait, of whom jobs has none
+            if state is State.BLOCKED:
+                # By the index of those who wait. + 0, or SQLite might read all jobs first.
                 found = (
                     found.add_columns(blocked.c.job)
-                    .join_from(blocked, jobs, jobs.c.key == blocked.c.job)
+                    .join_from(blocked, jobs, jobs.c.key == blocked.c.job + literal_column("0"))
                     .where(blocked.c.called == literal_column("0"))
                 )
             known = found.order_by(*order.sorting()).limit(bindparam("limit"))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,6 @@ from jobkit.capabilities import (
     SupportsManage,
     SupportsPause,
 )
-from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract.support import (
     all_jobs,
     beats,
@@ -27,20 +25,15 @@ from jobkit.testing.contract.support import (
     claim_one,
     enqueue,
     ids,
+    limited,
     payload,
     register,
 )
 
-__all__ = ["Limiting", "Rating"]
+__all__ = ["Limiting"]
 
 ONE = {"key": "k", "to": 1}
 TWO = {"key": "k", "to": 2}
-MINUTE = {"key": "k", "to": 2, "per": 60.0}
-
-
-def limited(adapter: Adapter, *limits: dict[str, Any], **fields: Any) -> str:
-    """Store a job under these limits; its id."""
-    return enqueue(adapter, limits=list(limits or [ONE]), **fields).id
 
 
 ENDINGS: dict[str, Callable[[Adapter, Claim], object]] = {
@@ -346,69 +339,3 @@ class Limiting:
             list(threads.map(work, range(6)))
         assert sorted(done) == sorted(jobs)
         assert most[0] <= 2
-
-
-class Rating:
-    """`SupportsLimits`: how many start in a time."""
-
-    @pytest.fixture(autouse=True)
-    def _needed(self, limiter: SupportsLimits) -> None:
-        pass
-
-    def test_never_more_starts_than_the_limit_within_its_time(
-        self, adapter: Adapter, worker: str, clock: ManualClock
-    ) -> None:
-        jobs = [limited(adapter, MINUTE) for _ in range(5)]
-        started = claim(adapter, worker)
-        adapter.settle([Ack(each) for each in started])
-        clock.advance(59.5)
-        adapter.maintain(limit=100)
-        assert claim(adapter, worker) == []
-        clock.advance(1)
-        adapter.maintain(limit=100)
-        started += claim(adapter, worker)
-        assert ids(started) == jobs[:4]
-
-    def test_the_window_slides(self, adapter: Adapter, worker: str, clock: ManualClock) -> None:
-        for _ in range(4):
-            limited(adapter, MINUTE)
-        claim(adapter, worker, limit=1)
-        clock.advance(40)
-        assert len(claim(adapter, worker)) == 1
-        clock.advance(21)
-        adapter.maintain(limit=100)
-        assert len(claim(adapter, worker)) == 1
-
-    def test_upkeep_says_when_the_next_may_start(
-        self, adapter: Adapter, worker: str, clock: ManualClock
-    ) -> None:
-        for _ in range(3):
-            limited(adapter, MINUTE)
-        claim(adapter, worker)
-        clock.advance(20)
-        due_in = adapter.maintain(limit=100).due_in
-        assert due_in is not None
-        assert 0 < due_in <= 40.001
-
-    def test_a_job_that_never_started_does_not_count(self, adapter: Adapter, worker: str) -> None:
-        jobs = [limited(adapter, MINUTE) for _ in range(3)]
-        first, second = claim(adapter, worker)
-        adapter.settle([Release(first), Release(second, started=True)])
-        assert ids(claim(adapter, worker)) == [jobs[0]]
-
-    def test_a_start_counts_however_the_job_ended(
-        self, adapter: Adapter, worker: str, other: str
-    ) -> None:
-        for _ in range(3):
-            limited(adapter, MINUTE)
-        first, _ = claim(adapter, worker)
-        adapter.settle([Requeue(first, first.payload, State.ENQUEUED)])
-        adapter.settle([Ack(each) for each in adapter.recover(worker, to=other)])
-        assert claim(adapter, other) == []
-
-    def test_what_is_over_a_rate_that_discards_is_lent_to_be_discarded(
-        self, adapter: Adapter, worker: str
-    ) -> None:
-        for _ in range(3):
-            limited(adapter, {**MINUTE, "discard": True})
-        assert [each.full for each in claim(adapter, worker)] == [None, None, "k"]
