@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+import pytest
+
 from jobkit.adapter import Ack, Bury, Claim, Release, Requeue, Settlement, State
 from jobkit.testing import ManualClock
 from jobkit_sql import SqlAdapter
@@ -40,6 +42,19 @@ def test_jobs_under_no_limit_cost_the_commands_they_always_did(
     assert (len(asked), len(settled), len(kept), len(left)) == (6, 8, 3, 3)
     for table in ("jobkit_limits", "jobkit_places", "jobkit_blocked"):
         assert not [sql for sql in [*asked, *settled, *left] if table in sql]
+
+
+@pytest.mark.behaviour("H6")
+def test_releasing_many_at_once_frees_no_more_places_than_they_had(
+    adapter: SqlAdapter, worker: str
+) -> None:
+    adapter.enqueue([payload(limits=[{"key": "k", "to": 3}]) for _ in range(9)])
+    held = claim(adapter, worker)
+    assert len(held) == 3
+    adapter.settle([*map(Release, held), *map(Ack, held), *map(Release, held)])
+    assert adapter.settle([*map(Release, held)]) == held
+    assert len(claim(adapter, worker)) == 3
+    assert claim(adapter, worker) == []
 
 
 def test_a_backlog_of_ten_thousand_is_met_once(adapter: SqlAdapter, worker: str) -> None:
