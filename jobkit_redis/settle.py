@@ -18,7 +18,7 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.errors import PayloadError, SettlementRefused
-from jobkit.locks import Lock
+from jobkit.locks import MARK, Lock
 from jobkit.payload import Payload
 from jobkit_redis.keys import Keys, encoded
 from jobkit_redis.placing import KeyList, Place, names, place_of
@@ -102,9 +102,9 @@ class Settle:
 
     def _unlocking(self, settlement: Settlement, keys: KeyList) -> tuple[Any, ...]:
         """What frees the lock of a unique job that ends."""
-        if not isinstance(settlement, Ack | Bury):
-            return ()
         payload = settlement.claim.payload
+        if MARK not in payload.text or not isinstance(settlement, Ack | Bury):
+            return ()
         lock = Lock.of(payload)
         if lock is None or not lock.is_held:
             return ()

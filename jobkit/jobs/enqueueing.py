@@ -34,7 +34,7 @@ from jobkit.errors import (
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
 from jobkit.jobs.unique import lock_of
-from jobkit.locks import Lock
+from jobkit.locks import MARK, Lock
 from jobkit.payload import VERSION, Payload
 from jobkit.transactions import Scope
 
@@ -161,8 +161,7 @@ def put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
 
     Raises PayloadTooLarge, EnqueueError, ConfigurationError for a class no worker could find.
     """
-    _check(adapter, payloads)
-    return _put(adapter, payloads)
+    return _put(adapter, payloads, unique=_check(adapter, payloads))
 
 
 def require_unique(adapter: Enqueues, name: str) -> SupportsUnique:
@@ -175,10 +174,10 @@ def require_unique(adapter: Enqueues, name: str) -> SupportsUnique:
     )
 
 
-def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
+def _put(adapter: Enqueues, payloads: Sequence[Payload], *, unique: bool) -> Sequence[str | None]:
     scope = transactions.current()
     try:
-        if any(Lock.of(payload) for payload in payloads):
+        if unique:
             store = require_unique(adapter, payloads[0].job_class)
             through = None if scope is None else scope.connection_to(adapter)
             return store.enqueue_unique(payloads, through=through)
@@ -260,10 +259,12 @@ def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) ->
         job.successfully_enqueued = False
         if payload is not None:
             groups[adapter_of(job)].append((job, payload))
-    for adapter, group in groups.items():  # all are checked before one is stored
-        _check(adapter, [payload for _, payload in group])
-    for adapter, group in groups.items():
-        winners = _put(adapter, [payload for _, payload in group])
+    checked = [  # all of them before one is stored
+        (adapter, group, _check(adapter, [payload for _, payload in group]))
+        for adapter, group in groups.items()
+    ]
+    for adapter, group, unique in checked:
+        winners = _put(adapter, [payload for _, payload in group], unique=unique)
         for (job, payload), winner in zip(group, winners, strict=True):
             if winner is None:
                 _mark(job, payload)
@@ -295,20 +296,25 @@ def _mark(job: Any, payload: Payload) -> None:
     job.scheduled_at = _datetime(payload.scheduled_at)
 
 
-def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> None:
+def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
+    """Raise what must be raised before anything is stored; whether one of them is unique."""
+    unique = False
     limit = adapter.features.max_payload or settings.current().max_payload
     for payload in payloads:
         _check_name(payload.job_class)
-        _check_size(payload, limit)
-        if Lock.of(payload) is not None:
+        text = payload.text
+        _check_size(payload, text, limit)
+        if MARK in text and Lock.of(payload) is not None:
             require_unique(adapter, payload.job_class)
+            unique = True
+    return unique
 
 
-def _check_size(payload: Payload, limit: int) -> None:
+def _check_size(payload: Payload, text: str, limit: int) -> None:
     # A character is at most four bytes: most payloads need no second look.
-    if len(payload.text) * 4 <= limit:
+    if len(text) * 4 <= limit:
         return
-    size = len(payload.text.encode())
+    size = len(text.encode())
     if size > limit:
         raise PayloadTooLarge(
             f"{payload.job_class}: the payload has {size} bytes, the limit is {limit}: pass a key "
