@@ -83,9 +83,10 @@ class Settle:
         refused: dict[int, str] = {}
         for each in settlements:
             try:
-                items.append(
-                    _Item(each, (*self._unlocking(each, keys), *self._arguments(each, keys)))
-                )
+                arguments = self._arguments(each, keys)
+                if MARK in each.claim.payload.text:
+                    arguments = (*self._unlocking(each, keys), *arguments)
+                items.append(_Item(each, arguments))
             except UnicodeEncodeError as error:
                 refused[id(each)] = f"half a character cannot be kept: {error}"
         return items, refused
@@ -102,9 +103,9 @@ class Settle:
 
     def _unlocking(self, settlement: Settlement, keys: KeyList) -> tuple[Any, ...]:
         """What frees the lock of a unique job that ends."""
-        payload = settlement.claim.payload
-        if MARK not in payload.text or not isinstance(settlement, Ack | Bury):
+        if not isinstance(settlement, Ack | Bury):
             return ()
+        payload = settlement.claim.payload
         lock = Lock.of(payload)
         if lock is None or not lock.is_held:
             return ()

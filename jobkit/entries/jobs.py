@@ -14,6 +14,7 @@ from jobkit.jobs.enqueueing import payload_of
 from jobkit.jobs.instances import made
 from jobkit.jobs.options import SetOptions
 from jobkit.jobs.plan import plan_of
+from jobkit.jobs.unique import lock_of
 from jobkit.payload import VERSION, Payload, new_id
 
 __all__ = ["as_payload", "class_named", "envelope_of", "payload_for", "tick_id"]
@@ -52,8 +53,20 @@ def envelope_of(
         "tags": list(options.tags) or None,
         "version": options.version if options.version > 1 else None,
         "redact": plan.arguments.hidden(len(args), kwargs) or None,
+        "unique": _lock_fields(job_class, args, kwargs),
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _lock_fields(
+    job_class: type[Job], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    plan = plan_of(job_class)
+    if plan.options.unique is None:
+        return None
+    job = made(job_class, *plan.arguments.load(args, kwargs), {})
+    lock = lock_of(job, plan.options.unique)
+    return None if lock is None else lock.fields
 
 
 def payload_for(entry: Entry, at: float | None, now: float) -> Payload | None:

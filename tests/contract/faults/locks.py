@@ -42,7 +42,7 @@ FAULTS = (
         "frees a lock that another job has by now",
         "Locking",
         "store.py",
-        "if self._locks.get(job.lock) == job.id:",
+        "if job.lock and self._locks.get(job.lock) == job.id:",
         "if job.lock in self._locks:",
     ),
     Fault(
