@@ -11,6 +11,8 @@ WelcomeEmail.perform_later(1)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from jobkit import events, middleware
 from jobkit.arguments import register_serializer
 from jobkit.callbacks import (
@@ -57,7 +59,6 @@ from jobkit.inspection import Inspector, JobInfo, Page, inspect
 from jobkit.jobs import (
     Job,
     JobOptions,
-    Unique,
     aenqueue,
     aperform_all_later,
     current_job,
@@ -69,6 +70,9 @@ from jobkit.middleware import Middleware, on_death, on_error
 from jobkit.propagation import propagate
 from jobkit.settings import configure
 from jobkit.transactions import enqueue_in
+
+if TYPE_CHECKING:
+    from jobkit.jobs.unique import Unique
 
 __version__ = "0.1.0"
 
@@ -142,3 +146,16 @@ __all__ = [
     "retry_on",
     "stopping",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Names whose modules are loaded at first use, so that importing jobkit stays quick."""
+    if name == "Unique":
+        from jobkit.jobs.unique import Unique  # noqa: PLC0415
+
+        return Unique
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,7 +14,6 @@ from jobkit.jobs.enqueueing import payload_of
 from jobkit.jobs.instances import made
 from jobkit.jobs.options import SetOptions
 from jobkit.jobs.plan import plan_of
-from jobkit.jobs.unique import lock_of
 from jobkit.payload import VERSION, Payload, new_id
 
 __all__ = ["as_payload", "class_named", "envelope_of", "payload_for", "tick_id"]
@@ -64,6 +63,9 @@ def _lock_fields(
     plan = plan_of(job_class)
     if plan.options.unique is None:
         return None
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.unique import lock_of  # noqa: PLC0415
+
     job = made(job_class, *plan.arguments.load(args, kwargs), {})
     lock = lock_of(job, plan.options.unique)
     return None if lock is None else lock.fields

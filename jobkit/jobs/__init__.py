@@ -20,7 +20,6 @@ from jobkit.jobs.options import (
     settings_of,
 )
 from jobkit.jobs.plan import Plan, plan_by_name, plan_of
-from jobkit.jobs.unique import Unique
 from jobkit.jobs.verbs import Configured
 from jobkit.payload import Payload
 
@@ -31,7 +30,6 @@ __all__ = [
     "JobOptions",
     "NamedOptions",
     "SetOptions",
-    "Unique",
     "aenqueue",
     "aperform_all_later",
     "check_classes",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobkit import (
     backends,
@@ -33,10 +33,12 @@ from jobkit.errors import (
 )
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
-from jobkit.jobs.unique import lock_of
 from jobkit.locks import MARK, Lock
 from jobkit.payload import VERSION, Payload
 from jobkit.transactions import Scope
+
+if TYPE_CHECKING:
+    from jobkit.jobs.unique import Unique
 
 __all__ = ["payload_of", "put", "require_unique", "store", "store_all", "store_lazily"]
 
@@ -123,7 +125,6 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     lifetime = given.get("expires_in", options.expires_in)
     timeout = given.get("timeout", options.timeout)
     unique = given.get("unique", options.unique)
-    lock = None if unique is None else lock_of(job, unique)
     return Payload.of(
         {
             "class": job._plan.name,
@@ -138,12 +139,20 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
             "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
             "timeout": None if timeout is None else _seconds(timeout),
             "tags": list(job.tags) or None,
-            "unique": None if lock is None else lock.fields,
+            "unique": None if unique is None else _lock_fields(job, unique),
             "version": options.version if options.version > 1 else None,
             "context": (propagation.captured() if context is None else context) or None,
             "v": VERSION,
         }
     )
+
+
+def _lock_fields(job: Any, unique: Unique) -> dict[str, Any] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.unique import lock_of  # noqa: PLC0415
+
+    lock = lock_of(job, unique)
+    return None if lock is None else lock.fields
 
 
 def _arguments_of(job: Any) -> dict[str, Any]:
