@@ -11,6 +11,8 @@ WelcomeEmail.perform_later(1)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from jobkit import events, middleware
 from jobkit.arguments import register_serializer
 from jobkit.callbacks import (
@@ -55,11 +57,8 @@ from jobkit.execution import is_stopping as stopping
 from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
 from jobkit.inspection import Inspector, JobInfo, Page, inspect
 from jobkit.jobs import (
-    Concurrency,
     Job,
     JobOptions,
-    Rate,
-    Unique,
     aenqueue,
     aperform_all_later,
     current_job,
@@ -71,6 +70,10 @@ from jobkit.middleware import Middleware, on_death, on_error
 from jobkit.propagation import propagate
 from jobkit.settings import configure
 from jobkit.transactions import enqueue_in
+
+if TYPE_CHECKING:
+    from jobkit.jobs.limits import Concurrency, Rate
+    from jobkit.jobs.unique import Unique
 
 __version__ = "0.1.0"
 
@@ -147,3 +150,20 @@ __all__ = [
     "retry_on",
     "stopping",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Names whose modules are loaded at first use, so that importing jobkit stays quick."""
+    if name == "Unique":
+        from jobkit.jobs.unique import Unique  # noqa: PLC0415
+
+        return Unique
+    if name in ("Concurrency", "Rate"):
+        from jobkit.jobs import limits  # noqa: PLC0415
+
+        return getattr(limits, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

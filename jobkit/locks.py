@@ -14,10 +14,12 @@ from typing import Any, Final
 from jobkit.errors import DuplicateJob, PayloadError
 from jobkit.payload import Payload
 
-__all__ = ["Lock", "OnConflict", "Until", "lost_to"]
+__all__ = ["MARK", "Lock", "OnConflict", "Until", "lost_to"]
 
 _FIELD: Final = "unique"
-_QUOTED: Final = f'"{_FIELD}"'
+
+MARK: Final = f'"{_FIELD}"'
+"""A payload's text without it names no lock, as nearly all do not: they need not be read."""
 
 
 class Until(StrEnum):
@@ -48,7 +50,7 @@ class Lock:
     @classmethod
     def of(cls, payload: Payload) -> Lock | None:
         """The payload's lock; None for a job that needs none, or text that nobody can read."""
-        if _QUOTED not in payload.text:  # nearly all: not even parsed
+        if MARK not in payload.text:
             return None
         try:
             written = payload.fields.get(_FIELD)

@@ -18,7 +18,7 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.errors import PayloadError, SettlementRefused
-from jobkit.locks import Lock
+from jobkit.locks import MARK, Lock
 from jobkit.payload import Payload
 from jobkit_redis.keys import Keys, encoded
 from jobkit_redis.placing import KeyList, Place, names, place_of
@@ -83,9 +83,10 @@ class Settle:
         refused: dict[int, str] = {}
         for each in settlements:
             try:
-                items.append(
-                    _Item(each, (*self._unlocking(each, keys), *self._arguments(each, keys)))
-                )
+                arguments = self._arguments(each, keys)
+                if MARK in each.claim.payload.text:
+                    arguments = (*self._unlocking(each, keys), *arguments)
+                items.append(_Item(each, arguments))
             except UnicodeEncodeError as error:
                 refused[id(each)] = f"half a character cannot be kept: {error}"
         return items, refused

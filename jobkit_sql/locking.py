@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Float, Row, Text, bindparam, delete, exists, 
 
 from jobkit.adapter import State
 from jobkit.errors import AdapterError, PayloadError
-from jobkit.locks import Lock, Until
+from jobkit.locks import MARK, Lock, Until
 from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.tables import OVER, jobs, locks, not_over
@@ -145,7 +145,8 @@ class Locks:
 
 def locked(payloads: Iterable[Payload]) -> list[str]:
     """The ids of those jobs that may hold a lock."""
-    found = [(payload, Lock.of(payload)) for payload in payloads]
+    named = [payload for payload in payloads if MARK in payload.text]
+    found = [(payload, Lock.of(payload)) for payload in named]
     return [payload.id for payload, lock in found if lock is not None and lock.is_held]
 
 

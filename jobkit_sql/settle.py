@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -206,12 +206,12 @@ def _parameters(changes: Sequence[_Change], *kinds: type[Settlement]) -> list[di
     ]
 
 
-def _ended(changes: Sequence[_Change]) -> Iterator[Payload]:
-    return (
+def _ended(changes: Sequence[_Change]) -> list[Payload]:
+    return [
         change.settlement.claim.payload
         for change in changes
         if isinstance(change.settlement, Ack | Bury)
-    )
+    ]
 
 
 def _lets_go_on(settlement: Settlement) -> bool:

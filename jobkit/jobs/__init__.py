@@ -12,7 +12,6 @@ from jobkit.jobs import enqueueing, performing, registry, running
 from jobkit.jobs.base import Job
 from jobkit.jobs.function import FunctionJob, job
 from jobkit.jobs.instances import made
-from jobkit.jobs.limits import Concurrency, Rate
 from jobkit.jobs.options import (
     JobOptions,
     SetOptions,
@@ -21,20 +20,16 @@ from jobkit.jobs.options import (
     settings_of,
 )
 from jobkit.jobs.plan import Plan, plan_by_name, plan_of
-from jobkit.jobs.unique import Unique
 from jobkit.jobs.verbs import Configured
 from jobkit.payload import Payload
 
 __all__ = [
-    "Concurrency",
     "Configured",
     "FunctionJob",
     "Job",
     "JobOptions",
     "NamedOptions",
-    "Rate",
     "SetOptions",
-    "Unique",
     "aenqueue",
     "aperform_all_later",
     "check_classes",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobkit import (
     backends,
@@ -32,13 +32,13 @@ from jobkit.errors import (
     Unsupported,
 )
 from jobkit.jobs.instances import due_at
-from jobkit.jobs.limits import limit_fields
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
-from jobkit.jobs.unique import lock_of
-from jobkit.limits import is_limited, limits_of
-from jobkit.locks import Lock
+from jobkit.locks import MARK, Lock
 from jobkit.payload import VERSION, Payload
 from jobkit.transactions import Scope
+
+if TYPE_CHECKING:
+    from jobkit.jobs.unique import Unique
 
 __all__ = [
     "payload_of",
@@ -49,6 +49,9 @@ __all__ = [
     "store_all",
     "store_lazily",
 ]
+
+LIMITED: Final = '"limits"'
+"""What the text of a job under a limit has."""
 
 SLICE: Final = 1_000
 """Jobs that go to the store in one call."""
@@ -133,7 +136,6 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     lifetime = given.get("expires_in", options.expires_in)
     timeout = given.get("timeout", options.timeout)
     unique = given.get("unique", options.unique)
-    lock = None if unique is None else lock_of(job, unique)
     return Payload.of(
         {
             "class": job._plan.name,
@@ -148,13 +150,21 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
             "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
             "timeout": None if timeout is None else _seconds(timeout),
             "tags": list(job.tags) or None,
-            "limits": limit_fields(job, options.limits) if options.limits else None,
-            "unique": None if lock is None else lock.fields,
+            "limits": _limits(job) if options.limits else None,
+            "unique": None if unique is None else _lock_fields(job, unique),
             "version": options.version if options.version > 1 else None,
             "context": (propagation.captured() if context is None else context) or None,
             "v": VERSION,
         }
     )
+
+
+def _lock_fields(job: Any, unique: Unique) -> dict[str, Any] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.unique import lock_of  # noqa: PLC0415
+
+    lock = lock_of(job, unique)
+    return None if lock is None else lock.fields
 
 
 def _arguments_of(job: Any) -> dict[str, Any]:
@@ -172,8 +182,7 @@ def put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
 
     Raises PayloadTooLarge, EnqueueError, ConfigurationError for a class no worker could find.
     """
-    _check(adapter, payloads)
-    return _put(adapter, payloads)
+    return _put(adapter, payloads, unique=_check(adapter, payloads))
 
 
 def require_unique(adapter: Enqueues, name: str) -> SupportsUnique:
@@ -186,10 +195,10 @@ def require_unique(adapter: Enqueues, name: str) -> SupportsUnique:
     )
 
 
-def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
+def _put(adapter: Enqueues, payloads: Sequence[Payload], *, unique: bool) -> Sequence[str | None]:
     scope = transactions.current()
     try:
-        if any(Lock.of(payload) for payload in payloads):
+        if unique:
             store = require_unique(adapter, payloads[0].job_class)
             through = None if scope is None else scope.connection_to(adapter)
             return store.enqueue_unique(payloads, through=through)
@@ -271,10 +280,12 @@ def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) ->
         job.successfully_enqueued = False
         if payload is not None:
             groups[adapter_of(job)].append((job, payload))
-    for adapter, group in groups.items():  # all are checked before one is stored
-        _check(adapter, [payload for _, payload in group])
-    for adapter, group in groups.items():
-        winners = _put(adapter, [payload for _, payload in group])
+    checked = [  # all of them before one is stored
+        (adapter, group, _check(adapter, [payload for _, payload in group]))
+        for adapter, group in groups.items()
+    ]
+    for adapter, group, unique in checked:
+        winners = _put(adapter, [payload for _, payload in group], unique=unique)
         for (job, payload), winner in zip(group, winners, strict=True):
             if winner is None:
                 _mark(job, payload)
@@ -306,15 +317,20 @@ def _mark(job: Any, payload: Payload) -> None:
     job.scheduled_at = _datetime(payload.scheduled_at)
 
 
-def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> None:
+def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
+    """Raise what must be raised before anything is stored; whether one of them is unique."""
+    unique = False
     limit = adapter.features.max_payload or settings.current().max_payload
     for payload in payloads:
         _check_name(payload.job_class)
-        _check_size(payload, limit)
-        if is_limited(payload) and limits_of(payload):
+        text = payload.text
+        _check_size(payload, text, limit)
+        if LIMITED in text and "limits" in payload.fields:
             require_limits(adapter, payload.job_class)
-        if Lock.of(payload) is not None:
+        if MARK in text and Lock.of(payload) is not None:
             require_unique(adapter, payload.job_class)
+            unique = True
+    return unique
 
 
 def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:
@@ -322,11 +338,18 @@ def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:
     return require(adapter, SupportsLimits, f"limits, which {name} is under")  # type: ignore[type-abstract]
 
 
-def _check_size(payload: Payload, limit: int) -> None:
+def _limits(job: Any) -> list[dict[str, Any]] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
+
+    return limit_fields(job, job._plan.options.limits)
+
+
+def _check_size(payload: Payload, text: str, limit: int) -> None:
     # A character is at most four bytes: most payloads need no second look.
-    if len(payload.text) * 4 <= limit:
+    if len(text) * 4 <= limit:
         return
-    size = len(payload.text.encode())
+    size = len(text.encode())
     if size > limit:
         raise PayloadTooLarge(
             f"{payload.job_class}: the payload has {size} bytes, the limit is {limit}: pass a key "

@@ -58,10 +58,8 @@ class Unique:
             )
 
 
-def check_unique(value: object, *, encrypt: bool = False) -> Unique | None:
+def check_unique(value: object, *, encrypt: bool = False) -> Unique:
     """The option `unique`. Raises TypeError or ValueError for a wrong one."""
-    if value is None:
-        return None
     if not isinstance(value, Unique):
         raise TypeError(f"unique is {ascii(value)[:200]}: give jobkit.Unique(...), or None")
     if encrypt and not callable(value.by) and set(value.by) - {_QUEUE}:

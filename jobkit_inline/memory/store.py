@@ -183,7 +183,7 @@ class Store:
         del self._jobs[job.sequence], self._ids[job.id]
         self._place(job).remove(job)
         self.claimed.pop(job.receipt, None)
-        if self._locks.get(job.lock) == job.id:
+        if job.lock and self._locks.get(job.lock) == job.id:
             del self._locks[job.lock]
         if job.waits_for:
             self.quotas.forget(job)

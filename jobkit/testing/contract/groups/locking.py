@@ -208,6 +208,18 @@ class Locking:
         assert still.state is State.DEAD
         assert lost(uniquely) == winner.id
 
+    def test_deleting_a_dead_job_leaves_its_successor_the_lock(
+        self,
+        adapter: Adapter,
+        uniquely: SupportsUnique,
+        manager: SupportsManage,
+        inspector: SupportsInspect,
+    ) -> None:
+        first = dead(adapter, uniquely)
+        successor = stored(uniquely)
+        assert manager.delete(inspector.find([first.id])) == 1
+        assert lost(uniquely) == successor.id
+
     def test_of_equal_dead_jobs_one_comes_back(
         self,
         adapter: Adapter,
