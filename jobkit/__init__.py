@@ -25,7 +25,7 @@ from jobkit.callbacks import (
     before_perform,
     on_exhausted,
 )
-from jobkit.capabilities import DayStats, QueueInfo, Stats, WorkerInfo
+from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
 from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
@@ -72,6 +72,7 @@ from jobkit.settings import configure
 from jobkit.transactions import enqueue_in
 
 if TYPE_CHECKING:
+    from jobkit.jobs.limits import Concurrency, Rate
     from jobkit.jobs.unique import Unique
 
 __version__ = "0.1.0"
@@ -83,6 +84,7 @@ __all__ = [
     "Abort",
     "AdapterError",
     "BuryJob",
+    "Concurrency",
     "ConfigurationError",
     "DayStats",
     "DeserializationError",
@@ -98,11 +100,13 @@ __all__ = [
     "JobTimeout",
     "JobkitError",
     "LeaseLost",
+    "LimitInfo",
     "Middleware",
     "Page",
     "PayloadError",
     "PayloadTooLarge",
     "QueueInfo",
+    "Rate",
     "RecordNotFound",
     "RecurringInfo",
     "RecurringRun",
@@ -154,6 +158,10 @@ def __getattr__(name: str) -> Any:
         from jobkit.jobs.unique import Unique  # noqa: PLC0415
 
         return Unique
+    if name in ("Concurrency", "Rate"):
+        from jobkit.jobs import limits  # noqa: PLC0415
+
+        return getattr(limits, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -15,6 +15,7 @@ from jobkit.payload import Payload
 __all__ = [
     "DayStats",
     "JobFilter",
+    "LimitInfo",
     "Move",
     "QueueInfo",
     "Stats",
@@ -23,6 +24,7 @@ __all__ = [
     "StoredPage",
     "SupportsCheck",
     "SupportsInspect",
+    "SupportsLimits",
     "SupportsManage",
     "SupportsMigrations",
     "SupportsPause",
@@ -130,6 +132,20 @@ class Move:
     job: StoredJob
     payload: Payload
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInfo:
+    """One limit in use: `used` of its `to` places are taken, `blocked` jobs wait for one.
+
+    With `per`, in seconds, places are starts of the last so many seconds.
+    """
+
+    key: str
+    to: int
+    per: float | None
+    used: int
+    blocked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +284,29 @@ class SupportsTicks(ABC):
 
         Nothing happens when the entry is paused or gone, or its latest tick is not before `at`.
         """
+
+
+class SupportsLimits(ABC):
+    """Can keep jobs within limits (`jobkit.limits.limits_of` reads them from a payload).
+
+    `claim` lends a job only while every limit it is under has a place for it, and takes those
+    places in the same step. A place is the claim's own: it is free in the very step in which the
+    job is settled (but by a Checkpoint), given back, or taken from its worker by `recover`, and
+    what a void claim does later changes nothing. A start counts for its `per` seconds, however
+    the job ends; only a Release that is not `started` takes it back.
+
+    What comes to its turn and finds no place becomes `blocked` and is met by no other claim. When
+    places are free, of each queue as many as would fit become enqueued again, by priority and
+    age, unchanged, and compete by what they were: whoever waits for work is woken. `maintain` does
+    that for starts that grew old, and its `due_in` counts them. Where the full limit discards,
+    the job is lent at once with `Claim.full`, and takes no place.
+
+    Jobs under no limit cost nothing of all this.
+    """
+
+    @abstractmethod
+    def limits(self) -> list[LimitInfo]:
+        """The limits that have places taken or jobs waiting, by key; `to` as last seen."""
 
 
 class SupportsUnique(ABC):

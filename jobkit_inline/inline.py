@@ -34,8 +34,9 @@ class InlineAdapter(Stage):
     def enqueue(self, payloads: Sequence[Payload]) -> None:
         """Run the jobs, one after the other; one that raises leaves those behind it unstored."""
         for payload in payloads:
-            # What the class says of retries is for workers; the payload's word wins over it.
-            [job_id] = self._add([payload.replace(retry=False)])
+            # What the class says of retries is for workers; the payload's word wins over it. Nobody
+            # runs beside it, and it waits for nobody.
+            [job_id] = self._add([payload.replace(retry=False, limits=None)])
             self._perform_whole(job_id)
 
     def enqueue_unique(
@@ -45,7 +46,7 @@ class InlineAdapter(Stage):
         del through  # no transaction of anybody's reaches here
         lost: list[str | None] = []
         for payload in payloads:
-            winners, stored = self._add_unique([payload.replace(retry=False)])
+            winners, stored = self._add_unique([payload.replace(retry=False, limits=None)])
             lost += winners
             for job_id in stored:
                 self._perform_whole(job_id)

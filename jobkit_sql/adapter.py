@@ -22,6 +22,7 @@ from jobkit.adapter import (
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
+    LimitInfo,
     Move,
     QueueInfo,
     Stats,
@@ -29,6 +30,7 @@ from jobkit.capabilities import (
     StoredJob,
     StoredPage,
     SupportsInspect,
+    SupportsLimits,
     SupportsManage,
     SupportsMigrations,
     SupportsPause,
@@ -49,6 +51,7 @@ from jobkit_sql.enqueue import Enqueue
 from jobkit_sql.inspection import Inspection
 from jobkit_sql.joining import Joining
 from jobkit_sql.lending import Lending
+from jobkit_sql.limiting import Limiting
 from jobkit_sql.listing import Listing
 from jobkit_sql.locking import Locks
 from jobkit_sql.maintain import Maintain
@@ -69,6 +72,7 @@ class SqlAdapter(
     SupportsInspect,
     SupportsManage,
     SupportsPause,
+    SupportsLimits,
     SupportsTicks,
     SupportsMigrations,
     SupportsTransactions,
@@ -96,15 +100,16 @@ class SqlAdapter(
         self._joining = Joining(store)
         self._enqueue = Enqueue(store)
         locks = Locks(store.dialect)
+        self._limiting = limiting = Limiting(store.dialect)
         self._enqueue_unique = EnqueueUnique(store, locks)
-        self._take = Take(store, lending, registry)
+        self._take = Take(store, lending, registry, limiting)
         keeps = retention.keep_finished > 0
-        self._settle = Settle(store, lending, counters, locks, keep_finished=keeps)
-        self._workers = Workers(store, lending, registry)
-        self._maintain = Maintain(store, registry, retention)
+        self._settle = Settle(store, lending, counters, locks, limiting, keep_finished=keeps)
+        self._workers = Workers(store, lending, registry, limiting)
+        self._maintain = Maintain(store, registry, limiting, retention)
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
-        self._manage = Manage(store, locks)
+        self._manage = Manage(store, locks, limiting)
         self._ticks = Ticks(store, self._enqueue_unique)
 
     @classmethod
@@ -220,6 +225,13 @@ class SqlAdapter(
 
     def resume(self, queue: str) -> None:
         self._manage.resume(queue)
+
+    # Limits.
+
+    def limits(self) -> list[LimitInfo]:
+        now = self._store.time()
+        with self._store.reading() as connection:
+            return self._limiting.infos(connection, now)
 
     # Recurring entries.
 

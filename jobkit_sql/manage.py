@@ -10,9 +10,11 @@ from sqlalchemy import Float, Text, bindparam, delete, func, select
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
+from jobkit.limits import is_limited
 from jobkit.locks import Lock, Until
 from jobkit.payload import Payload
 from jobkit_sql.lending import key_of
+from jobkit_sql.limiting import Limiting
 from jobkit_sql.locking import Locks, locked
 from jobkit_sql.placing import PLACE, place
 from jobkit_sql.store import Store, again_if_undone
@@ -47,8 +49,9 @@ _CLEAR: Final = delete(jobs).where(
 class Manage:
     """Moves, deletes, clears, pauses. What runs belongs to its worker and is left alone."""
 
-    def __init__(self, store: Store, locks: Locks) -> None:
+    def __init__(self, store: Store, locks: Locks, limiting: Limiting) -> None:
         self._store = store
+        self._limiting = limiting
         self._locks = locks
         self._pause = store.dialect.insert_new(paused)
         self._resume = delete(paused).where(paused.c.queue == bindparam("name"))
@@ -66,8 +69,11 @@ class Manage:
                 usual.append(change)
             else:
                 revived.append((lock, move.job.id or move.payload.id, change))
+        left = [move.job for move in moves]
         buried = [move.job.payload for move in moves if move.state is State.DEAD]
-        moved = self._change(_MOVE, usual, ended=buried) + self._revive(revived, now)
+        moved = self._change(_MOVE, usual, ended=buried, waited=_waited(left)) + self._revive(
+            revived, now
+        )
         if moved:
             self._store.announce()
         return moved
@@ -76,7 +82,8 @@ class Manage:
         """See `SupportsManage.delete`."""
         waiting = [job for job in stored if job.state is not State.RUNNING]
         ended = [job.payload for job in waiting]
-        return self._change(_DELETE, [_where(job) for job in waiting], ended=ended)
+        changes = [_where(job) for job in waiting]
+        return self._change(_DELETE, changes, ended=ended, waited=_waited(waiting))
 
     def clear(self, queue: str) -> int:
         """See `SupportsManage.clear`. In slices; what is enqueued meanwhile stays."""
@@ -126,16 +133,34 @@ class Manage:
 
     @again_if_undone
     def _change(
-        self, statement: Any, changes: list[dict[str, Any]], *, ended: Sequence[Payload]
+        self,
+        statement: Any,
+        changes: list[dict[str, Any]],
+        *,
+        ended: Sequence[Payload],
+        waited: Sequence[tuple[int, Payload]],
     ) -> int:
         if not changes:
             return 0
+        now = self._store.time()
         with self._store.writing() as connection:
             # In the order in which everybody locks.
             ordered = sorted(changes, key=itemgetter("was_key"))
             changed = connection.execute(statement, ordered).rowcount
             self._locks.free_if_over(connection, locked(ended))
-            return changed
+            called = self._limiting.withdraw(connection, waited, now)
+        if called:
+            self._store.announce()
+        return changed
+
+
+def _waited(stored: Sequence[StoredJob]) -> list[tuple[int, Payload]]:
+    """Keys and payloads of those that may have waited for a limit."""
+    return [
+        (key_of(job.locator), job.payload)
+        for job in stored
+        if job.state in (State.BLOCKED, State.ENQUEUED) and is_limited(job.payload)
+    ]
 
 
 def _needed(move: Move) -> Lock | None:

@@ -20,9 +20,11 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.errors import SettlementRefused
+from jobkit.limits import is_limited
 from jobkit.payload import Payload
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
+from jobkit_sql.limiting import Limiting
 from jobkit_sql.locking import Locks, locked
 from jobkit_sql.placing import PLACE, place
 from jobkit_sql.store import RowRefused, Store, again_if_undone
@@ -67,6 +69,7 @@ class Settle:
         lending: Lending,
         counters: Counters,
         locks: Locks,
+        limiting: Limiting,
         *,
         keep_finished: bool,
     ) -> None:
@@ -74,6 +77,7 @@ class Settle:
         self._lending = lending
         self._counters = counters
         self._locks = locks
+        self._limiting = limiting
         keys = select(store.dialect.each("keys", BigInteger()).c.value)
         done = jobs.c.key.in_(keys)
         self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
@@ -109,7 +113,7 @@ class Settle:
     def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
         with self._store.writing() as connection:
             held, stale = self._apply_on(connection, batch, now)
-        if any(isinstance(change.settlement, Requeue | Release) for change in held):
+        if any(_lets_go_on(change.settlement) for change in held):
             self._store.announce()
         return stale
 
@@ -132,6 +136,18 @@ class Settle:
             connection.execute(self._finish, {"keys": finished, "now": now})
         self._lending.give_back(connection, _keys(held, Release))
         self._locks.free(connection, locked(_ended(held)))
+        self._free_places(connection, held, now)
+
+    def _free_places(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
+        over = [
+            each.settlement
+            for each in held
+            if is_limited(each.settlement.claim.payload)
+            and not isinstance(each.settlement, Checkpoint)
+        ]
+        if over:
+            self._limiting.unstart(connection, _unstarted(over))
+            self._limiting.freed(connection, (each.claim.payload.text for each in over), now)
 
     def _count(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
         tallies = [_tally(change.settlement) for change in held]
@@ -195,6 +211,22 @@ def _ended(changes: Sequence[_Change]) -> list[Payload]:
         change.settlement.claim.payload
         for change in changes
         if isinstance(change.settlement, Ack | Bury)
+    ]
+
+
+def _lets_go_on(settlement: Settlement) -> bool:
+    """True when there may be something to claim that could not be before."""
+    if isinstance(settlement, Requeue | Release):
+        return True
+    return not isinstance(settlement, Checkpoint) and is_limited(settlement.claim.payload)
+
+
+def _unstarted(settlements: Sequence[Settlement]) -> list[tuple[int, str, Payload]]:
+    """Keys, tokens and payloads of the claims that never came to a start."""
+    return [
+        (key_of(each.claim.receipt), each.claim.receipt.partition(".")[2], each.claim.payload)
+        for each in settlements
+        if isinstance(each, Release) and not each.started
     ]
 
 

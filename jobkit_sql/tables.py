@@ -23,12 +23,15 @@ from jobkit.adapter import State
 __all__ = [
     "OVER",
     "WRITE_NOTHING",
+    "blocked",
     "in_state",
     "jobs",
+    "limits",
     "locks",
     "metadata",
     "not_over",
     "paused",
+    "places",
     "recurring",
     "schema",
     "stats",
@@ -99,6 +102,36 @@ recurring = Table(
     Column("last", Float, nullable=False),
     Column("paused", Integer, nullable=False),
     Column("runs", Text, nullable=False),
+)
+
+limits = Table(
+    "jobkit_limits",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("per", Float),
+    Column("most", Integer, nullable=False),
+    Column("look_at", Float),
+)
+
+places = Table(
+    "jobkit_places",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("receipt", Text, primary_key=True),
+    Column("at", Float, nullable=False),
+)
+
+blocked = Table(
+    "jobkit_blocked",
+    metadata,
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("run_at", Float, nullable=False),
+    Column("called", Integer, nullable=False),
 )
 
 

@@ -21,7 +21,7 @@ from jobkit import (
 )
 from jobkit.adapter import Enqueues, State
 from jobkit.callbacks import surround
-from jobkit.capabilities import SupportsUnique
+from jobkit.capabilities import SupportsLimits, SupportsUnique, require
 from jobkit.clock import SYSTEM, as_datetime
 from jobkit.errors import (
     Abort,
@@ -40,7 +40,18 @@ from jobkit.transactions import Scope
 if TYPE_CHECKING:
     from jobkit.jobs.unique import Unique
 
-__all__ = ["payload_of", "put", "require_unique", "store", "store_all", "store_lazily"]
+__all__ = [
+    "payload_of",
+    "put",
+    "require_limits",
+    "require_unique",
+    "store",
+    "store_all",
+    "store_lazily",
+]
+
+LIMITED: Final = '"limits"'
+"""What the text of a job under a limit has."""
 
 SLICE: Final = 1_000
 """Jobs that go to the store in one call."""
@@ -139,6 +150,7 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
             "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
             "timeout": None if timeout is None else _seconds(timeout),
             "tags": list(job.tags) or None,
+            "limits": _limits(job) if options.limits else None,
             "unique": None if unique is None else _lock_fields(job, unique),
             "version": options.version if options.version > 1 else None,
             "context": (propagation.captured() if context is None else context) or None,
@@ -313,10 +325,24 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
         _check_name(payload.job_class)
         text = payload.text
         _check_size(payload, text, limit)
+        if LIMITED in text and "limits" in payload.fields:
+            require_limits(adapter, payload.job_class)
         if MARK in text and Lock.of(payload) is not None:
             require_unique(adapter, payload.job_class)
             unique = True
     return unique
+
+
+def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:
+    """The adapter as one that keeps limits. Raises Unsupported, naming it and the job."""
+    return require(adapter, SupportsLimits, f"limits, which {name} is under")  # type: ignore[type-abstract]
+
+
+def _limits(job: Any) -> list[dict[str, Any]] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
+
+    return limit_fields(job, job._plan.options.limits)
 
 
 def _check_size(payload: Payload, text: str, limit: int) -> None:

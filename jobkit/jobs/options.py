@@ -16,6 +16,7 @@ from jobkit.handlers import Policy, RetryIn
 from jobkit.settings import check_queue_name
 
 if TYPE_CHECKING:
+    from jobkit.jobs.limits import AnyLimit
     from jobkit.jobs.unique import Unique
 
 __all__ = [
@@ -61,6 +62,7 @@ class JobOptions(TypedDict, total=False):
     redact: Collection[str]
     after_commit: bool
     encrypt: bool
+    limits: Collection[AnyLimit]
     unique: Unique | None
 
 
@@ -96,6 +98,7 @@ class Options:
     redact: frozenset[str] = field(default_factory=frozenset)
     after_commit: bool = False
     encrypt: bool = False
+    limits: tuple[AnyLimit, ...] = ()
     unique: Unique | None = None
 
 
@@ -200,6 +203,7 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "log_arguments": bool,
         "after_commit": lambda value: _yes_or_no("after_commit", value),
         "encrypt": bool,
+        "limits": _limits,
         "unique": _unique,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
@@ -230,6 +234,13 @@ def _callable(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise TypeError(f"{name} is {value!r}: give a callable of (executions, error)")
     return refuse_async(name, value)
+
+
+def _limits(value: object) -> tuple[AnyLimit, ...]:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.limits import check_limits  # noqa: PLC0415
+
+    return check_limits(value)
 
 
 def _unique(value: object, *, encrypt: bool = False) -> Unique | None:

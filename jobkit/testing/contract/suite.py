@@ -11,6 +11,7 @@ from hypothesis import settings
 from jobkit.adapter import Adapter, Retention
 from jobkit.capabilities import (
     SupportsInspect,
+    SupportsLimits,
     SupportsManage,
     SupportsPause,
     SupportsTicks,
@@ -63,6 +64,8 @@ class AdapterContract:
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
     TestTicking = groups.Ticking
+    TestLimiting = groups.Limiting
+    TestRating = groups.Rating
     TestUniqueness = groups.Uniqueness
     TestLocking = groups.Locking
     TestWaiting = groups.Waiting
@@ -156,6 +159,11 @@ class AdapterContract:
     def ticker(self, adapter: Adapter) -> SupportsTicks:
         """The adapter, if it can keep recurring entries."""
         return adapter if isinstance(adapter, SupportsTicks) else _lacks(adapter, SupportsTicks)
+
+    @pytest.fixture
+    def limiter(self, adapter: Adapter) -> SupportsLimits:
+        """The adapter, if it can keep jobs within limits."""
+        return adapter if isinstance(adapter, SupportsLimits) else _lacks(adapter, SupportsLimits)
 
     @pytest.fixture
     def uniquely(self, adapter: Adapter) -> SupportsUnique:

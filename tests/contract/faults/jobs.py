@@ -31,8 +31,8 @@ FAULTS = (
         "lends one job more than the limit",
         "Claiming",
         "adapter.py",
-        "islice(self._claimable(queues), limit)",
-        "islice(self._claimable(queues), limit + 1)",
+        "islice(jobs, limit)",
+        "islice(jobs, limit + 1)",
         model=True,
     ),
     Fault(

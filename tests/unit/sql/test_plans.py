@@ -45,6 +45,9 @@ def filled(
             enqueue(adapter, queue=queue)
             enqueue(adapter, queue=queue, scheduled_at=clock.time() + 60)
     claim(adapter, "worker", "a", limit=5)
+    for _ in range(20):
+        enqueue(adapter, queue="limited", limits=[{"key": "k", "to": 1}])
+    adapter.settle([Ack(each) for each in claim(adapter, "worker", "limited")])
     if request.param == "analyzed":
         raw.execute("ANALYZE")
     return adapter
