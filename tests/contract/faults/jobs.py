@@ -47,8 +47,11 @@ FAULTS = (
         "lends a job twice from a queue named twice",
         "Claiming",
         "adapter.py",
-        "for name in dict.fromkeys(queues)",
-        "for name in queues",
+        """        for index in self._open(queues):
+            while (job := index.first()) is not None:
+                yield job
+""",
+        "        yield from [job for index in self._open(queues) for job in index]\n",
     ),
     Fault(
         "shares what was parsed between claims",
