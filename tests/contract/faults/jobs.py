@@ -64,8 +64,8 @@ FAULTS = (
         "serves queues by name",
         "Ordering",
         "adapter.py",
-        "for name in dict.fromkeys(queues)",
-        "for name in sorted(set(queues))",
+        "for name in queues if name",
+        "for name in sorted(set(queues)) if name",
     ),
     Fault(
         "serves the youngest first",
