@@ -57,6 +57,13 @@ FAULTS: Final = (
         'job._given.get("backend", type(job).__base__._options.backend)',
     ),
     Fault(
+        "A13",
+        "sends what a rollback should drop",
+        "jobkit.transactions.sessions",
+        "            drop(kept)\n",
+        "            beside_the_loop(send, kept)\n",
+    ),
+    Fault(
         "A3",
         "pretends that a lost job was stored",
         "jobkit.jobs.enqueueing",
@@ -324,8 +331,8 @@ FAULTS: Final = (
         "D2",
         "counts a job that was stopped as stored",
         "jobkit.jobs.enqueueing",
-        "        job.successfully_enqueued = False\n        if payload is",
-        "        job.successfully_enqueued = True\n        if payload is",
+        "        job.successfully_enqueued = False\n        if payload is not None:",
+        "        job.successfully_enqueued = True\n        if payload is not None:",
     ),
     Fault(
         "D3",
@@ -391,5 +398,12 @@ FAULTS: Final = (
         "jobkit_inline.inline",
         "self._add([payload.replace(retry=False, limits=None)])",
         "self._add([payload.replace(limits=None)])",
+    ),
+    Fault(
+        "K7",
+        "waits for the commit of the transaction that a test's session has joined",
+        "jobkit.transactions.sessions",
+        "        if transaction is not None:\n            self._committed",
+        '        if type(session.bind).__name__ == "Engine":\n            self._committed',
     ),
 )

