@@ -11,6 +11,8 @@ WelcomeEmail.perform_later(1)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from jobkit import events, middleware
 from jobkit.arguments import register_serializer
 from jobkit.callbacks import (
@@ -23,7 +25,7 @@ from jobkit.callbacks import (
     before_perform,
     on_exhausted,
 )
-from jobkit.capabilities import DayStats, QueueInfo, Stats, WorkerInfo
+from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
 from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
@@ -32,6 +34,7 @@ from jobkit.errors import (
     ConfigurationError,
     DeserializationError,
     DiscardJob,
+    DuplicateJob,
     EnqueueError,
     EnqueueUncertain,
     Interrupted,
@@ -68,6 +71,10 @@ from jobkit.propagation import propagate
 from jobkit.settings import configure
 from jobkit.transactions import enqueue_in
 
+if TYPE_CHECKING:
+    from jobkit.jobs.limits import Concurrency, Rate
+    from jobkit.jobs.unique import Unique
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -77,10 +84,12 @@ __all__ = [
     "Abort",
     "AdapterError",
     "BuryJob",
+    "Concurrency",
     "ConfigurationError",
     "DayStats",
     "DeserializationError",
     "DiscardJob",
+    "DuplicateJob",
     "EnqueueError",
     "EnqueueUncertain",
     "Inspector",
@@ -91,11 +100,13 @@ __all__ = [
     "JobTimeout",
     "JobkitError",
     "LeaseLost",
+    "LimitInfo",
     "Middleware",
     "Page",
     "PayloadError",
     "PayloadTooLarge",
     "QueueInfo",
+    "Rate",
     "RecordNotFound",
     "RecurringInfo",
     "RecurringRun",
@@ -104,6 +115,7 @@ __all__ = [
     "SettlementRefused",
     "SnoozeJob",
     "Stats",
+    "Unique",
     "UnknownJob",
     "UnknownVersion",
     "Unsupported",
@@ -138,3 +150,20 @@ __all__ = [
     "retry_on",
     "stopping",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Names whose modules are loaded at first use, so that importing jobkit stays quick."""
+    if name == "Unique":
+        from jobkit.jobs.unique import Unique  # noqa: PLC0415
+
+        return Unique
+    if name in ("Concurrency", "Rate"):
+        from jobkit.jobs import limits  # noqa: PLC0415
+
+        return getattr(limits, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -89,11 +89,15 @@ class Claim:
     `deliveries` is the payload's own: how often the job was lent again after its worker was lost.
     No adapter counts it; the core writes it with the settlement that follows a recovery. Where the
     text cannot be read, it is what the text before it said, or 0.
+
+    `full` is the key of a limit that drops what is over it: the job is lent to be discarded, and
+    takes no place in any limit.
     """
 
     payload: Payload
     receipt: str
     deliveries: int = 0
+    full: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +142,13 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Back to the head of its queue, unchanged."""
+    """Back to the head of its queue, unchanged.
+
+    Not `started`, no run of it began, and it counts for no limit on starts.
+    """
 
     claim: Claim
+    started: bool = field(default=True, compare=False)
 
 
 Settlement = Ack | Requeue | Bury | Checkpoint | Release

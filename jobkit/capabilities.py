@@ -15,6 +15,7 @@ from jobkit.payload import Payload
 __all__ = [
     "DayStats",
     "JobFilter",
+    "LimitInfo",
     "Move",
     "QueueInfo",
     "Stats",
@@ -23,11 +24,13 @@ __all__ = [
     "StoredPage",
     "SupportsCheck",
     "SupportsInspect",
+    "SupportsLimits",
     "SupportsManage",
     "SupportsMigrations",
     "SupportsPause",
     "SupportsTicks",
     "SupportsTransactions",
+    "SupportsUnique",
     "SupportsWait",
     "WorkerInfo",
     "require",
@@ -129,6 +132,20 @@ class Move:
     job: StoredJob
     payload: Payload
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInfo:
+    """One limit in use: `used` of its `to` places are taken, `blocked` jobs wait for one.
+
+    With `per`, in seconds, places are starts of the last so many seconds.
+    """
+
+    key: str
+    to: int
+    per: float | None
+    used: int
+    blocked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +283,56 @@ class SupportsTicks(ABC):
         """In one step record the tick `at` of an entry and enqueue its job; True when done here.
 
         Nothing happens when the entry is paused or gone, or its latest tick is not before `at`.
+        """
+
+
+class SupportsLimits(ABC):
+    """Can keep jobs within limits (`jobkit.limits.limits_of` reads them from a payload).
+
+    `claim` lends a job only while every limit it is under has a place for it, and takes those
+    places in the same step. A place is the claim's own: it is free in the very step in which the
+    job is settled (but by a Checkpoint), given back, or taken from its worker by `recover`, and
+    what a void claim does later changes nothing. A start counts for its `per` seconds, however
+    the job ends; only a Release that is not `started` takes it back.
+
+    What comes to its turn and finds no place becomes `blocked` and is met by no other claim. When
+    places are free, of each queue as many as would fit become enqueued again, by priority and
+    age, unchanged, and compete by what they were: whoever waits for work is woken. `maintain` does
+    that for starts that grew old, and its `due_in` counts them. Where the full limit discards,
+    the job is lent at once with `Claim.full`, and takes no place.
+
+    Jobs under no limit cost nothing of all this.
+    """
+
+    @abstractmethod
+    def limits(self) -> list[LimitInfo]:
+        """The limits that have places taken or jobs waiting, by key; `to` as last seen."""
+
+
+class SupportsUnique(ABC):
+    """Can hold one job of a lock at a time (`jobkit.locks.Lock.of` reads it from a payload).
+
+    A lock holds while its job does, whoever ends that by whatever verb: "success" until the job is
+    acked, buried or deleted; "start" until it is claimed, and not for its retries; one that ends by
+    time until then, whatever becomes of the job. A job with "success" that is moved out of the
+    dead set must have its lock again, or is left alone like one that is no longer there.
+    `SupportsTicks.tick` obeys too: where another holds the lock the tick is recorded, and nothing
+    is enqueued.
+    """
+
+    @abstractmethod
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        """`enqueue` for jobs of which some have locks; for each the id of the job it lost to.
+
+        None for what is stored, the same id again included. Of equal jobs of one call the first
+        is stored. With "replace" a job that waits gives way; one that does not wait wins. With
+        "raise" a conflict raises DuplicateJob, and nothing of the call is stored. Whoever meets
+        a job of a transaction that is still open waits for its end.
+
+        `through` is the connection of a transaction of the application's, for an adapter that
+        `SupportsTransactions`.
         """
 
 

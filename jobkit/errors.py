@@ -11,6 +11,7 @@ JobkitError
 ├── UnknownJob              no class is registered under the stored name
 │   └── UnknownVersion      the class here is older than the stored arguments
 ├── EnqueueError            the store did not take the job
+│   ├── DuplicateJob        another unique job holds its place
 │   └── EnqueueUncertain    the store may have taken it: the answer was lost
 ├── AdapterError            the store failed
 │   ├── LeaseLost           the store has given this worker's jobs to others
@@ -39,6 +40,7 @@ __all__ = [
     "Control",
     "DeserializationError",
     "DiscardJob",
+    "DuplicateJob",
     "EnqueueError",
     "EnqueueUncertain",
     "Interrupted",
@@ -105,6 +107,17 @@ class UnknownVersion(UnknownJob):
 
 class EnqueueError(JobkitError):
     """The store did not take the job; the cause is chained."""
+
+
+class DuplicateJob(EnqueueError):
+    """A unique job with `on_conflict="raise"` was not stored, nor any other of its call.
+
+    `winner` is the id of the job that is.
+    """
+
+    def __init__(self, message: str, winner: str = "") -> None:
+        super().__init__(message)
+        self.winner = winner
 
 
 class EnqueueUncertain(EnqueueError):

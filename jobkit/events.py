@@ -18,6 +18,7 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "enqueue": "a job was stored, or its enqueue was aborted (data: aborted, state)",
         "enqueue_bulk": "a slice of jobs was stored (data: count)",
+        "duplicate": "a unique job was not stored, an equal one is (data: winner)",
         "perform_start": "a run began",
         "perform": "a run ended, whatever its outcome (data: outcome)",
         "halt": "a before_perform callback aborted the run; the job counts as done",

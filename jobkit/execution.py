@@ -51,6 +51,7 @@ __all__ = [
     "attempt",
     "buried",
     "current",
+    "dropped",
     "execute",
     "is_stopping",
     "judge",
@@ -146,6 +147,17 @@ def judge(run: Runnable, error: BaseException, now: float, *, by_policy: bool = 
 def buried(run: Runnable, error: BaseException, now: float) -> Outcome:
     """The job is not run again: it ends by `error` as if its attempts were used up."""
     return fresh_context().run(_buried, run, error, now)
+
+
+def dropped(run: Runnable, reason: str) -> Outcome:
+    """The job is not run: it is discarded for that reason."""
+    return fresh_context().run(_dropped, run, DiscardJob(reason))
+
+
+def _dropped(run: Runnable, error: DiscardJob) -> Outcome:
+    current.set(run.job)
+    _told(run, "restoring the context", partial(restore, run.payload))
+    return _discarded(run, error)
 
 
 def _buried(run: Runnable, error: BaseException, now: float) -> Outcome:

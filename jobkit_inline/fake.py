@@ -5,7 +5,8 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from jobkit.adapter import Retention, State
 from jobkit.backends import HasOwnTime, Performed
@@ -14,6 +15,7 @@ from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import JobTimeout
 from jobkit.payload import Payload
 from jobkit_inline.clock import VirtualClock
+from jobkit_inline.memory.records import Job
 from jobkit_inline.stage import MOST_RUNS, WAITING, Stage
 
 __all__ = ["MOST_DRAINED", "FakeAdapter", "Where"]
@@ -50,7 +52,20 @@ class FakeAdapter(Stage, HasOwnTime):
         return self.clock.time()
 
     def enqueue(self, payloads: Sequence[Payload]) -> None:
-        job_ids = self._add(payloads)
+        self._arrived(self._add(payloads))
+
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        del through  # no transaction of anybody's reaches here
+        winners, stored = self._add_unique(payloads)
+        with self._lock:
+            for job_id in [each for each in self._placed if self._store.find(each) is None]:
+                del self._placed[job_id]  # it was replaced
+        self._arrived(stored)
+        return winners
+
+    def _arrived(self, job_ids: Sequence[str]) -> None:
         for job_id in job_ids:
             if job_id not in self._placed:  # the same id twice is one job
                 self._place(job_id)
@@ -162,14 +177,22 @@ class FakeAdapter(Stage, HasOwnTime):
             job = self._store.find(job_id) if blocks else None
         return job is not None and job.state in WAITING and blocks[-1](job.stored)
 
+    def _first(self) -> Job | None:
+        """The first of the enqueued that its limits let run now; those before it are set aside."""
+        enqueued = partial(self._store.listed, State.ENQUEUED, None, None)
+        while (job := next(enqueued(), None)) is not None:
+            if not self._store.set_aside(job, self.clock.time()):
+                break
+        return job
+
     def _next(self, until: float | None) -> str | None:
         """The job to take up, at the time it is due; None when none is left before `until`."""
         with self._lock:
-            while (job := next(self._store.listed(State.ENQUEUED, None, None), None)) is None:
-                following = next(self._store.waiting(), None)
-                if following is None or (until is not None and following.at > until):
+            while (job := self._first()) is None:
+                following = self._store.next_at()
+                if following is None or (until is not None and following > until):
                     return None
-                self.clock.move_to(following.at)
+                self.clock.move_to(following)
                 self._verbs.maintain(limit=MOST_RUNS)
             return job.id
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from jobkit.adapter import Retention, State
 from jobkit.clock import Clock
@@ -34,12 +34,29 @@ class InlineAdapter(Stage):
     def enqueue(self, payloads: Sequence[Payload]) -> None:
         """Run the jobs, one after the other; one that raises leaves those behind it unstored."""
         for payload in payloads:
-            # What the class says of retries is for workers; the payload's word wins over it.
-            [job_id] = self._add([payload.replace(retry=False)])
-            try:
-                self._perform(job_id)
-            finally:
-                self._forget(job_id)
+            # What the class says of retries is for workers; the payload's word wins over it. Nobody
+            # runs beside it, and it waits for nobody.
+            [job_id] = self._add([payload.replace(retry=False, limits=None)])
+            self._perform_whole(job_id)
+
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        """Run those that have their locks: a job has ended before the next one comes."""
+        del through  # no transaction of anybody's reaches here
+        lost: list[str | None] = []
+        for payload in payloads:
+            winners, stored = self._add_unique([payload.replace(retry=False, limits=None)])
+            lost += winners
+            for job_id in stored:
+                self._perform_whole(job_id)
+        return lost
+
+    def _perform_whole(self, job_id: str) -> None:
+        try:
+            self._perform(job_id)
+        finally:
+            self._forget(job_id)
 
     def _perform(self, job_id: str) -> None:
         for _ in range(MOST_RUNS):

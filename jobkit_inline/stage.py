@@ -12,16 +12,18 @@ from urllib.parse import urlsplit
 from jobkit import backends
 from jobkit.adapter import Claim, Enqueues, Features, Release, Retention, State
 from jobkit.backends import Performed
+from jobkit.capabilities import SupportsUnique
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import ConfigurationError
 from jobkit.payload import Payload, new_id
 from jobkit_inline.memory import MemoryAdapter
 from jobkit_inline.memory.inspection import Inspection
+from jobkit_inline.memory.limiting import Limiting
 from jobkit_inline.memory.store import Store
 
 __all__ = ["MOST_RUNS", "WAITING", "Stage", "Started"]
 
-WAITING: Final = (State.ENQUEUED, State.SCHEDULED, State.RETRY)
+WAITING: Final = (State.ENQUEUED, State.SCHEDULED, State.RETRY, State.BLOCKED)
 """The states that jobs are run from, whether or not they are due."""
 
 MOST_RUNS: Final = 1_000
@@ -39,7 +41,11 @@ class Started:
     payload: Payload
 
 
-class Stage(Inspection, Enqueues):
+def _named(payloads: Sequence[Payload]) -> list[Payload]:
+    return [each if each.id else each.replace(jid=new_id()) for each in payloads]
+
+
+class Stage(Inspection, Limiting, Enqueues, SupportsUnique):
     """A store in memory whose jobs are run here, by the executor that the core hands down.
 
     `runs` is how many started runs it remembers; None is all of them.
@@ -83,17 +89,25 @@ class Stage(Inspection, Enqueues):
     def clear(self) -> None:
         """Forget everything but what is running."""
         with self._lock:
-            for state in (*WAITING, State.DEAD, State.COMPLETED, State.BLOCKED):
+            for state in (*WAITING, State.DEAD, State.COMPLETED):
                 for job in list(self._store.listed(state, None, None)):
                     self._store.remove(job)
             self._store.days.clear()
+            self._store.times.clear()
             self._runs.clear()
 
     def _add(self, payloads: Sequence[Payload]) -> list[str]:
         """Store the payloads; their ids."""
-        named = [each if each.id else each.replace(jid=new_id()) for each in payloads]
+        named = _named(payloads)
         self._verbs.enqueue(named)
         return [each.id for each in named]
+
+    def _add_unique(self, payloads: Sequence[Payload]) -> tuple[list[str | None], list[str]]:
+        """Store those whose locks are free; what each lost to, and the ids of the stored."""
+        named = _named(payloads)
+        winners = self._verbs.enqueue_unique(named)
+        stored = [each.id for each, lost in zip(named, winners, strict=True) if lost is None]
+        return winners, stored
 
     def _run(self, job_id: str) -> Performed | None:
         """Run the job once if it waits, due or not, and settle it; None if no run started."""
@@ -114,11 +128,11 @@ class Stage(Inspection, Enqueues):
             job = self._store.find(job_id)
             if job is None or job.state not in WAITING:
                 return None
-            return self._store.lend(job, _HERE, self._clock.time()).claim
+            return self._store.take(job, _HERE, self._clock.time()).claim
 
     def _started(self, claim: Claim) -> bool:
-        """Remember the run; False for a job that expired, which the executor will not start."""
-        if claim.payload.has_expired(self._clock.time()):
+        """Remember the run; False for one that the executor will not start."""
+        if claim.full is not None or claim.payload.has_expired(self._clock.time()):
             return False
         with self._lock:
             self._runs.append(Started(next(self._order), claim.payload))

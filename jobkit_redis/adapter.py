@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 from jobkit.adapter import (
     Ack,
@@ -33,6 +33,7 @@ from jobkit.capabilities import (
     SupportsManage,
     SupportsPause,
     SupportsTicks,
+    SupportsUnique,
     SupportsWait,
     WorkerInfo,
 )
@@ -50,6 +51,7 @@ from jobkit_redis.registry import Registry
 from jobkit_redis.settle import Settle
 from jobkit_redis.store import Store
 from jobkit_redis.ticks import Ticks
+from jobkit_redis.unique import EnqueueUnique
 from jobkit_redis.url import Location
 from jobkit_redis.workers import Workers
 
@@ -65,6 +67,7 @@ class RedisAdapter(
     SupportsManage,
     SupportsPause,
     SupportsTicks,
+    SupportsUnique,
     SupportsCheck,
 ):
     """Jobs in Redis 6.2 or newer, or Valkey, named by a URL (see `jobkit_redis.url`).
@@ -94,7 +97,8 @@ class RedisAdapter(
         self._listing = Listing(store, registry)
         self._inspection = Inspection(store, registry)
         self._manage = Manage(store)
-        self._ticks = Ticks(store)
+        self._unique = EnqueueUnique(store, self._enqueue, self._inspection.find)
+        self._ticks = Ticks(store, self._unique)
 
     @classmethod
     def from_url(
@@ -106,6 +110,12 @@ class RedisAdapter(
 
     def enqueue(self, payloads: Sequence[Payload]) -> None:
         self._enqueue(payloads)
+
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        del through  # no transaction of a database's reaches here
+        return self._unique(payloads)
 
     def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         return self._take(queues, limit=limit, worker=worker)

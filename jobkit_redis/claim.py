@@ -94,7 +94,13 @@ class Take:
         store, keys = self._store, self._store.keys
         flat = store.run(
             "claim",
-            [keys.workers, keys.claimed(worker), keys.paused, *queue_keys(keys, queues)],
+            [
+                keys.workers,
+                keys.claimed(worker),
+                keys.paused,
+                *queue_keys(keys, queues),
+                keys.locks,
+            ],
             [worker, max(limit, 0), store.token(), store.now, *names(queues)],
         )
         if flat is None:

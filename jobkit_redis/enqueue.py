@@ -14,7 +14,7 @@ from jobkit_redis.placing import KeyList, names, place_of
 from jobkit_redis.scripts import script
 from jobkit_redis.store import Store
 
-__all__ = ["Enqueue"]
+__all__ = ["REMEMBERED", "Enqueue", "has_key"]
 
 REMEMBERED: Final = 86_400
 """Seconds for which the same idempotency key is the same job."""
@@ -39,19 +39,23 @@ class Enqueue:
         except UnicodeEncodeError as error:
             raise Refused(f"the store keeps no half characters: {error}") from error
         head = (self._store.now, keys.channel, len(wake), *wake)
-        self._send(call.keys.all, [*head, *call.items], payloads)
+        self.send("enqueue", call.keys.all, [*head, *call.items], payloads)
 
-    def _send(self, keys: list[Any], args: list[Any], payloads: Sequence[Payload]) -> None:
+    def send(self, name: str, keys: list[Any], args: list[Any], payloads: Sequence[Payload]) -> Any:
+        """What the script answers, once as many replicas have it as must."""
         replicas = self._store.location.wait_replicas
         timeout = int(self._store.location.timeout * 500)
         wait = [("WAIT", replicas, timeout)] if replicas else []
         try:
-            answer = self._store.here.pool.run(script("enqueue"), keys, args, *wait)
+            answer = self._store.here.pool.run(script(name), keys, args, *wait)
         except Unanswered as error:
             raise _uncertain(str(error), payloads) from error
-        if replicas and answer[1] < replicas:
+        if not replicas:
+            return answer
+        if answer[1] < replicas:
             problem = f"{answer[1]} of {replicas} replicas have it"
             raise _uncertain(problem, payloads)
+        return answer[0]
 
 
 class _Call:
@@ -65,7 +69,7 @@ class _Call:
 
     def add(self, payload: Payload, text: bytes) -> None:
         place = place_of(payload)
-        keyed = _has_key(payload.id)
+        keyed = has_key(payload.id)
         plain = place.priority == "0" and place.due is None and not keyed
         if plain and self._open is not None and self._open[0] == place.queue:
             self.items[self._open[1]] += 1
@@ -84,7 +88,7 @@ class _Call:
             self._open = None if keyed else (place.queue, len(self.items) - 2)
 
 
-def _has_key(job_id: str) -> bool:
+def has_key(job_id: str) -> bool:
     """Ids made of idempotency keys are name-based UUIDs (version 5)."""
     return len(job_id) == 32 and job_id[12] == "5"  # noqa: PLR2004 - RFC 9562, 4.1 and 5.5
 

@@ -85,6 +85,15 @@ class Keys:
     def claimed(self, worker: str) -> str:
         return f"{self.ours}{worker}:claimed"
 
+    @property
+    def locks(self) -> str:
+        """The locks of unique jobs that end with their job."""
+        return f"{self.ours}unique"
+
+    def lock(self, name: str) -> bytes:
+        """One that time alone ends."""
+        return encoded(f"{self.ours}unique:{name}")
+
     def once(self, job_id: str) -> bytes:
         """Remembers that a job with an idempotency key was stored."""
         return encoded(f"{self.ours}once:{job_id}")

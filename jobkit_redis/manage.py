@@ -9,13 +9,14 @@ from typing import Any, Final
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
 from jobkit.errors import PayloadError
+from jobkit.locks import Lock, Until
 from jobkit_redis.errors import Refused
-from jobkit_redis.keys import encoded
+from jobkit_redis.keys import Keys, encoded
 from jobkit_redis.listing import Locator
 from jobkit_redis.placing import KeyList, Place, names, place_of
 from jobkit_redis.store import Store
 
-__all__ = ["Manage"]
+__all__ = ["Manage", "lies_at"]
 
 _CHUNK: Final = 200
 
@@ -37,7 +38,9 @@ class Manage:
     def clear(self, queue: str) -> int:
         """See `SupportsManage.clear`. One step, however many they are."""
         keys = self._store.keys
-        removed: int = self._store.run("clear", [keys.listed(queue), keys.ranked(queue)])
+        removed: int = self._store.run(
+            "clear", [keys.listed(queue), keys.ranked(queue), keys.locks]
+        )
         return removed
 
     def pause(self, queue: str) -> None:
@@ -63,7 +66,11 @@ class Manage:
             parts = [
                 part
                 for job, move in changes
-                for part in (*self._from(job, named), *self._to(job, move, named))
+                for part in (
+                    *self._lock(job, move, named),
+                    *lies_at(job, named, store.keys),
+                    *self._to(job, move, named),
+                )
             ]
         except UnicodeEncodeError as error:
             raise Refused(f"the store keeps no half characters: {error}") from error
@@ -72,13 +79,16 @@ class Manage:
         changed: int = store.run("move", named.all, head + parts)
         return changed
 
-    def _from(self, job: StoredJob, named: KeyList) -> tuple[Any, ...]:
-        text, at = encoded(job.payload.text), Locator.of(job.locator)
-        if job.state is not State.ENQUEUED:
-            return ("Z", named.at(self._store.keys.waiting(job.state)), text)
-        if at.age:
-            return ("Z", named.at(self._store.keys.ranked(at.queue)), at.age.encode() + text)
-        return ("L", named.at(self._store.keys.listed(at.queue)), text)
+    def _lock(self, job: StoredJob, move: Move | None, named: KeyList) -> tuple[Any, ...]:
+        """What the change does to the job's lock: it is freed, or has to be taken first."""
+        lock = Lock.of(job.payload)
+        if lock is None or not lock.is_held:
+            return ()
+        described = (named.at(self._store.keys.locks), encoded(lock.name), encoded(job.payload.id))
+        if move is None or move.state is State.DEAD:
+            return ("F", *described)
+        taken = job.state is State.DEAD and lock.until is Until.SUCCESS
+        return ("T", *described) if taken else ()
 
     def _to(self, job: StoredJob, move: Move | None, named: KeyList) -> tuple[Any, ...]:
         if move is None:
@@ -89,6 +99,16 @@ class Manage:
             return ("Q", named.queue(place.queue), encoded(place.queue), place.priority, text)
         due = place.due if move.state is not State.DEAD else None
         return ("Z", named.at(keys.waiting(move.state)), "" if due is None else repr(due), text)
+
+
+def lies_at(job: StoredJob, named: KeyList, keys: Keys) -> tuple[Any, ...]:
+    """How (in a list or a set), where and as what a job lies that nobody runs."""
+    text, at = encoded(job.payload.text), Locator.of(job.locator)
+    if job.state is not State.ENQUEUED:
+        return ("Z", named.at(keys.waiting(job.state)), text)
+    if at.age:
+        return ("Z", named.at(keys.ranked(at.queue)), at.age.encode() + text)
+    return ("L", named.at(keys.listed(at.queue)), text)
 
 
 def _place(job: StoredJob, move: Move) -> Place:

@@ -18,6 +18,7 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.errors import PayloadError, SettlementRefused
+from jobkit.locks import MARK, Lock
 from jobkit.payload import Payload
 from jobkit_redis.keys import Keys, encoded
 from jobkit_redis.placing import KeyList, Place, names, place_of
@@ -82,7 +83,10 @@ class Settle:
         refused: dict[int, str] = {}
         for each in settlements:
             try:
-                items.append(_Item(each, self._arguments(each, keys)))
+                arguments = self._arguments(each, keys)
+                if MARK in each.claim.payload.text:
+                    arguments = (*self._unlocking(each, keys), *arguments)
+                items.append(_Item(each, arguments))
             except UnicodeEncodeError as error:
                 refused[id(each)] = f"half a character cannot be kept: {error}"
         return items, refused
@@ -96,6 +100,16 @@ class Settle:
         arguments = [part for item in items for part in item.arguments]
         stale, wrong = store.run("settle", keys.all, head + arguments)
         return stale, zip(wrong[::2], wrong[1::2], strict=True)
+
+    def _unlocking(self, settlement: Settlement, keys: KeyList) -> tuple[Any, ...]:
+        """What frees the lock of a unique job that ends."""
+        if not isinstance(settlement, Ack | Bury):
+            return ()
+        payload = settlement.claim.payload
+        lock = Lock.of(payload)
+        if lock is None or not lock.is_held:
+            return ()
+        return ("U", keys.at(self._store.keys.locks), encoded(lock.name), encoded(payload.id))
 
     def _arguments(self, settlement: Settlement, keys: KeyList) -> tuple[Any, ...]:
         worker, field = Receipt.of(settlement.claim.receipt)

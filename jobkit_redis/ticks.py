@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from jobkit.adapter import State
 from jobkit.capabilities import StoredEntry
+from jobkit.locks import Lock
 from jobkit.payload import Payload
 from jobkit_redis.errors import Refused
 from jobkit_redis.placing import KeyList, names, place_of
 from jobkit_redis.receipts import decoded
 from jobkit_redis.store import Store
+from jobkit_redis.unique import EnqueueUnique, Seen, lock_arguments
 
 __all__ = ["Ticks"]
 
 RUNS: Final = 10
 """Ticks that an entry's history holds."""
 
+_AGAIN: Final = 2
+
 
 class Ticks:
     """See `SupportsTicks`. Each verb is one script: an entry's keys never disagree."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, unique: EnqueueUnique) -> None:
         self._store = store
+        self._unique = unique
 
     def entries(self) -> tuple[float, list[StoredEntry]]:
         """See `SupportsTicks.entries`."""
@@ -60,12 +65,23 @@ class Ticks:
 
     def tick(self, name: str, at: float, payload: Payload) -> bool:
         """See `SupportsTicks.tick`. One whose answer was lost is not done again."""
+        lock = Lock.of(payload)
+        if lock is None:
+            return bool(self._tick(name, at, payload, None))
+        done = self._unique.until_settled([lock], lambda seen: self._tick(name, at, payload, seen))
+        return bool(done)
+
+    def _tick(
+        self, name: str, at: float, payload: Payload, seen: Mapping[str, Seen] | None
+    ) -> int | None:
+        """Whether it was done here; None if it takes another look."""
         store, keys = self._store, self._store.keys
         place = place_of(payload)
         named = KeyList(
             keys, *keys.recurring, keys.queues, keys.waiting(State.SCHEDULED), keys.sequence
         )
         named.queue(place.queue)
+        named.at(keys.locks)
         entry, queue, text, run = _storable(
             lambda: names((name, place.queue, payload.text, json.dumps([at, payload.id])))
         )
@@ -73,7 +89,10 @@ class Ticks:
         wake = names(store.waking(named.queues))
         head = [store.now, keys.channel, len(wake), *wake]
         job = [queue, place.priority, text, due]
-        return bool(store.run("tick", named.all, [*head, entry, repr(at), run, RUNS, *job]))
+        lock = () if seen is None else lock_arguments(payload, named, store, seen)
+        arguments = [*head, entry, repr(at), run, RUNS, *job, *lock]
+        answer: int = store.run("tick", named.all, arguments)
+        return None if answer == _AGAIN else answer
 
     def _run(self, name: str, *args: Any) -> Any:
         return self._store.run(name, self._store.keys.recurring, args)

@@ -22,6 +22,7 @@ from jobkit.adapter import (
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
+    LimitInfo,
     Move,
     QueueInfo,
     Stats,
@@ -29,11 +30,13 @@ from jobkit.capabilities import (
     StoredJob,
     StoredPage,
     SupportsInspect,
+    SupportsLimits,
     SupportsManage,
     SupportsMigrations,
     SupportsPause,
     SupportsTicks,
     SupportsTransactions,
+    SupportsUnique,
     SupportsWait,
     WorkerInfo,
 )
@@ -48,13 +51,16 @@ from jobkit_sql.enqueue import Enqueue
 from jobkit_sql.inspection import Inspection
 from jobkit_sql.joining import Joining
 from jobkit_sql.lending import Lending
+from jobkit_sql.limiting import Limiting
 from jobkit_sql.listing import Listing
+from jobkit_sql.locking import Locks
 from jobkit_sql.maintain import Maintain
 from jobkit_sql.manage import Manage
 from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
 from jobkit_sql.ticks import Ticks
+from jobkit_sql.unique import EnqueueUnique
 from jobkit_sql.workers import Workers
 
 __all__ = ["SqlAdapter"]
@@ -66,9 +72,11 @@ class SqlAdapter(
     SupportsInspect,
     SupportsManage,
     SupportsPause,
+    SupportsLimits,
     SupportsTicks,
     SupportsMigrations,
     SupportsTransactions,
+    SupportsUnique,
 ):
     """Jobs in a SQL database, named by a SQLAlchemy URL (`sqlite:///jobkit.db`) or an engine.
 
@@ -91,14 +99,18 @@ class SqlAdapter(
         counters = Counters(store.dialect)
         self._joining = Joining(store)
         self._enqueue = Enqueue(store)
-        self._take = Take(store, lending, registry)
-        self._settle = Settle(store, lending, counters, keep_finished=retention.keep_finished > 0)
-        self._workers = Workers(store, lending, registry)
-        self._maintain = Maintain(store, registry, retention)
+        locks = Locks(store.dialect)
+        self._limiting = limiting = Limiting(store.dialect)
+        self._enqueue_unique = EnqueueUnique(store, locks)
+        self._take = Take(store, lending, registry, limiting)
+        keeps = retention.keep_finished > 0
+        self._settle = Settle(store, lending, counters, locks, limiting, keep_finished=keeps)
+        self._workers = Workers(store, lending, registry, limiting)
+        self._maintain = Maintain(store, registry, limiting, retention)
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
-        self._manage = Manage(store)
-        self._ticks = Ticks(store)
+        self._manage = Manage(store, locks, limiting)
+        self._ticks = Ticks(store, self._enqueue_unique)
 
     @classmethod
     def from_url(
@@ -110,6 +122,14 @@ class SqlAdapter(
 
     def enqueue(self, payloads: Sequence[Payload]) -> None:
         self._enqueue(payloads)
+
+    def enqueue_unique(
+        self, payloads: Sequence[Payload], *, through: Any = None
+    ) -> list[str | None]:
+        if through is None:
+            return self._enqueue_unique(payloads)
+        with self._joining.inside(through):
+            return self._enqueue_unique.through(through, payloads)
 
     def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         return self._take(queues, limit=limit, worker=worker)
@@ -205,6 +225,13 @@ class SqlAdapter(
 
     def resume(self, queue: str) -> None:
         self._manage.resume(queue)
+
+    # Limits.
+
+    def limits(self) -> list[LimitInfo]:
+        now = self._store.time()
+        with self._store.reading() as connection:
+            return self._limiting.infos(connection, now)
 
     # Recurring entries.
 

@@ -13,7 +13,7 @@ from jobkit.clock import as_datetime
 from jobkit_sql.counters import Counters
 from jobkit_sql.registry import Listed, Registry
 from jobkit_sql.store import Store
-from jobkit_sql.tables import in_state, jobs, paused
+from jobkit_sql.tables import blocked, in_state, jobs, paused
 
 __all__ = ["Inspection"]
 
@@ -23,7 +23,10 @@ _SIZES: Final = union_all(
     *(
         select(literal(state.value, Text), func.count()).select_from(jobs).where(in_state(state))
         for state in _COUNTED
-    )
+    ),
+    select(literal(State.BLOCKED.value, Text), func.count())
+    .select_from(blocked)
+    .where(blocked.c.called == 0),
 )
 _QUEUES: Final = (
     select(jobs.c.queue, func.count(), func.min(jobs.c.run_at))

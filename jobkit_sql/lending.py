@@ -76,12 +76,17 @@ class Lending:
         )
 
     def lend(
-        self, connection: Connection, rows: Sequence[Borrowed], worker: str, now: float
+        self,
+        connection: Connection,
+        rows: Sequence[Borrowed],
+        worker: str,
+        now: float,
+        token: str | None = None,
     ) -> list[Claim]:
         """Lend the rows (columns `BORROWED`) to the worker; earlier receipts for them are void."""
         if not rows:
             return []
-        token = new_token()
+        token = token or new_token()
         keys = [key for key, _, _ in rows]
         parameters = {"keys": keys, "borrower": worker, "token": token, "now": now}
         connection.execute(self._lend, parameters)

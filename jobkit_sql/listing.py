@@ -7,14 +7,24 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Text, bindparam, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from jobkit.adapter import State
 from jobkit.capabilities import JobFilter, StoredJob, StoredPage
 from jobkit.payload import Payload
 from jobkit_sql.cursor import decoded, encoded
 from jobkit_sql.store import Store
-from jobkit_sql.tables import in_state, jobs
+from jobkit_sql.tables import blocked, in_state, jobs
 
 __all__ = ["Listing"]
 
@@ -60,6 +70,10 @@ _ORDERS: Final = {
     State.RETRY: _BY_DUE,
     State.RUNNING: _Order((jobs.c.at, jobs.c.key), (float, int)),
     State.DEAD: _Order((jobs.c.at, jobs.c.key), (float, int), newest_first=True),
+    State.BLOCKED: _Order(
+        (blocked.c.queue, blocked.c.priority, blocked.c.run_at, blocked.c.job),
+        (str, int, float, int),
+    ),
     State.COMPLETED: _Order((jobs.c.at, jobs.c.key), (float, int), newest_first=True),
 }
 _STORED: Final = (jobs.c.key, jobs.c.id, jobs.c.state, jobs.c.at, jobs.c.worker, jobs.c.payload)
@@ -114,6 +128,13 @@ class Listing:
                 *(self._conditions[name] for name in filters),
             ]
             found = select(*_STORED, *_SORTED).where(*conditions)
+            if state is State.BLOCKED:
+                # By the index of those who wait. + 0, or SQLite might read all jobs first.
+                found = (
+                    found.add_columns(blocked.c.job)
+                    .join_from(blocked, jobs, jobs.c.key == blocked.c.job + literal_column("0"))
+                    .where(blocked.c.called == literal_column("0"))
+                )
             known = found.order_by(*order.sorting()).limit(bindparam("limit"))
             self._pages[state, filters] = known
         return known

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from jobkit.adapter import Maintenance, Retention, State
+from jobkit_sql.limiting import LOOK_DUE, NEXT_LOOK, Limiting
 from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import in_state, jobs
@@ -37,22 +38,26 @@ class Maintain:
     Looks with plain reads first and takes the write lock only when there is something to do.
     """
 
-    def __init__(self, store: Store, registry: Registry, retention: Retention) -> None:
+    def __init__(
+        self, store: Store, registry: Registry, limiting: Limiting, retention: Retention
+    ) -> None:
         self._store = store
+        self._limiting = limiting
         self._registry = registry
         self._retention = retention
 
     @again_if_undone
     def __call__(self, *, limit: int) -> Maintenance:
         now = self._store.time()
-        promoted = trimmed = 0
+        promoted = trimmed = called = 0
         if self._has_work(now):
             with self._store.writing() as connection:
                 parameters = self._parameters(now)
                 promoted = _run(connection, _PROMOTE, limit, parameters)
                 trimmed = _run(connection, _TRIM_DEAD, limit, parameters)
                 trimmed += _run(connection, _TRIM_COMPLETED, limit, parameters)
-            if promoted:
+                called = self._limiting.look(connection, now, limit)
+            if promoted or called:
                 self._store.announce()
         with self._store.reading() as connection:
             due_in = _due_in(connection, now)
@@ -110,10 +115,11 @@ _LOOK: Final = select(
         _older(State.DEAD, "died").exists(),
         _TOO_MANY.limit(bindparam("limit")).exists(),
         _older(State.COMPLETED, "ended").exists(),
+        LOOK_DUE.exists(),
     )
 )
 _NEXT_DUE: Final = union_all(
-    *(select(func.min(jobs.c.run_at)).where(in_state(state)) for state in _WAITING)
+    *(select(func.min(jobs.c.run_at)).where(in_state(state)) for state in _WAITING), NEXT_LOOK
 )
 
 

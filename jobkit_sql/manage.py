@@ -10,7 +10,12 @@ from sqlalchemy import Float, Text, bindparam, delete, func, select
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
+from jobkit.limits import is_limited
+from jobkit.locks import Lock, Until
+from jobkit.payload import Payload
 from jobkit_sql.lending import key_of
+from jobkit_sql.limiting import Limiting
+from jobkit_sql.locking import Locks, locked
 from jobkit_sql.placing import PLACE, place
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import in_state, jobs, paused
@@ -44,29 +49,41 @@ _CLEAR: Final = delete(jobs).where(
 class Manage:
     """Moves, deletes, clears, pauses. What runs belongs to its worker and is left alone."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, locks: Locks, limiting: Limiting) -> None:
         self._store = store
+        self._limiting = limiting
+        self._locks = locks
         self._pause = store.dialect.insert_new(paused)
         self._resume = delete(paused).where(paused.c.queue == bindparam("name"))
 
     def move(self, moves: Sequence[Move]) -> int:
         """See `SupportsManage.move`."""
         now = self._store.time()
-        changes = [
-            {**_where(move.job), **place(move.payload, move.state, now)}
-            for move in moves
-            if move.job.state is not State.RUNNING
-        ]
-        moved = self._change(_MOVE, changes)
+        usual: list[dict[str, Any]] = []
+        revived: list[tuple[Lock, str, dict[str, Any]]] = []
+        for move in moves:
+            if move.job.state is State.RUNNING:
+                continue
+            change = {**_where(move.job), **place(move.payload, move.state, now)}
+            if (lock := _needed(move)) is None:
+                usual.append(change)
+            else:
+                revived.append((lock, move.job.id or move.payload.id, change))
+        left = [move.job for move in moves]
+        buried = [move.job.payload for move in moves if move.state is State.DEAD]
+        moved = self._change(_MOVE, usual, ended=buried, waited=_waited(left)) + self._revive(
+            revived, now
+        )
         if moved:
             self._store.announce()
         return moved
 
     def delete(self, stored: Sequence[StoredJob]) -> int:
         """See `SupportsManage.delete`."""
-        return self._change(
-            _DELETE, [_where(job) for job in stored if job.state is not State.RUNNING]
-        )
+        waiting = [job for job in stored if job.state is not State.RUNNING]
+        ended = [job.payload for job in waiting]
+        changes = [_where(job) for job in waiting]
+        return self._change(_DELETE, changes, ended=ended, waited=_waited(waiting))
 
     def clear(self, queue: str) -> int:
         """See `SupportsManage.clear`. In slices; what is enqueued meanwhile stays."""
@@ -77,8 +94,14 @@ class Manage:
             count = self._clear_some({"name": queue, "last": last, "limit": _SLICE})
             removed += count
             if count < _SLICE:
+                self._forget_the_cleared()
                 break
         return removed
+
+    @again_if_undone
+    def _forget_the_cleared(self) -> None:
+        with self._store.writing() as connection:
+            self._locks.sweep(connection)
 
     @again_if_undone
     def _clear_some(self, parameters: dict[str, Any]) -> int:
@@ -97,13 +120,55 @@ class Manage:
         self._store.announce()
 
     @again_if_undone
-    def _change(self, statement: Any, changes: list[dict[str, Any]]) -> int:
+    def _revive(self, moves: Sequence[tuple[Lock, str, dict[str, Any]]], now: float) -> int:
+        """Move dead jobs that can have their locks again."""
+        if not moves:
+            return 0
+        with self._store.writing() as connection:
+            moved = 0
+            for lock, job, change in sorted(moves, key=lambda each: each[0].name):
+                if self._locks.take(connection, lock, job, None, now) is None:
+                    moved += connection.execute(_MOVE, change).rowcount
+            return moved
+
+    @again_if_undone
+    def _change(
+        self,
+        statement: Any,
+        changes: list[dict[str, Any]],
+        *,
+        ended: Sequence[Payload],
+        waited: Sequence[tuple[int, Payload]],
+    ) -> int:
         if not changes:
             return 0
+        now = self._store.time()
         with self._store.writing() as connection:
             # In the order in which everybody locks.
             ordered = sorted(changes, key=itemgetter("was_key"))
-            return connection.execute(statement, ordered).rowcount
+            changed = connection.execute(statement, ordered).rowcount
+            self._locks.free_if_over(connection, locked(ended))
+            called = self._limiting.withdraw(connection, waited, now)
+        if called:
+            self._store.announce()
+        return changed
+
+
+def _waited(stored: Sequence[StoredJob]) -> list[tuple[int, Payload]]:
+    """Keys and payloads of those that may have waited for a limit."""
+    return [
+        (key_of(job.locator), job.payload)
+        for job in stored
+        if job.state in (State.BLOCKED, State.ENQUEUED) and is_limited(job.payload)
+    ]
+
+
+def _needed(move: Move) -> Lock | None:
+    """The lock that a dead job must have again where it goes."""
+    lock = Lock.of(move.payload)
+    if lock is None or lock.until is not Until.SUCCESS:
+        return None
+    return lock if move.job.state is State.DEAD and move.state is not State.DEAD else None
 
 
 def _where(job: StoredJob) -> dict[str, Any]:

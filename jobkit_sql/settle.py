@@ -20,8 +20,12 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.errors import SettlementRefused
+from jobkit.limits import is_limited
+from jobkit.payload import Payload
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
+from jobkit_sql.limiting import Limiting
+from jobkit_sql.locking import Locks, locked
 from jobkit_sql.placing import PLACE, place
 from jobkit_sql.store import RowRefused, Store, again_if_undone
 from jobkit_sql.tables import jobs
@@ -60,11 +64,20 @@ class Settle:
     """
 
     def __init__(
-        self, store: Store, lending: Lending, counters: Counters, *, keep_finished: bool
+        self,
+        store: Store,
+        lending: Lending,
+        counters: Counters,
+        locks: Locks,
+        limiting: Limiting,
+        *,
+        keep_finished: bool,
     ) -> None:
         self._store = store
         self._lending = lending
         self._counters = counters
+        self._locks = locks
+        self._limiting = limiting
         keys = select(store.dialect.each("keys", BigInteger()).c.value)
         done = jobs.c.key.in_(keys)
         self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
@@ -100,7 +113,7 @@ class Settle:
     def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
         with self._store.writing() as connection:
             held, stale = self._apply_on(connection, batch, now)
-        if any(isinstance(change.settlement, Requeue | Release) for change in held):
+        if any(_lets_go_on(change.settlement) for change in held):
             self._store.announce()
         return stale
 
@@ -122,6 +135,19 @@ class Settle:
         if finished := _keys(held, Ack):
             connection.execute(self._finish, {"keys": finished, "now": now})
         self._lending.give_back(connection, _keys(held, Release))
+        self._locks.free(connection, locked(_ended(held)))
+        self._free_places(connection, held, now)
+
+    def _free_places(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
+        over = [
+            each.settlement
+            for each in held
+            if is_limited(each.settlement.claim.payload)
+            and not isinstance(each.settlement, Checkpoint)
+        ]
+        if over:
+            self._limiting.unstart(connection, _unstarted(over))
+            self._limiting.freed(connection, (each.claim.payload.text for each in over), now)
 
     def _count(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
         tallies = [_tally(change.settlement) for change in held]
@@ -177,6 +203,30 @@ def _parameters(changes: Sequence[_Change], *kinds: type[Settlement]) -> list[di
         change.parameters
         for change in changes
         if change.parameters is not None and isinstance(change.settlement, kinds)
+    ]
+
+
+def _ended(changes: Sequence[_Change]) -> list[Payload]:
+    return [
+        change.settlement.claim.payload
+        for change in changes
+        if isinstance(change.settlement, Ack | Bury)
+    ]
+
+
+def _lets_go_on(settlement: Settlement) -> bool:
+    """True when there may be something to claim that could not be before."""
+    if isinstance(settlement, Requeue | Release):
+        return True
+    return not isinstance(settlement, Checkpoint) and is_limited(settlement.claim.payload)
+
+
+def _unstarted(settlements: Sequence[Settlement]) -> list[tuple[int, str, Payload]]:
+    """Keys, tokens and payloads of the claims that never came to a start."""
+    return [
+        (key_of(each.claim.receipt), each.claim.receipt.partition(".")[2], each.claim.payload)
+        for each in settlements
+        if isinstance(each, Release) and not each.started
     ]
 
 

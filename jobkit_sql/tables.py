@@ -21,11 +21,17 @@ from sqlalchemy import (
 from jobkit.adapter import State
 
 __all__ = [
+    "OVER",
     "WRITE_NOTHING",
+    "blocked",
     "in_state",
     "jobs",
+    "limits",
+    "locks",
     "metadata",
+    "not_over",
     "paused",
+    "places",
     "recurring",
     "schema",
     "stats",
@@ -56,6 +62,14 @@ jobs = Table(
     Column("worker", Text),
     Column("receipt", Text),
     Column("payload", Text, nullable=False),
+)
+
+locks = Table(
+    "jobkit_locks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("job", Text, nullable=False),
+    Column("ends_at", Float),
 )
 
 workers = Table(
@@ -90,11 +104,50 @@ recurring = Table(
     Column("runs", Text, nullable=False),
 )
 
+limits = Table(
+    "jobkit_limits",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("per", Float),
+    Column("most", Integer, nullable=False),
+    Column("look_at", Float),
+)
+
+places = Table(
+    "jobkit_places",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("receipt", Text, primary_key=True),
+    Column("at", Float, nullable=False),
+)
+
+blocked = Table(
+    "jobkit_blocked",
+    metadata,
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("run_at", Float, nullable=False),
+    Column("called", Integer, nullable=False),
+)
+
 
 # SQLite takes the write lock for it. A read-only file begins even BEGIN IMMEDIATE, and refuses
 # at this first change.
 WRITE_NOTHING: Final = delete(schema).where(false())
 """A statement that writes, and changes nothing."""
+
+
+OVER: Final = (State.DEAD, State.COMPLETED)
+"""The states of jobs that have ended."""
+
+
+def not_over() -> ColumnElement[bool]:
+    """The condition that a job has not ended."""
+    return jobs.c.state.not_in([literal_column(f"'{state.value}'", Text) for state in OVER])
 
 
 def in_state(state: State) -> ColumnElement[bool]:

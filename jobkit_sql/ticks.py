@@ -8,10 +8,12 @@ from typing import Any, Final
 from sqlalchemy import Float, Integer, Row, Text, bindparam, case, delete, select, update
 
 from jobkit.capabilities import StoredEntry
+from jobkit.locks import Lock
 from jobkit.payload import Payload
 from jobkit_sql.placing import new_row
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import jobs, recurring
+from jobkit_sql.unique import EnqueueUnique
 
 __all__ = ["Ticks"]
 
@@ -53,10 +55,11 @@ _TICKED: Final = (
 class Ticks:
     """See `SupportsTicks`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, enqueue_unique: EnqueueUnique) -> None:
         self._store = store
         self._insert = store.dialect.insert_new(recurring)
         self._enqueue = store.dialect.insert_new(jobs)
+        self._enqueue_unique = enqueue_unique
 
     def entries(self) -> tuple[float, list[StoredEntry]]:
         """See `SupportsTicks.entries`."""
@@ -88,14 +91,19 @@ class Ticks:
     @again_if_undone
     def tick(self, name: str, at: float, payload: Payload) -> bool:
         """See `SupportsTicks.tick`."""
-        row = new_row(payload, self._store.time())
+        now = self._store.time()
+        row = new_row(payload, now)
         with self._store.writing() as connection:
             runs = connection.scalar(_TICKABLE, {"entry_name": name, "tick": at})
             if runs is None:
                 return False
+            if Lock.of(payload) is None:
+                connection.execute(self._enqueue, [row])
+            elif self._enqueue_unique.admit(connection, [payload], now) != [None]:
+                connection.execute(_TICKED, {"entry_name": name, "tick": at, "to_runs": runs})
+                return True
             kept = json.dumps([[at, row["id"]], *json.loads(runs)[: RUNS - 1]])
             connection.execute(_TICKED, {"entry_name": name, "tick": at, "to_runs": kept})
-            connection.execute(self._enqueue, [row])
         self._store.announce()
         return True
 

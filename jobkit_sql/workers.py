@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jobkit.adapter import Beat, Claim, Presence
 from jobkit_sql.lending import Lending, claim_of
+from jobkit_sql.limiting import Limiting
 from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store, again_if_undone
 
@@ -15,8 +16,11 @@ __all__ = ["Workers"]
 class Workers:
     """Registers workers, hears their beats, and takes from the dead and the leaving."""
 
-    def __init__(self, store: Store, lending: Lending, registry: Registry) -> None:
+    def __init__(
+        self, store: Store, lending: Lending, registry: Registry, limiting: Limiting
+    ) -> None:
         self._store = store
+        self._limiting = limiting
         self._lending = lending
         self._registry = registry
 
@@ -52,15 +56,22 @@ class Workers:
             if not self._registry.remove(connection, worker, beat=beat):
                 return []
             rows = [row[:3] for row in self._lending.held(connection, worker)]
-            return self._lending.lend(connection, rows, to, now)
+            claims = self._lending.lend(connection, rows, to, now)
+            called = self._limiting.freed(connection, (text for _, text, _ in rows), now)
+        if called:
+            self._store.announce()
+        return claims
 
     @again_if_undone
     def retire(self, worker: str) -> int:
         """See `Adapter.retire`."""
+        now = self._store.time()
         with self._store.writing() as connection:
             self._registry.remove(connection, worker)
-            keys = [row[0] for row in self._lending.held(connection, worker)]
+            rows = self._lending.held(connection, worker)
+            keys = [row[0] for row in rows]
             self._lending.give_back(connection, keys)
+            self._limiting.freed(connection, (row[1] for row in rows), now)
         if keys:
             self._store.announce()
         return len(keys)

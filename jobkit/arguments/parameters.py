@@ -89,6 +89,15 @@ class Arguments:
         except TypeError as error:
             raise TypeError(f"{self._job}.perform() {ascii_cut(str(error))}") from None
 
+    def by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by the parameters that take them; defaults are left out."""
+        return dict(self._signature.bind(*args, **kwargs).arguments)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the parameters."""
+        return list(self._signature.parameters)
+
     def hidden(self, positional: int, names: Iterable[str]) -> bool | list[int | str]:
         """Which of so many positional and these named arguments must not be shown.
 

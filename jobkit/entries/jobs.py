@@ -50,10 +50,35 @@ def envelope_of(
         "retry": options.policy.retry,
         "timeout": options.timeout,
         "tags": list(options.tags) or None,
+        "limits": _limits(job_class, args, kwargs) if options.limits else None,
         "version": options.version if options.version > 1 else None,
         "redact": plan.arguments.hidden(len(args), kwargs) or None,
+        "unique": _lock_fields(job_class, args, kwargs),
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _limits(job_class: type[Job], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
+
+    plan = plan_of(job_class)
+    job = made(job_class, *plan.arguments.load(args, kwargs), {})
+    return limit_fields(job, plan.options.limits)
+
+
+def _lock_fields(
+    job_class: type[Job], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    plan = plan_of(job_class)
+    if plan.options.unique is None:
+        return None
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.unique import lock_of  # noqa: PLC0415
+
+    job = made(job_class, *plan.arguments.load(args, kwargs), {})
+    lock = lock_of(job, plan.options.unique)
+    return None if lock is None else lock.fields
 
 
 def payload_for(entry: Entry, at: float | None, now: float) -> Payload | None:

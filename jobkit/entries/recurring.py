@@ -76,7 +76,8 @@ class RecurringEntries:
     def run_now(self, name: str) -> str | None:
         """Enqueue its job once, out of turn; the job's id, None when middleware stopped it.
 
-        Raises ConfigurationError when there is no such entry.
+        Of a unique job the id of the equal one, if there is one. Raises ConfigurationError when
+        there is no such entry.
         """
         known = self._find(name)
         if known is None:
@@ -84,8 +85,8 @@ class RecurringEntries:
         payload = payload_for(Entry.read(known.text), None, backends.now(self._adapter))
         if payload is None:
             return None
-        put(self._adapter, [payload])
-        return payload.id
+        (winner,) = put(self._adapter, [payload])
+        return winner or payload.id
 
     def _find(self, name: str) -> StoredEntry | None:
         _, stored = self._ticks.entries()

@@ -10,11 +10,13 @@ from jobkit.adapter import Enqueues, State
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
+    LimitInfo,
     Move,
     QueueInfo,
     Stats,
     StoredJob,
     SupportsInspect,
+    SupportsLimits,
     SupportsManage,
     SupportsPause,
     WorkerInfo,
@@ -31,8 +33,8 @@ __all__ = ["Filters", "Inspector"]
 _SLICE: Final = 500
 _DUE: Final = frozenset({State.SCHEDULED, State.RETRY})
 _RUNNABLE: Final = _DUE | {State.DEAD}
-_BURIABLE: Final = _DUE | {State.ENQUEUED}
-_RESCHEDULABLE: Final = _RUNNABLE | {State.ENQUEUED}
+_BURIABLE: Final = _DUE | {State.ENQUEUED, State.BLOCKED}
+_RESCHEDULABLE: Final = _RUNNABLE | {State.ENQUEUED, State.BLOCKED}
 _LISTED: Final = tuple(state for state in State if state is not State.COMPLETED)
 
 _FRESH_BUDGET: Final[dict[str, None]] = dict.fromkeys(
@@ -154,6 +156,10 @@ class Inspector:
     def clear(self, queue: str) -> int:
         """Remove all enqueued jobs of the queue; their number."""
         return self._managing.clear(queue)
+
+    def limits(self) -> list[LimitInfo]:
+        """The limits that jobs are under now: their places, and how many wait; by key."""
+        return require(self._adapter, SupportsLimits, "limits").limits()  # type: ignore[type-abstract]
 
     def recurring(self) -> list[RecurringInfo]:
         """The recurring entries, by name."""

@@ -119,7 +119,7 @@ def constant_queues() -> list[str]:
 
 
 def check_classes() -> list[str]:
-    """What is wrong with the registered classes' annotations and encryption, a line each."""
+    """What keeps the registered classes' jobs from being stored or run, a line each."""
     problems: list[str] = []
     for cls in registry.classes():
         plan = plan_of(cls)
@@ -127,6 +127,10 @@ def check_classes() -> list[str]:
             plan.arguments.check()
             if plan.options.encrypt:
                 encryption.check_ready(plan.name)
+            if plan.options.limits:
+                enqueueing.require_limits(backends.get(plan.options.backend), plan.name)
+            if plan.options.unique is not None:
+                enqueueing.require_unique(backends.get(plan.options.backend), plan.name)
         except JobkitError as error:
             problems.append(str(error))
     return problems

@@ -54,7 +54,9 @@ class Job:
     scheduled_at: datetime | None
     """When it is due; None for now."""
     successfully_enqueued: bool | None
-    """True once it is stored; False when a callback or middleware stopped it."""
+    """True once it is stored; False when a callback or middleware stopped it, or an equal job."""
+    duplicate_of: str | None = None
+    """The id of the stored job that this unique one was skipped for."""
 
     _options: ClassVar[Options] = Options()
     _name: ClassVar[str] = "jobkit.Job"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobkit import (
     backends,
@@ -21,14 +21,36 @@ from jobkit import (
 )
 from jobkit.adapter import Enqueues, State
 from jobkit.callbacks import surround
+from jobkit.capabilities import SupportsLimits, SupportsUnique, require
 from jobkit.clock import SYSTEM, as_datetime
-from jobkit.errors import Abort, AdapterError, ConfigurationError, EnqueueError, PayloadTooLarge
+from jobkit.errors import (
+    Abort,
+    AdapterError,
+    ConfigurationError,
+    EnqueueError,
+    PayloadTooLarge,
+    Unsupported,
+)
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
-from jobkit.payload import VERSION, Payload
+from jobkit.payload import MARK, VERSION, Payload
 from jobkit.transactions import Scope
 
-__all__ = ["payload_of", "put", "store", "store_all", "store_lazily"]
+if TYPE_CHECKING:
+    from jobkit.jobs.unique import Unique
+
+__all__ = [
+    "payload_of",
+    "put",
+    "require_limits",
+    "require_unique",
+    "store",
+    "store_all",
+    "store_lazily",
+]
+
+LIMITED: Final = '"limits"'
+"""What the text of a job under a limit has."""
 
 SLICE: Final = 1_000
 """Jobs that go to the store in one call."""
@@ -112,6 +134,7 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     due = due_at(given, now)
     lifetime = given.get("expires_in", options.expires_in)
     timeout = given.get("timeout", options.timeout)
+    unique = given.get("unique", options.unique)
     return Payload.of(
         {
             "class": job._plan.name,
@@ -126,11 +149,21 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
             "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
             "timeout": None if timeout is None else _seconds(timeout),
             "tags": list(job.tags) or None,
+            "limits": _limits(job) if options.limits else None,
+            "unique": None if unique is None else _lock_fields(job, unique),
             "version": options.version if options.version > 1 else None,
             "context": (propagation.captured() if context is None else context) or None,
             "v": VERSION,
         }
     )
+
+
+def _lock_fields(job: Any, unique: Unique) -> dict[str, Any] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.unique import lock_of  # noqa: PLC0415
+
+    lock = lock_of(job, unique)
+    return None if lock is None else lock.fields
 
 
 def _arguments_of(job: Any) -> dict[str, Any]:
@@ -143,22 +176,36 @@ def _arguments_of(job: Any) -> dict[str, Any]:
     return {"args": args, "kwargs": kwargs or None, "redact": hidden or None}
 
 
-def put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
-    """Hand payloads to the adapter.
+def put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
+    """Hand payloads to the adapter; for each the id of the job it lost to, None if it is stored.
 
     Raises PayloadTooLarge, EnqueueError, ConfigurationError for a class no worker could find.
     """
-    _check(adapter, payloads)
-    _put(adapter, payloads)
+    return _put(adapter, payloads, unique=_check(adapter, payloads))
 
 
-def _put(adapter: Enqueues, payloads: Sequence[Payload]) -> None:
+def require_unique(adapter: Enqueues, name: str) -> SupportsUnique:
+    """The adapter as one that can hold unique jobs. Raises Unsupported."""
+    if isinstance(adapter, SupportsUnique):
+        return adapter
+    raise Unsupported(
+        f"{name} is unique, which {type(adapter).__name__} does not support: choose another store "
+        "for it (backend=...), or enqueue it with set(unique=None)"
+    )
+
+
+def _put(adapter: Enqueues, payloads: Sequence[Payload], *, unique: bool) -> Sequence[str | None]:
     scope = transactions.current()
     try:
+        if unique:
+            store = require_unique(adapter, payloads[0].job_class)
+            through = None if scope is None else scope.connection_to(adapter)
+            return store.enqueue_unique(payloads, through=through)
         if scope is None or not scope.enqueue(adapter, payloads):
             adapter.enqueue(payloads)
     except AdapterError as error:
         raise EnqueueError(f"the job was not stored: {error}") from error
+    return [None] * len(payloads)
 
 
 def adapter_of(job: Any) -> Enqueues:
@@ -203,12 +250,19 @@ def _store_within_callbacks(job: Any) -> None:
     with suppress(Abort):  # after the storing it only stops the callbacks that follow
         surround(
             job,
-            lambda: _store_all([job]),
+            lambda: _store_or_abort(job),
             before=known.before_enqueue,
             around=known.around_enqueue,
             after=known.after_enqueue,
         )
     job.successfully_enqueued = bool(job.successfully_enqueued)
+
+
+def _store_or_abort(job: Any) -> None:
+    """Store it within its callbacks: of one that lost to another nothing is to be told."""
+    _store_all([job])
+    if job.duplicate_of is not None:
+        raise Abort
 
 
 def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
@@ -225,12 +279,17 @@ def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) ->
         job.successfully_enqueued = False
         if payload is not None:
             groups[adapter_of(job)].append((job, payload))
-    for adapter, group in groups.items():  # all are checked before one is stored
-        _check(adapter, [payload for _, payload in group])
-    for adapter, group in groups.items():
-        _put(adapter, [payload for _, payload in group])
-        for job, payload in group:
-            _mark(job, payload)
+    checked = [  # all of them before one is stored
+        (adapter, group, _check(adapter, [payload for _, payload in group]))
+        for adapter, group in groups.items()
+    ]
+    for adapter, group, unique in checked:
+        winners = _put(adapter, [payload for _, payload in group], unique=unique)
+        for (job, payload), winner in zip(group, winners, strict=True):
+            if winner is None:
+                _mark(job, payload)
+            else:
+                _mark_lost(job, adapter, winner)
 
 
 def _through_middleware(payload: Payload) -> Payload | None:
@@ -240,6 +299,11 @@ def _through_middleware(payload: Payload) -> Payload | None:
 def _accepted(jobs: Iterable[Any]) -> int:
     """How many were not stopped: stored, or kept for a commit."""
     return sum(job.successfully_enqueued is not False for job in jobs)
+
+
+def _mark_lost(job: Any, adapter: Enqueues, winner: str) -> None:
+    job.duplicate_of = winner
+    events.emit("duplicate", job=job, adapter=adapter, winner=winner)
 
 
 def _mark(job: Any, payload: Payload) -> None:
@@ -252,18 +316,46 @@ def _mark(job: Any, payload: Payload) -> None:
     job.scheduled_at = _datetime(payload.scheduled_at)
 
 
-def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> None:
+def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
+    """Raise what must be raised before anything is stored; whether one of them is unique."""
+    unique = False
     limit = adapter.features.max_payload or settings.current().max_payload
     for payload in payloads:
         _check_name(payload.job_class)
-        _check_size(payload, limit)
+        text = payload.text
+        _check_size(payload, text, limit)
+        if LIMITED in text and "limits" in payload.fields:
+            require_limits(adapter, payload.job_class)
+        if MARK in text and _is_unique(payload):
+            require_unique(adapter, payload.job_class)
+            unique = True
+    return unique
 
 
-def _check_size(payload: Payload, limit: int) -> None:
+def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:
+    """The adapter as one that keeps limits. Raises Unsupported, naming it and the job."""
+    return require(adapter, SupportsLimits, f"limits, which {name} is under")  # type: ignore[type-abstract]
+
+
+def _limits(job: Any) -> list[dict[str, Any]] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
+
+    return limit_fields(job, job._plan.options.limits)
+
+
+def _is_unique(payload: Payload) -> bool:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.locks import Lock  # noqa: PLC0415
+
+    return Lock.of(payload) is not None
+
+
+def _check_size(payload: Payload, text: str, limit: int) -> None:
     # A character is at most four bytes: most payloads need no second look.
-    if len(payload.text) * 4 <= limit:
+    if len(text) * 4 <= limit:
         return
-    size = len(payload.text.encode())
+    size = len(text.encode())
     if size > limit:
         raise PayloadTooLarge(
             f"{payload.job_class}: the payload has {size} bytes, the limit is {limit}: pass a key "

@@ -7,13 +7,17 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from jobkit.backoff import LONGEST
 from jobkit.callbacks import refuse_async
 from jobkit.clock import as_seconds
 from jobkit.handlers import Policy, RetryIn
 from jobkit.settings import check_queue_name
+
+if TYPE_CHECKING:
+    from jobkit.jobs.limits import AnyLimit
+    from jobkit.jobs.unique import Unique
 
 __all__ = [
     "JobOptions",
@@ -58,6 +62,8 @@ class JobOptions(TypedDict, total=False):
     redact: Collection[str]
     after_commit: bool
     encrypt: bool
+    limits: Collection[AnyLimit]
+    unique: Unique | None
 
 
 class SetOptions(TypedDict, total=False):
@@ -72,6 +78,7 @@ class SetOptions(TypedDict, total=False):
     tags: Collection[str]
     backend: str
     idempotency_key: str
+    unique: Unique | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class Options:
     redact: frozenset[str] = field(default_factory=frozenset)
     after_commit: bool = False
     encrypt: bool = False
+    limits: tuple[AnyLimit, ...] = ()
+    unique: Unique | None = None
 
 
 def merged(parent: Options, given: JobOptions, owner: str) -> Options:
@@ -98,9 +107,11 @@ def merged(parent: Options, given: JobOptions, owner: str) -> Options:
     refuse_unknown(given, JobOptions.__annotations__, owner)
     try:
         # Former names are a class's own: what inherits from it was never called that.
-        return replace(parent, **{"aliases": (), **_checked(parent, given)})
+        options = replace(parent, **{"aliases": (), **_checked(parent, given)})
+        _unique(options.unique, encrypt=options.encrypt)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{owner}: {error}") from None
+    return options
 
 
 def settings_of(given: SetOptions) -> SetOptions:
@@ -118,6 +129,7 @@ def settings_of(given: SetOptions) -> SetOptions:
         _text(name, given.get(name, ""))
     _duration("timeout", given.get("timeout"))
     _duration("expires_in", given.get("expires_in"))
+    _unique(given.get("unique"))
     if (wait := given.get("wait")) is not None:
         delay_seconds(wait)
     if (until := given.get("wait_until")) is not None:
@@ -191,6 +203,8 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "log_arguments": bool,
         "after_commit": lambda value: _yes_or_no("after_commit", value),
         "encrypt": bool,
+        "limits": _limits,
+        "unique": _unique,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
     return {**values, "policy": _policy(parent.policy, given)}
@@ -220,6 +234,22 @@ def _callable(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise TypeError(f"{name} is {value!r}: give a callable of (executions, error)")
     return refuse_async(name, value)
+
+
+def _limits(value: object) -> tuple[AnyLimit, ...]:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.limits import check_limits  # noqa: PLC0415
+
+    return check_limits(value)
+
+
+def _unique(value: object, *, encrypt: bool = False) -> Unique | None:
+    if value is None:
+        return None
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.unique import check_unique  # noqa: PLC0415
+
+    return check_unique(value, encrypt=encrypt)
 
 
 def _version(value: object) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from jobkit import events
 from jobkit.adapter import Claim, Enqueues
 from jobkit.backends import Performed
 from jobkit.clock import Clock
-from jobkit.execution import Await, Runnable, execute
+from jobkit.execution import Await, Runnable, dropped, execute
 from jobkit.handlers import Policy
 from jobkit.jobs.base import Job
 from jobkit.jobs.running import Run, run_of
@@ -32,7 +31,7 @@ from jobkit.outcome import (
 )
 from jobkit.settlement import settlement_of
 
-__all__ = ["outcome_of", "perform", "tell_outcome"]
+__all__ = ["outcome_of", "overflowed", "perform", "tell_outcome"]
 
 
 def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
@@ -41,6 +40,8 @@ def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
     Raises PayloadError when the payload is malformed.
     """
     run = _Watched(run_of(claim.payload, Job))
+    if claim.full is not None:
+        return Performed(settlement_of(claim, overflowed(run, claim, adapter), clock.time()))
     outcome = outcome_of(run, adapter, clock=clock, wait_for=_awaited)
     settlement = settlement_of(claim, outcome, clock.time())
     # The policy's `retry_in` may have said DISCARD: that is an answer too.
@@ -55,6 +56,13 @@ def outcome_of(run: Runnable, adapter: Enqueues, *, clock: Clock, wait_for: Awai
     began = perf_counter()
     outcome = execute(run, clock=clock, wait_for=wait_for)
     tell_outcome(run.job, adapter, outcome, perf_counter() - began)
+    return outcome
+
+
+def overflowed(run: Runnable, claim: Claim, adapter: Enqueues) -> Outcome:
+    """The outcome of a claim that is over its limit: discarded, hooks and subscribers told."""
+    outcome = dropped(run, f"the limit {claim.full!a} is reached")
+    tell_outcome(run.job, adapter, outcome, 0.0)
     return outcome
 
 
@@ -99,6 +107,8 @@ class _Watched:
 
 def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The coroutine's result; beside a running loop it has a thread, and a loop, of its own."""
+    import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
@@ -113,6 +112,10 @@ class Scope:
         adapter.enqueue_through(self._subject.connection(), payloads)
         return True
 
+    def connection_to(self, adapter: Enqueues) -> Any:
+        """The transaction's connection if the adapter's jobs are in its database, else None."""
+        return self._subject.connection() if self.shares(adapter) else None
+
     def keep(
         self, send: Callable[[], object], *, dropped: Callable[[], object], jobs: int = 1
     ) -> None:
@@ -168,6 +171,8 @@ async def away(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     In a thread; inside an asynchronous transaction on that transaction's own loop.
     """
+    import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
     scope = current()
     if scope is None or not scope.is_async:
         return await asyncio.to_thread(call, *args, **kwargs)

@@ -42,7 +42,7 @@ class Alone:
             return claims
         with self._lock:
             back = [*self._pool.take_back(), *self._without_suspect(claims)]
-        self._give_back([Release(claim) for claim in back])
+        self._give_back([Release(claim, started=False) for claim in back])
         return []
 
     def holds_back(self) -> bool:

@@ -73,7 +73,7 @@ class Claimer(Part):
     def give_back_waiting(self) -> None:
         """Give back what no thread has started."""
         taken = [*self._pool.take_back(), *self._alone.take_back()]
-        self._settler.give_back([Release(claim) for claim in taken])
+        self._settler.give_back([Release(claim, started=False) for claim in taken])
 
     def _held_back(self) -> bool:
         desk = self.desk

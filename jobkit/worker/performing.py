@@ -12,7 +12,7 @@ from jobkit.errors import PayloadError, WorkerLost
 from jobkit.execution import Await, buried
 from jobkit.failure import failure_of
 from jobkit.jobs import run_of
-from jobkit.jobs.performing import outcome_of, tell_outcome
+from jobkit.jobs.performing import outcome_of, overflowed, tell_outcome
 from jobkit.jobs.running import Run
 from jobkit.outcome import Buried, Succeeded
 from jobkit.settlement import settlement_of
@@ -47,7 +47,9 @@ class Performer:
             return self._unexpected(claim, error)
 
     def _settled(self, claim: Claim, run: Run) -> Settlement | Settled:
-        if claim.deliveries < MOST_DELIVERIES:
+        if claim.full is not None:
+            outcome = overflowed(run, claim, self._adapter)
+        elif claim.deliveries < MOST_DELIVERIES:
             now = self._clock.time()
             completion = Completion(self._adapter, settlement_of(claim, Succeeded(), now))
             run.job._completion = completion

@@ -53,7 +53,8 @@ def after_death(
         text = claim.payload.text
         charged = left[text] > 0
         left[text] -= 1
-        settlements.append(after_loss(claim, reason, now) if charged else Release(claim))
+        given_back = Release(claim, started=False)
+        settlements.append(after_loss(claim, reason, now) if charged else given_back)
     return settlements
 
 

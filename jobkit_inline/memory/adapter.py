@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Self, assert_never
 from urllib.parse import urlsplit
 
@@ -24,12 +24,15 @@ from jobkit.capabilities import SupportsWait
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import AdapterError, ConfigurationError, SettlementRefused
 from jobkit.payload import Payload
+from jobkit_inline.memory.index import Index
 from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.leases import Leases
+from jobkit_inline.memory.limiting import Limiting
 from jobkit_inline.memory.management import Management
 from jobkit_inline.memory.records import Envelope, Job, check_text
 from jobkit_inline.memory.store import WAITING, Store
 from jobkit_inline.memory.ticking import Ticking
+from jobkit_inline.memory.uniqueness import Uniqueness
 from jobkit_inline.memory.upkeep import Upkeep
 
 __all__ = ["MemoryAdapter"]
@@ -37,7 +40,17 @@ __all__ = ["MemoryAdapter"]
 _shared: dict[str, Store] = {}
 
 
-class MemoryAdapter(Leases, Upkeep, Inspection, Management, Ticking, Adapter, SupportsWait):
+class MemoryAdapter(
+    Leases,
+    Upkeep,
+    Inspection,
+    Management,
+    Ticking,
+    Uniqueness,
+    Limiting,
+    Adapter,
+    SupportsWait,
+):
     """A store in this process's memory: for tests, and for workers embedded in the application.
 
     `MemoryAdapter()` is a store of its own; `memory://NAME` is one store for the whole process,
@@ -77,8 +90,8 @@ class MemoryAdapter(Leases, Upkeep, Inspection, Management, Ticking, Adapter, Su
         with self._lock:
             self._registered(worker)
             now = self._clock.time()
-            jobs = list(islice(self._claimable(queues), limit))
-            return [self._store.lend(job, worker, now).claim for job in jobs]
+            jobs = (job for job in self._heads(queues) if not self._store.set_aside(job, now))
+            return [self._store.take(job, worker, now).claim for job in islice(jobs, limit)]
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
         stale: list[Claim] = []
@@ -99,14 +112,17 @@ class MemoryAdapter(Leases, Upkeep, Inspection, Management, Ticking, Adapter, Su
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         with self._lock:
-            self._lock.wait_for(lambda: any(self._claimable(queues)), timeout)
+            self._lock.wait_for(lambda: any(self._open(queues)), timeout)
 
-    def _claimable(self, queues: Sequence[str]) -> Iterator[Job]:
-        return chain.from_iterable(
-            self._store.queue(name)
-            for name in dict.fromkeys(queues)
-            if name not in self._store.paused
-        )
+    def _heads(self, queues: Sequence[str]) -> Iterator[Job]:
+        """The job that is next, each time; whoever asks takes it away, or puts it aside."""
+        for index in self._open(queues):
+            while (job := index.first()) is not None:
+                yield job
+
+    def _open(self, queues: Sequence[str]) -> Iterator[Index]:
+        """The queues that are not paused."""
+        return (self._store.queue(name) for name in queues if name not in self._store.paused)
 
     def _settle(self, settlement: Settlement) -> bool:
         """False when the claim is stale: then nothing changed."""
@@ -123,13 +139,18 @@ class MemoryAdapter(Leases, Upkeep, Inspection, Management, Ticking, Adapter, Su
                 self._store.move(job, job.rewritten(payload).ended(State.DEAD, now))
             case Checkpoint(payload=payload):
                 self._store.move(job, job.rewritten(payload))
-            case Release():
-                self._store.move(job, job.waiting(job.run_at))
+            case Release(started=started):
+                self._give_back(job, started=started)
             case _:
                 assert_never(settlement)
         if isinstance(settlement, Ack | Requeue | Bury):
             self._store.count(settlement.tally, now)
         return True
+
+    def _give_back(self, job: Job, *, started: bool) -> None:
+        if not started:
+            self._store.quotas.unstart(job.receipt)
+        self._store.move(job, job.waiting(job.run_at))
 
     def _finish(self, job: Job, now: float) -> None:
         if self._retention.keep_finished > 0:

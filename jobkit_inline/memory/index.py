@@ -49,6 +49,11 @@ class Index:
             self._keys = [key for key in self._keys if key in self._jobs]
             self._head = 0
 
+    def discard(self, job: Job) -> None:
+        """Take the job out, if it is here."""
+        if job.key in self._jobs:
+            self.remove(job)
+
     def first(self) -> Job | None:
         """The job that stands first."""
         while self._head < len(self._keys) and self._keys[self._head] not in self._jobs:

@@ -40,6 +40,7 @@ class Inspection(Handle, SupportsInspect):
                 retry=self._store.size(State.RETRY),
                 dead=self._store.size(State.DEAD),
                 running=self._store.size(State.RUNNING),
+                blocked=self._store.size(State.BLOCKED),
                 workers=sum(1 for _ in self._listed_workers()),
             )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob, SupportsManage, SupportsPause
+from jobkit.locks import Lock, Until
 from jobkit_inline.memory.handle import Handle
 from jobkit_inline.memory.records import Job
 from jobkit_inline.memory.store import WAITING
@@ -50,9 +51,20 @@ class Management(Handle, SupportsManage, SupportsPause):
 
     def _move(self, move: Move) -> bool:
         job = self._store.still(move.job)
-        if job is not None:
-            self._store.move(job, self._moved(job.rewritten(move.payload), move.state))
-        return job is not None
+        if job is None or (lock := self._lock_for(job, move)) is None:
+            return False
+        moved = self._moved(job.rewritten(move.payload), move.state)
+        self._store.move(job, replace(moved, lock=lock))
+        return True
+
+    def _lock_for(self, job: Job, move: Move) -> str | None:
+        """The lock it has there; None when it must have it again, and another one holds it."""
+        lock = Lock.of(move.payload)
+        if lock is None or lock.until is not Until.SUCCESS:
+            return job.lock
+        if job.state is not State.DEAD or move.state is State.DEAD:
+            return job.lock
+        return lock.name if self._store.holder(lock.name) is None else None
 
     def _moved(self, job: Job, state: State) -> Job:
         now = self._clock.time()

@@ -16,14 +16,16 @@ from jobkit.capabilities import DayStats, StoredEntry, StoredJob
 from jobkit.clock import as_datetime
 from jobkit.payload import Payload, new_id
 from jobkit_inline.memory.index import Index
+from jobkit_inline.memory.quotas import Quotas
 from jobkit_inline.memory.records import Envelope, Job, Key, Worker
 
-__all__ = ["WAITING", "Store"]
+__all__ = ["OVER", "WAITING", "Store"]
 
 WAITING: Final = (State.SCHEDULED, State.RETRY)
 """Where jobs wait for their time."""
 
-_NEWEST_FIRST: Final = (State.DEAD, State.COMPLETED)
+OVER: Final = (State.DEAD, State.COMPLETED)
+"""Where jobs lie that have ended: they hold no lock, and the newest is shown first."""
 
 
 class Store:
@@ -39,6 +41,10 @@ class Store:
         self.entries: dict[str, StoredEntry] = {}
         self.days: dict[date, DayStats] = {}
         self.claimed: dict[str, Job] = {}
+        self.quotas = Quotas()
+        self.times: dict[str, tuple[float, str]] = {}
+        """Locks that end by time: when, and whose they are."""
+        self._locks: dict[str, str] = {}
         self._jobs: dict[int, Job] = {}
         self._ids: dict[str, int] = {}
         self._queues: dict[str, Index] = {}
@@ -48,7 +54,7 @@ class Store:
 
     # Moving
 
-    def add(self, payload: Payload, envelope: Envelope, now: float) -> None:
+    def add(self, payload: Payload, envelope: Envelope, now: float, *, lock: str = "") -> None:
         """Store a new job, unless one with its id is here already."""
         if payload.id in self._ids:
             return
@@ -56,22 +62,52 @@ class Store:
         state = State.SCHEDULED if at > now else State.ENQUEUED
         job_id = payload.id or new_id()  # those without an id are not all one job
         sequence = next(self._sequence)
-        self._insert(Job(job_id, sequence, payload.text, envelope, state, run_at=at, at=at))
+        job = Job(job_id, sequence, payload.text, envelope, state, run_at=at, at=at, lock=lock)
+        self._insert(job)
 
     def remove(self, job: Job) -> None:
         """Take the job out of the store; its receipt is spent."""
-        del self._jobs[job.sequence], self._ids[job.id]
-        self._place(job).remove(job)
-        self.claimed.pop(job.receipt, None)
+        self._take_out(job)
+        self._call_for(job)
 
     def move(self, job: Job, to: Job) -> None:
         """Replace the job by its changed self."""
-        self.remove(job)
+        self._take_out(job)
         self._insert(to)
+        if not to.receipt or to.receipt != job.receipt:
+            self._call_for(job)
 
-    def lend(self, job: Job, worker: str, now: float) -> Job:
-        """Lend the job to a worker under a new receipt."""
-        lent = job.running(worker, str(next(self._receipt)), now)
+    def set_aside(self, job: Job, now: float) -> bool:
+        """Block the job if a limit has no place for it; False if there is one, or it is dropped."""
+        limits = job.envelope.limits
+        refusing = self.quotas.refusing(limits, now) if limits else None
+        if refusing is None or refusing.discard:
+            return False
+        self.move(job, job.blocked(refusing.place))
+        self.call(limit.place for limit in limits)  # what it was called for may be had by others
+        return True
+
+    def take(self, job: Job, worker: str, now: float) -> Job:
+        """Lend the job with a place in each of its limits; to be discarded where one drops it."""
+        limits = job.envelope.limits
+        refusing = self.quotas.refusing(limits, now) if limits else None
+        if refusing is not None and refusing.discard:
+            return self.lend(job, worker, now, full=refusing.key)
+        lent = self.lend(job, worker, now)
+        if limits:
+            self.quotas.take(limits, lent.receipt, now)
+        return lent
+
+    def call(self, places: Iterable[str]) -> None:
+        """Let those try again that wait where there are places now."""
+        for job in self.quotas.call(places):
+            here = self._jobs[job.sequence]
+            self._places[State.BLOCKED].remove(here)
+            self._put(here.called())
+
+    def lend(self, job: Job, worker: str, now: float, *, full: str | None = None) -> Job:
+        """Lend the job to a worker under a new receipt, which has no place in any limit."""
+        lent = job.running(worker, str(next(self._receipt)), now, full)
         self.move(job, lent)
         return lent
 
@@ -106,7 +142,7 @@ class Store:
 
     def listed(self, state: State, queue: str | None, after: Key | None) -> Iterator[Job]:
         """The jobs in a state behind `after`, in the order they are shown."""
-        if state in _NEWEST_FIRST:
+        if state in OVER:
             return self._places[state].descending(after)
         if state is not State.ENQUEUED:
             return self._places[state].ascending(after)
@@ -117,6 +153,12 @@ class Store:
         """The jobs that wait for their time, the next due first."""
         return merge(*(self._places[state] for state in WAITING), key=attrgetter("key"))
 
+    def next_at(self) -> float | None:
+        """When the next job falls due, or may be started again; None if none waits for a time."""
+        due = next(self.waiting(), None)
+        moments = (None if due is None else due.at, self.quotas.free_at())
+        return min((moment for moment in moments if moment is not None), default=None)
+
     def held(self, worker: str) -> list[Job]:
         """What the worker holds, the longest held first."""
         return [job for job in self._places[State.RUNNING] if job.worker == worker]
@@ -126,6 +168,10 @@ class Store:
         sequence = self._ids.get(job_id)
         return None if sequence is None else self._jobs[sequence]
 
+    def holder(self, lock: str) -> str | None:
+        """The id of the job that holds the lock."""
+        return self._locks.get(lock)
+
     def still(self, seen: StoredJob) -> Job | None:
         """The job, if it is as it was seen: same place, same text, and nobody runs it."""
         job = self._jobs.get(int(seen.locator))
@@ -133,10 +179,31 @@ class Store:
             return None
         return job if (job.state, job.text) == (seen.state, seen.payload.text) else None
 
+    def _take_out(self, job: Job) -> None:
+        del self._jobs[job.sequence], self._ids[job.id]
+        self._place(job).remove(job)
+        self.claimed.pop(job.receipt, None)
+        if job.lock and self._locks.get(job.lock) == job.id:
+            del self._locks[job.lock]
+        if job.waits_for:
+            self.quotas.forget(job)
+
+    def _call_for(self, job: Job) -> None:
+        """Where the job had or wanted a place there may be one for others now."""
+        if job.envelope.limits:
+            self.call([*self.quotas.leave(job.receipt), *filter(None, [job.waits_for])])
+
     def _insert(self, job: Job) -> None:
+        if job.state is State.BLOCKED:
+            self.quotas.block(job)
+        self._put(job)
+
+    def _put(self, job: Job) -> None:
         self._jobs[job.sequence] = job
         self._ids[job.id] = job.sequence
         self._place(job).add(job)
+        if job.lock and job.state not in OVER:
+            self._locks[job.lock] = job.id
         if job.state is State.RUNNING:
             self.claimed[job.receipt] = job
         elif job.state is State.ENQUEUED:

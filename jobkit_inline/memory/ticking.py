@@ -10,6 +10,7 @@ from jobkit.capabilities import StoredEntry, SupportsTicks
 from jobkit.payload import Payload
 from jobkit_inline.memory.handle import Handle
 from jobkit_inline.memory.records import Envelope
+from jobkit_inline.memory.uniqueness import admit
 
 __all__ = ["Ticking"]
 
@@ -50,7 +51,7 @@ class Ticking(Handle, SupportsTicks):
             known = self._store.entries.get(name)
             if known is None or known.paused or at <= known.last:
                 return False
-            runs = ((at, payload.id), *known.runs[: RUNS - 1])
+            lost = admit(self._store, payload, envelope, self._clock.time()) is not None
+            runs = known.runs if lost else ((at, payload.id), *known.runs[: RUNS - 1])
             self._store.entries[name] = replace(known, last=at, runs=runs)
-            self._store.add(payload, envelope, self._clock.time())
         return True

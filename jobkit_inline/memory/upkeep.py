@@ -21,6 +21,7 @@ class Upkeep(Handle):
     def maintain(self, *, limit: int) -> Maintenance:
         with self._lock:
             now = self._clock.time()
+            self._store.call(self._store.quotas.aged(now))
             return Maintenance(
                 promoted=self._promote(now, limit),
                 trimmed=self._trim(now, limit),
@@ -39,8 +40,8 @@ class Upkeep(Handle):
         return len(jobs)
 
     def _due_in(self, now: float) -> float | None:
-        following = next(self._store.waiting(), None)
-        return None if following is None else max(0.0, following.at - now)
+        following = self._store.next_at()
+        return None if following is None else max(0.0, following - now)
 
     def _trim(self, now: float, limit: int) -> int:
         jobs = [*self._surplus(now, limit), *self._forgettable(now, limit)]

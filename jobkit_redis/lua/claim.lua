@@ -1,5 +1,5 @@
--- include: moment field
--- KEYS: workers, the worker's claimed, paused; then list and ranked set of each queue.
+-- include: moment field unlock
+-- KEYS: workers, the worker's claimed, paused; then list and ranked set of each queue; locks.
 -- ARGV: worker, limit, token, now, and the names of the queues.
 -- Returns fields and payloads in turn, or nil when the worker is not registered.
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return false end
@@ -12,6 +12,7 @@ for _, queue in ipairs(redis.call('SMEMBERS', KEYS[3])) do paused[queue] = true 
 local lent, taken = {}, 0
 local function lend(priority, age, queue, payload)
   taken = taken + 1
+  unlock_by(KEYS[#KEYS], payload, true)
   lent[#lent + 1] = field_of(now, ARGV[3], taken, priority, age, queue)
   lent[#lent + 1] = payload
 end

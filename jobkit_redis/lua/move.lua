@@ -1,10 +1,12 @@
--- include: moment publish push
+-- include: moment publish push unlock
 -- KEYS: queues, sequence; then what is named by position.
 -- ARGV: now, channel, names to wake, and the moves: how and where it lies (L list, or Z set), its
 -- text there, and where it goes:
 --   D                                  deleted
 --   Q list queue priority payload      enqueued
 --   Z set score payload                scheduled, to be retried, or dead
+-- Before a move may stand what it does to a job's lock, with locks, name and job: F it is freed, T it
+-- has to be free and is taken.
 -- The removal decides: what is no longer there is left alone. Returns how many were.
 local now = moment(ARGV[1])
 
@@ -33,11 +35,24 @@ end
 local widths = {D = 1, Q = 5, Z = 4}
 local at, moved = 4 + tonumber(ARGV[3]), 0
 while at <= #ARGV do
+  local change, locks, name, job = ARGV[at], nil, nil, nil
+  if change == 'F' or change == 'T' then
+    locks, name, job = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
+    at = at + 4
+  end
   local kind, key, text = ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2]
-  local there, score = remove(kind, key, text)
+  local may = change ~= 'T' or redis.call('HGET', locks, name) == false
+  local there, score = false, nil
+  if may then there, score = remove(kind, key, text) end
   if there then
     local reply = put(at + 3)
-    if failed(reply) then restore(kind, key, text, score) else moved = moved + 1 end
+    if failed(reply) then 
+      restore(kind, key, text, score)
+    else
+      moved = moved + 1
+      if change == 'F' then unlock(locks, name, job) end
+      if change == 'T' then redis.call('HSET', locks, name, job) end
+    end
   end
   at = at + 3 + widths[ARGV[at + 3]]
 end

@@ -1,4 +1,4 @@
--- include: moment day publish push field
+-- include: moment day publish push field unlock
 -- KEYS: queues, sequence, completed, stat:processed, stat:failed; then what is named by position.
 -- ARGV: now, seconds to keep a day's counts, channel, names to wake, and the settlements, each
 -- with its hash, field, tally (p, f or n) and kind:
@@ -9,6 +9,7 @@
 --   Q list queue priority head payload      enqueued anew
 --   Z set score payload                     scheduled, to be retried, or dead
 -- Returns the positions of the stale, and positions and errors of the refused.
+-- Before one that ends a unique job stands U, locks, the lock's name and the job.
 -- The removal of the field is the fence: where there was none, nothing happens.
 local now = moment(ARGV[1])
 local stale, refused, counts = {}, {}, {p = 0, f = 0, n = 0}
@@ -41,6 +42,11 @@ local kinds = {
 }
 
 local function settle(at, number)
+  local locks, name, job
+  if ARGV[at] == 'U' then
+    locks, name, job = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
+    at = at + 4
+  end
   local hash, field, tally, kind = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   if kind == 'C' then
     if redis.call('HEXISTS', hash, field) == 0 then
@@ -64,6 +70,7 @@ local function settle(at, number)
     refused[#refused + 1] = reply.err
   else
     counts[tally] = counts[tally] + 1
+    if locks then unlock(locks, name, job) end
   end
   return at + width
 end

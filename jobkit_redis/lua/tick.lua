@@ -1,7 +1,9 @@
--- include: kind moment publish push
--- KEYS: entries, owners, last, runs, paused, queues, schedule, sequence, list, ranked set.
+-- include: kind moment publish push lock
+-- KEYS: entries, owners, last, runs, paused, queues, schedule, sequence, list, ranked set, locks;
+-- then what the lock names by position.
 -- ARGV: now, channel, names to wake; the entry's name, the tick, the run as a line, how many runs
--- are kept; the job's queue, priority, payload, and a score if it is to be enqueued later.
+-- are kept; the job's queue, priority, payload, and a score if it is to be enqueued later; its lock, if it needs one. Where another job
+-- has that, the tick is recorded and nothing is enqueued. Returns 2 if one must look again.
 -- The latest tick only ever grows, so of all that try a tick one enqueues it. Whatever may fail
 -- does so before the first write, as there is no rollback. Returns whether it was this call.
 local at = 4 + tonumber(ARGV[3])
@@ -15,8 +17,16 @@ for i, kind in ipairs({'hash', 'set', 'set', 'zset', 'string', 'list', 'zset'}) 
   local wrong = check(KEYS[i + 3], kind)
   if wrong then return wrong end
 end
+local verdict = 'own'
+local locked = #ARGV > at + 7
+if locked then
+  verdict = verdict_of(KEYS[11], at + 8, moment(ARGV[1]))
+  if verdict == 'again' then return 2 end
+end
 
 redis.call('HSET', KEYS[3], name, tick)
+if verdict == 'lost' or verdict == 'raise' then return 1 end
+if locked then take(KEYS[11], at + 8, moment(ARGV[1]), score, verdict) end
 local kept = 1
 for line in string.gmatch(redis.call('HGET', KEYS[4], name) or '', '[^\n]+') do
   if kept == most then break end

@@ -396,8 +396,8 @@ FAULTS: Final = (
         "K5",
         "lets the class's policy retry inline",
         "jobkit_inline.inline",
-        "self._add([payload.replace(retry=False)])",
-        "self._add([payload])",
+        "self._add([payload.replace(retry=False, limits=None)])",
+        "self._add([payload.replace(limits=None)])",
     ),
     Fault(
         "K7",

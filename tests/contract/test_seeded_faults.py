@@ -19,5 +19,5 @@ def test_every_seeded_fault_is_caught() -> None:
         text=True,
         check=False,
     )
-    assert "71 faults, 0 wrong verdicts" in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "83 faults, 0 wrong verdicts" in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]
     assert done.returncode == 0

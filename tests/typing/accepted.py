@@ -17,6 +17,7 @@ import jobkit_sql.alembic
 from jobkit import (
     Job,
     JobOptions,
+    Unique,
     aenqueue,
     aperform_all_later,
     discard_on,
@@ -76,6 +77,12 @@ assert_type(WelcomeEmail.set(tags=["x"]).perform_at(5.0, 1), WelcomeEmail)
 assert_type(WelcomeEmail.set(priority=1).perform_bulk([(1,)], spread=5), int)
 assert_type(WelcomeEmail.set(queue="x").set(wait=timedelta(1)).new(1), WelcomeEmail)
 assert_type(Fetch.set(queue="x").perform_now("x"), bytes)
+assert_type(WelcomeEmail.set(unique=Unique(by=("user_id",))).perform_later(1), WelcomeEmail)
+assert_type(WelcomeEmail.set(unique=None).perform_later(1).duplicate_of, str | None)
+
+
+class Weekly(Job, unique=Unique(lambda job: job.args, timedelta(days=7), "replace")):
+    def perform(self) -> None: ...
 
 
 # -- asyncio

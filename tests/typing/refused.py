@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from sqlalchemy import create_engine
 
-from jobkit import Job, discard_on, enqueue, enqueue_in, job, propagate, retry_on
+from jobkit import Job, Unique, discard_on, enqueue, enqueue_in, job, propagate, retry_on
 
 
 class WelcomeEmail(Job, queue="mailers", retry=5, timeout=600):
@@ -213,3 +213,9 @@ WelcomeEmail.set(after_commit=True)  # refused
 enqueue_in("sqlite://")  # refused
 enqueue_in(create_engine("sqlite://"))  # refused
 WelcomeEmail.new(1).complete_in(None)  # refused
+
+# -- unique jobs
+
+WelcomeEmail.set(unique=True)  # refused
+Unique(until="end")  # refused
+Unique(on_conflict="wait")  # refused

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Final, NoReturn, TypeVar
 
 from jobkit.adapter import Ack, Adapter
+from jobkit.capabilities import SupportsUnique
+from jobkit.payload import Payload, new_id
 
-__all__ = ["at_once", "claim_and_die", "drain", "drain_elsewhere", "recover_elsewhere"]
+__all__ = [
+    "at_once",
+    "claim_and_die",
+    "compete_elsewhere",
+    "drain",
+    "drain_elsewhere",
+    "recover_elsewhere",
+]
 
 T = TypeVar("T")
 
@@ -62,6 +71,23 @@ def recover_elsewhere(
     got = adapter.recover(dead, to=heir, beat=beat)
     adapter.close()
     return [each.payload.id for each in got]
+
+
+def compete_elsewhere(
+    opener: Callable[[], Adapter], worker: str, names: Sequence[str], among: int
+) -> list[tuple[str, str | None]]:
+    """Enqueue a unique job for each name in this process; their ids, and what each lost to."""
+    adapter = opener()
+    if not isinstance(adapter, SupportsUnique):
+        raise TypeError(f"{type(adapter).__name__} cannot hold unique jobs")
+    _meet(adapter, worker, among)
+    told: list[tuple[str, str | None]] = []
+    for name in names:
+        fields = {"class": "contract.Job", "args": [], "jid": new_id(), "queue": "default"}
+        job = Payload.of(fields | {"unique": {"key": name, "until": "success"}})
+        told += [(job.id, adapter.enqueue_unique([job])[0])]
+    adapter.close()
+    return told
 
 
 def claim_and_die(opener: Callable[[], Adapter], worker: str, limit: int) -> NoReturn:

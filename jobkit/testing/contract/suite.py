@@ -11,9 +11,11 @@ from hypothesis import settings
 from jobkit.adapter import Adapter, Retention
 from jobkit.capabilities import (
     SupportsInspect,
+    SupportsLimits,
     SupportsManage,
     SupportsPause,
     SupportsTicks,
+    SupportsUnique,
     SupportsWait,
 )
 from jobkit.payload import Payload
@@ -62,6 +64,10 @@ class AdapterContract:
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
     TestTicking = groups.Ticking
+    TestLimiting = groups.Limiting
+    TestRating = groups.Rating
+    TestUniqueness = groups.Uniqueness
+    TestLocking = groups.Locking
     TestWaiting = groups.Waiting
 
     # Everything at once
@@ -153,6 +159,16 @@ class AdapterContract:
     def ticker(self, adapter: Adapter) -> SupportsTicks:
         """The adapter, if it can keep recurring entries."""
         return adapter if isinstance(adapter, SupportsTicks) else _lacks(adapter, SupportsTicks)
+
+    @pytest.fixture
+    def limiter(self, adapter: Adapter) -> SupportsLimits:
+        """The adapter, if it can keep jobs within limits."""
+        return adapter if isinstance(adapter, SupportsLimits) else _lacks(adapter, SupportsLimits)
+
+    @pytest.fixture
+    def uniquely(self, adapter: Adapter) -> SupportsUnique:
+        """The adapter, if it can hold unique jobs."""
+        return adapter if isinstance(adapter, SupportsUnique) else _lacks(adapter, SupportsUnique)
 
 
 def _lacks(adapter: Adapter, capability: type) -> NoReturn:

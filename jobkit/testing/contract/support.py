@@ -19,6 +19,7 @@ __all__ = [
     "enqueue",
     "flat",
     "ids",
+    "limited",
     "pages",
     "payload",
     "peek",
@@ -54,6 +55,11 @@ def enqueue(adapter: Adapter, **fields: Any) -> Payload:
     job = payload(**fields)
     adapter.enqueue([job])
     return job
+
+
+def limited(adapter: Adapter, *limits: dict[str, Any], **fields: Any) -> str:
+    """Store one job under these limits, one at a time of the key `k` if none; its id."""
+    return enqueue(adapter, limits=list(limits or [{"key": "k", "to": 1}]), **fields).id
 
 
 def presence(*queues: str, started_at: float = 1_699_999_000.0, **changes: Any) -> Presence:

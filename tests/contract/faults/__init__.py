@@ -2,12 +2,12 @@
 
 import re
 
-from tests.contract.faults import jobs, workers
+from tests.contract.faults import jobs, locks, workers
 from tests.contract.faults.fault import Fault
 
 __all__ = ["FAULTS", "MODEL", "SOUND", "SUSPECTS", "Fault"]
 
-FAULTS = (*jobs.FAULTS, *workers.FAULTS)
+FAULTS = (*jobs.FAULTS, *workers.FAULTS, *locks.FAULTS)
 MODEL = "Modelled"
 SOUND = Fault("nothing is wrong", "Settling", "no file", "", "", model=True)
 

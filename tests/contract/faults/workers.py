@@ -136,7 +136,7 @@ FAULTS = (
         "waits without looking",
         "Waiting",
         "adapter.py",
-        "self._lock.wait_for(lambda: any(self._claimable(queues)), timeout)",
+        "self._lock.wait_for(lambda: any(self._open(queues)), timeout)",
         "self._lock.wait(timeout)",
     ),
     Fault(
@@ -179,8 +179,8 @@ FAULTS = (
         "lists the dead oldest first",
         "Listing",
         "store.py",
-        "_NEWEST_FIRST: Final = (State.DEAD, State.COMPLETED)",
-        "_NEWEST_FIRST: Final = (State.COMPLETED,)",
+        "        if state in OVER:",
+        "        if state is State.COMPLETED:",
     ),
     Fault(
         "takes text for a pattern",

@@ -11,7 +11,7 @@ from jobkit.adapter import Ack, State
 from jobkit.capabilities import JobFilter
 from jobkit.testing import ManualClock
 from jobkit_sql import SqlAdapter
-from tests.unit.sql.support import claim, enqueue, ids, register, statements
+from tests.unit.sql.support import claim, enqueue, ids, payload, register, statements
 
 Act = Callable[[SqlAdapter, ManualClock], object]
 
@@ -45,6 +45,9 @@ def filled(
             enqueue(adapter, queue=queue)
             enqueue(adapter, queue=queue, scheduled_at=clock.time() + 60)
     claim(adapter, "worker", "a", limit=5)
+    for _ in range(20):
+        enqueue(adapter, queue="limited", limits=[{"key": "k", "to": 1}])
+    adapter.settle([Ack(each) for each in claim(adapter, "worker", "limited")])
     if request.param == "analyzed":
         raw.execute("ANALYZE")
     return adapter
@@ -87,7 +90,20 @@ def manage(adapter: SqlAdapter, clock: ManualClock) -> None:
     assert adapter.clear("b") == 20
 
 
-@pytest.mark.parametrize("act", [work, upkeep, leave, look, manage])
+def compete(adapter: SqlAdapter, clock: ManualClock) -> None:
+    ways = ("success", "start", "time")
+    jobs = [payload(unique={"key": "k", "until": until, "for": 60}) for until in ways]
+    again = [job.replace(jid=f"other {nth}") for nth, job in enumerate(jobs)]
+    replacing = [
+        payload(unique={"key": "k", "until": until, "for": 60, "on_conflict": "replace"})
+        for until in ways
+    ]
+    assert adapter.enqueue_unique(jobs) == [None] * 3
+    assert adapter.enqueue_unique(again) == [job.id for job in jobs]
+    assert adapter.enqueue_unique(replacing) == [None] * 3
+
+
+@pytest.mark.parametrize("act", [work, upkeep, leave, look, manage, compete])
 def test_every_step_uses_the_index_of_its_state(
     filled: SqlAdapter, raw: sqlite3.Connection, clock: ManualClock, act: Act
 ) -> None:

@@ -7,11 +7,14 @@ from jobkit.testing.contract.groups.fencing import Fencing
 from jobkit.testing.contract.groups.inspecting import Finding, Inspecting
 from jobkit.testing.contract.groups.keeping import Keeping
 from jobkit.testing.contract.groups.leasing import Holding, Leasing, Retiring
+from jobkit.testing.contract.groups.limiting import Limiting
 from jobkit.testing.contract.groups.listing import Filtering, Listing
+from jobkit.testing.contract.groups.locking import Locking
 from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
 from jobkit.testing.contract.groups.modelled import Modelled
 from jobkit.testing.contract.groups.pausing import Pausing
 from jobkit.testing.contract.groups.preserving import Preserving
+from jobkit.testing.contract.groups.rating import Rating
 from jobkit.testing.contract.groups.recovering import Recovering
 from jobkit.testing.contract.groups.refusing import Refusing
 from jobkit.testing.contract.groups.scheduling import Scheduling
@@ -19,6 +22,7 @@ from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
 from jobkit.testing.contract.groups.tallying import Tallying
 from jobkit.testing.contract.groups.ticking import Ticking
+from jobkit.testing.contract.groups.uniqueness import Uniqueness
 from jobkit.testing.contract.groups.waiting import Waiting
 from jobkit.testing.contract.groups.working import Working
 
@@ -36,13 +40,16 @@ __all__ = [
     "Inspecting",
     "Keeping",
     "Leasing",
+    "Limiting",
     "Listing",
+    "Locking",
     "Modelled",
     "Moving",
     "Ordering",
     "Pausing",
     "Preserving",
     "Prioritizing",
+    "Rating",
     "Recovering",
     "Refusing",
     "Requeueing",
@@ -52,6 +59,7 @@ __all__ = [
     "Settling",
     "Tallying",
     "Ticking",
+    "Uniqueness",
     "Waiting",
     "Working",
 ]

@@ -1,0 +1,377 @@
+"""Limits: who has the places of one, and who waits for it.
+
+A row of `jobkit_places` is a claim to a place, not the place: it counts only while its job runs
+under that very receipt. So whatever ends a claim frees its places, by whichever verb. A start
+counts until it is old enough. Rows that do not count any more are removed where a limit is looked
+at, which is done with its row in `jobkit_limits` locked; job rows are locked before it, but for
+those that wait, which nobody locks who then wants a limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Float,
+    Integer,
+    Row,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from jobkit.adapter import State
+from jobkit.capabilities import LimitInfo
+from jobkit.errors import AdapterError
+from jobkit.limits import Limit, limits_of, places_of
+from jobkit.payload import Payload
+from jobkit_sql.dialect import Dialect
+from jobkit_sql.lending import Borrowed
+from jobkit_sql.tables import blocked, in_state, jobs, limits, places
+
+__all__ = ["LOOK_DUE", "NEXT_LOOK", "Limiting", "Verdict"]
+
+_TRIES: Final = 10
+"""Times that a limit nobody uses may be removed between its insert and the lock on it."""
+
+_LOOK_AGAIN: Final = 5.0
+"""Seconds until upkeep looks after those who wait, should who was called have vanished."""
+
+_PLACE: Final = bindparam("of_place", type_=Text())
+_QUEUE: Final = bindparam("of_queue", type_=Text())
+_JOB: Final = bindparam("of_job", type_=BigInteger())
+_HELD: Final = exists().where(
+    jobs.c.key == places.c.job, in_state(State.RUNNING), jobs.c.receipt == places.c.receipt
+)
+_IS_RATE: Final = exists().where(limits.c.place == places.c.place, limits.c.per.is_not(None))
+_FORGET_OLD: Final = delete(places).where(
+    places.c.place == _PLACE, places.c.at <= bindparam("before", type_=Float())
+)
+_OLDEST: Final = select(func.min(places.c.at)).where(places.c.place == _PLACE)
+_UNSTART: Final = delete(places).where(
+    places.c.job == _JOB,
+    places.c.place == _PLACE,
+    places.c.receipt == bindparam("of_receipt", type_=Text()),
+)
+_CHANGE: Final = (
+    update(limits)
+    .where(limits.c.place == _PLACE)
+    .values(most=bindparam("to_most", type_=Integer()), per=bindparam("to_per", type_=Float()))
+)
+_LOOK_AT: Final = (
+    update(limits).where(limits.c.place == _PLACE).values(look_at=bindparam("then", type_=Float()))
+)
+_FORGET: Final = delete(limits).where(limits.c.place == _PLACE)
+_WAITS: Final = select(blocked.c.job).where(blocked.c.place == _PLACE).limit(1)
+_BLOCK: Final = insert(blocked).from_select(
+    ["job", "place", "queue", "priority", "run_at", "called"],
+    select(
+        jobs.c.key, _PLACE, jobs.c.queue, jobs.c.priority, jobs.c.run_at, literal(0, Integer())
+    ).where(jobs.c.key == _JOB),
+)
+# One step of a walk over the queues: a DISTINCT would read everybody who waits.
+_NEXT_QUEUE: Final = select(func.min(blocked.c.queue)).where(
+    blocked.c.place == _PLACE, blocked.c.queue > _QUEUE
+)
+_CALLED: Final = (
+    select(func.count())
+    .select_from(blocked)
+    .join(jobs, jobs.c.key == blocked.c.job)
+    .where(
+        blocked.c.place == _PLACE,
+        blocked.c.queue == _QUEUE,
+        blocked.c.called == 1,
+        jobs.c.state == State.ENQUEUED.value,
+    )
+)
+_NEXT: Final = (
+    select(blocked.c.job)
+    .join(jobs, jobs.c.key == blocked.c.job)
+    .where(
+        blocked.c.place == _PLACE,
+        blocked.c.queue == _QUEUE,
+        blocked.c.called == 0,
+        jobs.c.state == State.BLOCKED.value,
+    )
+    .order_by(blocked.c.priority, blocked.c.run_at, blocked.c.job)
+    .limit(bindparam("room"))
+    .with_for_update(of=jobs, skip_locked=True)
+)
+_STRAY: Final = delete(blocked).where(
+    blocked.c.place == _PLACE,
+    ~exists().where(
+        jobs.c.key == blocked.c.job,
+        or_(
+            jobs.c.state == State.BLOCKED.value,
+            (blocked.c.called == 1) & (jobs.c.state == State.ENQUEUED.value),
+        ),
+    ),
+)
+LOOK_DUE: Final = select(limits.c.place).where(limits.c.look_at <= bindparam("now"))
+"""The limits that upkeep is to look at."""
+NEXT_LOOK: Final = select(func.min(limits.c.look_at)).where(limits.c.per.is_not(None))
+"""When starts of one will be old enough."""
+_DUE: Final = (
+    LOOK_DUE.order_by(limits.c.place).limit(bindparam("limit")).with_for_update(skip_locked=True)
+)
+_ALL: Final = select(limits).order_by(limits.c.key, func.coalesce(limits.c.per, 0.0))
+_WAITING: Final = (
+    select(blocked.c.place, func.count())
+    .join(jobs, jobs.c.key == blocked.c.job)
+    .where(jobs.c.state.in_([State.BLOCKED.value, State.ENQUEUED.value]))
+    .group_by(blocked.c.place)
+)
+_TAKEN: Final = (
+    select(places.c.place, func.count())
+    .join(limits, limits.c.place == places.c.place)
+    .where(
+        or_(
+            limits.c.per.is_(None) & _HELD,
+            limits.c.per.is_not(None) & (places.c.at > bindparam("now") - limits.c.per),
+        )
+    )
+    .group_by(places.c.place)
+)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Which of the rows may be lent; `full` says which of them are to be discarded, and why."""
+
+    granted: list[Borrowed] = field(default_factory=list)
+    full: dict[int, str] = field(default_factory=dict)
+    blocked: dict[int, str] = field(default_factory=dict)
+    limited: dict[int, tuple[Limit, ...]] = field(default_factory=dict)
+    seen: int = 0
+
+
+class Limiting:
+    """Keeps jobs within their limits, as a part of its caller's transaction."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        wanted = select(dialect.each("places", Text()).c.value)
+        keys = select(dialect.each("keys", BigInteger()).c.value)
+        self._new = dialect.insert_new(limits)
+        self._lock = (
+            select(limits)
+            .where(limits.c.place.in_(wanted))
+            .order_by(limits.c.place)
+            .with_for_update()
+        )
+        self._forget_ended = delete(places).where(places.c.place.in_(wanted), ~_IS_RATE, ~_HELD)
+        self._counts = (
+            select(places.c.place, func.count())
+            .where(places.c.place.in_(wanted))
+            .group_by(places.c.place)
+        )
+        self._unblock = delete(blocked).where(blocked.c.job.in_(keys))
+        self._withdrawn = delete(blocked).where(
+            blocked.c.job.in_(keys),
+            ~exists().where(jobs.c.key == blocked.c.job, jobs.c.state == State.BLOCKED.value),
+        )
+        self._call = update(blocked).where(blocked.c.job.in_(keys)).values(called=1)
+        self._enqueue = update(jobs).where(jobs.c.key.in_(keys)).values(state=State.ENQUEUED.value)
+        self._set_aside = (
+            update(jobs)
+            .where(jobs.c.key.in_(keys))
+            .values(state=State.BLOCKED.value, at=jobs.c.run_at, worker=None, receipt=None)
+        )
+
+    # Claiming
+
+    def weigh(
+        self, connection: Connection, rows: Sequence[Borrowed], now: float, *, most: int
+    ) -> Verdict:
+        """Which of the rows, whose jobs nobody else can touch, may be lent; at most so many.
+
+        What it found stays true until the transaction ends. `enter` makes it so.
+        """
+        limited = {key: limits_of(Payload(text)) for key, text, _ in rows}
+        verdict = Verdict(limited={key: found for key, found in limited.items() if found})
+        wanted = {each.place: each for found in limited.values() for each in found}
+        used = self._opened(connection, wanted, now) if wanted else Counter[str]()
+        for row in rows:
+            if len(verdict.granted) == most:
+                break
+            verdict.seen += 1
+            _weigh_one(verdict, row, limited[row[0]], used)
+        return verdict
+
+    def enter(self, connection: Connection, verdict: Verdict, token: str, now: float) -> int:
+        """Note who has a place, under the receipts `token`, and who waits; how many were called."""
+        granted = [row[0] for row in verdict.granted if row[0] in verdict.limited]
+        touched = [*granted, *verdict.blocked]
+        if not touched:
+            return 0
+        connection.execute(self._unblock, {"keys": touched})
+        taken = [
+            {"place": limit.place, "job": key, "receipt": token, "at": now}
+            for key in granted
+            if key not in verdict.full
+            for limit in verdict.limited[key]
+        ]
+        if taken:
+            connection.execute(insert(places), taken)
+        if not verdict.blocked:
+            return 0
+        connection.execute(self._set_aside, {"keys": list(verdict.blocked)})
+        waits = [{"of_job": key, "of_place": place} for key, place in verdict.blocked.items()]
+        connection.execute(_BLOCK, waits)
+        return self.call(
+            connection,
+            {limit.place for key in verdict.blocked for limit in verdict.limited[key]},
+            now,
+        )
+
+    # Whoever ends a claim
+
+    def freed(self, connection: Connection, texts: Iterable[str], now: float) -> int:
+        """The claims to these jobs are over: let those try that wait; how many there were."""
+        found = {place for text in texts for place in places_of(Payload(text))}
+        return self.call(connection, found, now) if found else 0
+
+    def unstart(self, connection: Connection, claims: Iterable[tuple[int, str, Payload]]) -> None:
+        """The jobs with these keys and receipts' tokens never came to a start: it counts not."""
+        gone = [
+            {"of_job": key, "of_place": place, "of_receipt": token}
+            for key, token, payload in claims
+            for place in places_of(payload)
+        ]
+        if gone:
+            connection.execute(_UNSTART, gone)
+
+    def withdraw(
+        self, connection: Connection, waiting: Sequence[tuple[int, Payload]], now: float
+    ) -> int:
+        """The jobs, which may have waited, were moved or deleted; how many others may try."""
+        limited = [(key, payload) for key, payload in waiting if places_of(payload)]
+        if not limited:
+            return 0
+        connection.execute(self._withdrawn, {"keys": [key for key, _ in limited]})
+        return self.freed(connection, (payload.text for _, payload in limited), now)
+
+    # Upkeep
+
+    def look(self, connection: Connection, now: float, limit: int) -> int:
+        """Let those try whose limits have room by now; how many."""
+        due = set(connection.scalars(_DUE, {"now": now, "limit": limit}))
+        for place in sorted(due):
+            connection.execute(_STRAY, {"of_place": place})
+        return self.call(connection, due, now) if due else 0
+
+    def call(self, connection: Connection, wanted: Collection[str], now: float) -> int:
+        """Have jobs enqueued again that may find a place in these limits; how many.
+
+        Of each queue as many as would find one alone: nobody may be working another queue.
+        """
+        rows = connection.execute(self._lock, {"places": sorted(wanted)}).all()
+        used = self._tidied(connection, rows, now)
+        called: list[int] = []
+        for row in rows:
+            found, waiting = self._callable(connection, row.place, row.most - used[row.place])
+            called += found
+            self._look_later(connection, row, now, waiting=waiting, used=used[row.place])
+        if called:
+            connection.execute(self._call, {"keys": called})
+            connection.execute(self._enqueue, {"keys": called})
+        return len(called)
+
+    def infos(self, connection: Connection, now: float) -> list[LimitInfo]:
+        """See `SupportsLimits.limits`."""
+        taken: dict[str, int] = dict(connection.execute(_TAKEN, {"now": now}).all())
+        waiting: dict[str, int] = dict(connection.execute(_WAITING).all())
+        return [
+            LimitInfo(key, most, per, taken.get(place, 0), waiting.get(place, 0))
+            for place, key, per, most, _ in connection.execute(_ALL)
+            if place in taken or place in waiting
+        ]
+
+    def _opened(
+        self, connection: Connection, wanted: Mapping[str, Limit], now: float
+    ) -> Counter[str]:
+        """The places taken in these limits, whose rows are made and locked."""
+        new = [
+            {"place": place, "key": limit.key, "per": limit.per, "most": limit.to, "look_at": None}
+            for place, limit in sorted(wanted.items())
+        ]
+        for _ in range(_TRIES):
+            connection.execute(self._new, new)
+            rows = connection.execute(self._lock, {"places": list(wanted)}).all()
+            if len(rows) == len(wanted):
+                self._renew(connection, rows, wanted)
+                return self._tidied(connection, rows, now)
+        raise AdapterError("a limit could not be locked: it comes and goes too fast")
+
+    def _renew(
+        self, connection: Connection, rows: Sequence[Row[Any]], wanted: Mapping[str, Limit]
+    ) -> None:
+        """The class may say something else by now."""
+        changed = [
+            {"of_place": row.place, "to_most": limit.to, "to_per": limit.per}
+            for row, limit in ((row, wanted[row.place]) for row in rows)
+            if (row.most, row.per) != (limit.to, limit.per)
+        ]
+        if changed:
+            connection.execute(_CHANGE, changed)
+
+    def _tidied(self, connection: Connection, rows: Sequence[Row[Any]], now: float) -> Counter[str]:
+        """How many places are taken, once what does not count any more is gone."""
+        wanted = {"places": [row.place for row in rows]}
+        connection.execute(self._forget_ended, wanted)
+        old = [{"of_place": row.place, "before": now - row.per} for row in rows if row.per]
+        if old:
+            connection.execute(_FORGET_OLD, old)
+        counts: dict[str, int] = dict(connection.execute(self._counts, wanted).all())
+        return Counter(counts)
+
+    def _callable(self, connection: Connection, place: str, room: int) -> tuple[list[int], bool]:
+        """The jobs to be called, and whether anybody waits."""
+        if room <= 0:
+            waits = connection.scalar(_WAITS, {"of_place": place})
+            return [], waits is not None
+        found: list[int] = []
+        here = {"of_place": place, "of_queue": ""}
+        while (queue := connection.scalar(_NEXT_QUEUE, here)) is not None:
+            here = {"of_place": place, "of_queue": queue}
+            called = connection.scalar(_CALLED, here) or 0
+            if called < room:
+                found += connection.scalars(_NEXT, {**here, "room": room - called})
+        return found, here["of_queue"] != ""
+
+    def _look_later(
+        self, connection: Connection, row: Row[Any], now: float, *, waiting: bool, used: int
+    ) -> None:
+        """Have upkeep look again when it must; a limit that nobody uses is forgotten."""
+        if not used and not waiting:
+            connection.execute(_FORGET, {"of_place": row.place})
+            return
+        then = now + _LOOK_AGAIN if waiting else None
+        if row.per is not None and used:
+            oldest: float = connection.scalar(_OLDEST, {"of_place": row.place}) or now
+            then = oldest + row.per
+        if then != row.look_at:
+            connection.execute(_LOOK_AT, {"of_place": row.place, "then": then})
+
+
+def _weigh_one(verdict: Verdict, row: Borrowed, under: Sequence[Limit], used: Counter[str]) -> None:
+    refusing = next((limit for limit in under if used[limit.place] >= limit.to), None)
+    if refusing is None:
+        used.update(limit.place for limit in under)
+        verdict.granted.append(row)
+    elif refusing.discard:
+        verdict.full[row[0]] = refusing.key
+        verdict.granted.append(row)
+    else:
+        verdict.blocked[row[0]] = refusing.place

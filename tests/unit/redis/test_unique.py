@@ -1,0 +1,151 @@
+"""Unique jobs on Redis: what they cost the others, and what they leave behind."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from jobkit.adapter import Ack, Bury, Requeue, State
+from jobkit.capabilities import Move
+from jobkit.errors import AdapterError
+from jobkit.payload import Payload, new_id
+from jobkit_redis import RedisAdapter
+from tests.servers.valkey import Server
+
+LOCKS = "{jobkit}:unique"
+
+
+def job(**fields: Any) -> Payload:
+    usual = {"class": "app.Job", "args": [], "jid": new_id(), "queue": "default"}
+    now = time.time()
+    return Payload.of({**usual, "created_at": now, "enqueued_at": now, **fields})
+
+
+def unique(key: str = "k", until: str = "success", **fields: Any) -> Payload:
+    return job(unique={"key": key, "until": until, "for": 60.0}, **fields)
+
+
+def claim(adapter: RedisAdapter) -> Any:
+    (only,) = adapter.claim(["default"], limit=1, worker="worker")
+    return only
+
+
+def life(adapter: RedisAdapter) -> None:
+    """A job is stored, comes back, dies, is run again and done. One of its arguments is a trap."""
+    one = job(kwargs={"unique": {"key": "an argument"}})
+    adapter.enqueue([one])
+    held = claim(adapter)
+    adapter.settle([Requeue(held, held.payload, State.ENQUEUED)])
+    held = claim(adapter)
+    adapter.settle([Bury(held, held.payload)])
+    (dead,) = adapter.find([one.id])
+    adapter.move([Move(dead, dead.payload, State.ENQUEUED)])
+    adapter.settle([Ack(claim(adapter))])
+
+
+def test_a_job_that_is_not_unique_costs_the_commands_it_always_did(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    with server.client() as client:
+        life(adapter)  # the server learns the scripts
+        client.config_resetstat()
+        life(adapter)
+        stats = client.info("commandstats")
+    # Not others, or (publish) at most one in a window of time.
+    others = {"config|resetstat", "client|setinfo", "hello", "info", "select", "publish"}
+    calls = {name.removeprefix("cmdstat_"): told["calls"] for name, told in stats.items()}
+    assert {name: count for name, count in calls.items() if name not in others} == {
+        "evalsha": 15,
+        "exists": 4,
+        "hdel": 3,
+        "hexists": 3,
+        "hget": 2,
+        "hgetall": 1,
+        "hkeys": 2,
+        "hlen": 5,
+        "hmget": 2,
+        "hset": 3,
+        "incrby": 6,
+        "lpush": 3,
+        "rpop": 3,
+        "sadd": 3,
+        "smembers": 7,
+        "time": 8,
+        "type": 5,
+        "zadd": 1,
+        "zrem": 1,
+        "zscan": 4,
+        "zscore": 1,
+    }
+
+
+def test_nothing_is_left_of_locks_whose_jobs_have_ended(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    jobs = [unique(str(nth), until) for nth in range(10) for until in ("success", "start")]
+    assert adapter.enqueue_unique(jobs) == [None] * 20
+    claims = adapter.claim(["default"], limit=8, worker="worker")
+    adapter.settle([*map(Ack, claims[:4]), *(Bury(each, each.payload) for each in claims[4:])])
+    waiting = adapter.jobs(State.ENQUEUED).items
+    adapter.delete(waiting[:4])
+    adapter.move([Move(each, each.payload, State.DEAD) for each in waiting[4:8]])
+    with server.client() as client:
+        assert client.hlen(LOCKS) == 4
+        adapter.clear("default")
+        assert client.hlen(LOCKS) == 0
+
+
+def test_a_lock_that_ends_by_time_is_forgotten_by_the_server(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    adapter.enqueue_unique([unique(until="time", scheduled_at=time.time() + 100)])
+    with server.client() as client:
+        assert 158_000 < client.pttl(f"{LOCKS}:time:k") <= 160_000
+
+
+@pytest.mark.parametrize(
+    "key", ["queues", "schedule", "sequence", "queue:default", "priority:default", "unique"]
+)
+def test_where_a_job_cannot_be_stored_no_lock_is_taken(
+    adapter: RedisAdapter, server: Server, key: str
+) -> None:
+    with server.client() as client:
+        client.xadd(f"{{jobkit}}:{key}", {"of another": "kind"})
+        with pytest.raises(AdapterError, match="WRONGTYPE"):
+            adapter.enqueue_unique([unique()])
+        client.delete(f"{{jobkit}}:{key}")
+    assert adapter.enqueue_unique([unique()]) == [None]
+
+
+def test_a_job_repeated_after_its_end_takes_no_lock(adapter: RedisAdapter, server: Server) -> None:
+    """By an idempotency key: it is not stored again, and would never free it."""
+    once = unique(jid="0193d1a2b3c4510e8f00112233445566")
+    assert adapter.enqueue_unique([once]) == [None]
+    adapter.settle([Ack(claim(adapter))])
+    assert adapter.enqueue_unique([once]) == [None]
+    with server.client() as client:
+        assert client.hlen(LOCKS) == 0
+
+
+def test_a_job_that_lost_may_be_repeated(adapter: RedisAdapter) -> None:
+    first, once = unique(), unique(jid="0193d1a2b3c4510e8f00112233445566")
+    adapter.enqueue_unique([first])
+    assert adapter.enqueue_unique([once]) == [first.id]
+    adapter.settle([Ack(claim(adapter))])
+    assert adapter.enqueue_unique([once]) == [None]
+    assert claim(adapter).payload.id == once.id
+
+
+def test_arguments_that_look_like_a_lock_free_nobody_s(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    first = unique(until="start")
+    adapter.enqueue([job(kwargs={"unique": {"key": "k", "until": "start"}, "jid": first.id})])
+    adapter.enqueue([Payload('{"class":"app.Job","args":[{"unique":{"key":"k"}}],"unique":3}')])
+    adapter.enqueue_unique([first])
+    for _ in range(2):
+        adapter.settle([Ack(claim(adapter))])
+    with server.client() as client:
+        assert client.hlen(LOCKS) == 1
