@@ -12,14 +12,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from jobkit.errors import DuplicateJob, PayloadError
-from jobkit.payload import Payload
+from jobkit.payload import MARK, Payload
 
 __all__ = ["MARK", "Lock", "OnConflict", "Until", "lost_to"]
 
 _FIELD: Final = "unique"
-
-MARK: Final = f'"{_FIELD}"'
-"""A payload's text without it names no lock, as nearly all do not: they need not be read."""
 
 
 class Until(StrEnum):

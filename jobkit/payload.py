@@ -20,10 +20,13 @@ if sys.version_info >= (3, 14):
 else:
     from uuid_utils import uuid7
 
-__all__ = ["VERSION", "Payload", "dumps", "new_id"]
+__all__ = ["MARK", "VERSION", "Payload", "dumps", "new_id"]
 
 VERSION: Final = 1
 """The version of this format, written as `v`."""
+
+MARK: Final = '"unique"'
+"""A payload's text without it names no lock, as nearly all do not: they need not be read."""
 
 #: Compact, keeps every character and whole number, refuses NaN and infinities.
 dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -33,8 +33,7 @@ from jobkit.errors import (
 )
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
-from jobkit.locks import MARK, Lock
-from jobkit.payload import VERSION, Payload
+from jobkit.payload import MARK, VERSION, Payload
 from jobkit.transactions import Scope
 
 if TYPE_CHECKING:
@@ -327,7 +326,7 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
         _check_size(payload, text, limit)
         if LIMITED in text and "limits" in payload.fields:
             require_limits(adapter, payload.job_class)
-        if MARK in text and Lock.of(payload) is not None:
+        if MARK in text and _is_unique(payload):
             require_unique(adapter, payload.job_class)
             unique = True
     return unique
@@ -343,6 +342,13 @@ def _limits(job: Any) -> list[dict[str, Any]] | None:
     from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
 
     return limit_fields(job, job._plan.options.limits)
+
+
+def _is_unique(payload: Payload) -> bool:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.locks import Lock  # noqa: PLC0415
+
+    return Lock.of(payload) is not None
 
 
 def _check_size(payload: Payload, text: str, limit: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +107,8 @@ class _Watched:
 
 def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The coroutine's result; beside a running loop it has a thread, and a loop, of its own."""
+    import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

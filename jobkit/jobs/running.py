@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Coroutine
 from typing import Any
@@ -99,6 +98,8 @@ def _too_new(payload: Payload, base: Any, known: int) -> Run:
 
 def perform_now(job: Any) -> Any:
     """Run an instance here; see `Job.perform_now`."""
+    import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
     if inspect.iscoroutinefunction(type(job).perform) and _inside_a_loop():
         raise RuntimeError(
             f"{job._plan.name}.perform_now() cannot wait for a coroutine inside a running event "
@@ -109,6 +110,8 @@ def perform_now(job: Any) -> Any:
 
 async def aperform_now(job: Any) -> Any:
     """`perform_now` beside a running loop: the body runs on it, the rest in a thread."""
+    import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
     loop = asyncio.get_running_loop()
 
     def wait_for(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -169,6 +172,8 @@ def _again(run: Run, outcome: Retried | Snoozed) -> None:
 
 
 def _inside_a_loop() -> bool:
+    import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
@@ -172,6 +171,8 @@ async def away(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     In a thread; inside an asynchronous transaction on that transaction's own loop.
     """
+    import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
     scope = current()
     if scope is None or not scope.is_async:
         return await asyncio.to_thread(call, *args, **kwargs)

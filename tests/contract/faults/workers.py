@@ -136,7 +136,7 @@ FAULTS = (
         "waits without looking",
         "Waiting",
         "adapter.py",
-        "self._lock.wait_for(lambda: any(self._claimable(queues)), timeout)",
+        "self._lock.wait_for(lambda: any(self._open(queues)), timeout)",
         "self._lock.wait(timeout)",
     ),
     Fault(

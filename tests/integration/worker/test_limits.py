@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from jobkit_sql import SqlAdapter
 from tests.integration.worker.site import Site, payload, until
 from tests.servers.postgres import Postgres
+
+Workers: TypeAlias = Sequence[subprocess.Popen[bytes]]
 
 ONE = [{"key": "lone", "to": 1}]
 LONE = """
@@ -41,27 +45,35 @@ def lines(site: Site) -> list[list[str]]:
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def is_at_it(site: Site, worker: subprocess.Popen[bytes]) -> bool:
-    """True while the job that runs is one of this worker's."""
+def at_it(site: Site, workers: Workers) -> subprocess.Popen[bytes] | None:
+    """The worker whose job runs now."""
     last = lines(site)[-1:]
-    return bool(last) and last[0][0] == "S" and int(last[0][2]) in site.processes(worker)
+    if not last or last[0][0] != "S":
+        return None
+    pid = int(last[0][2])
+    return next((worker for worker in workers if pid in site.processes(worker)), None)
 
 
-def stop_in_the_middle(site: Site, worker: subprocess.Popen[bytes]) -> None:
-    """Have the worker stand still within a job, and write down that it does."""
+def stop_in_the_middle(site: Site, workers: Workers) -> subprocess.Popen[bytes]:
+    """Have the worker stand still whose job runs now, and write down that it does."""
     while True:
-        until(lambda: is_at_it(site, worker))
+        until(lambda: at_it(site, workers))
+        worker = at_it(site, workers)
+        if worker is None:
+            continue
         os.killpg(worker.pid, signal.SIGSTOP)
-        until(lambda: all(_stands_still(pid) for pid in site.processes(worker)))
-        if is_at_it(site, worker):
+        until(partial(_stand_still, site.processes(worker)))
+        if at_it(site, workers) is worker:
             break
         os.killpg(worker.pid, signal.SIGCONT)
     with (site.folder / "log").open("a") as log:
         log.writelines(f"K 0 {pid}\n" for pid in site.processes(worker))
+    return worker
 
 
-def _stands_still(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+def _stand_still(pids: Iterable[int]) -> bool:
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in pids]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 def most_at_once(site: Site) -> int:
@@ -84,14 +96,13 @@ def most_at_once(site: Site) -> int:
 
 @pytest.mark.behaviour("H5")
 def test_a_limit_of_one_holds_through_kills_and_zombies_and_no_place_is_lost(site: Site) -> None:
-    site.store.enqueue(
-        [payload("app.Lone", number).replace(limits=ONE, priority=-number) for number in range(30)]
-    )
-    lease = {"JOBKIT_LEASE": "1"}
-    killed, zombie, third = (site.start("-c", "3", **lease) for _ in range(3))
-    stop_in_the_middle(site, killed)
+    workers = [site.start("-c", "3", JOBKIT_LEASE="1") for _ in range(3)]
+    until(lambda: site.store.stats().workers == 3, 40)
+    site.store.enqueue([payload("app.Lone", number).replace(limits=ONE) for number in range(30)])
+    killed = stop_in_the_middle(site, workers)
     site.kill(killed)
-    stop_in_the_middle(site, zombie)
+    workers.remove(killed)
+    zombie = stop_in_the_middle(site, workers)
     before = len(site.finished())
     until(lambda: len(site.finished()) > before + 1)  # others have recovered it, and go on
     os.killpg(zombie.pid, signal.SIGCONT)
@@ -100,7 +111,6 @@ def test_a_limit_of_one_holds_through_kills_and_zombies_and_no_place_is_lost(sit
     assert set(site.finished()) == set(range(30))
     stats = site.store.stats()
     assert (stats.blocked, stats.enqueued, stats.running, stats.dead) == (0, 0, 0, 0)
-    assert third.poll() is None
     assert isinstance(site.store, SqlAdapter)
     assert [(each.used, each.blocked) for each in site.store.limits()] == []
 
