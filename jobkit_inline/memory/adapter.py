@@ -122,11 +122,7 @@ class MemoryAdapter(
 
     def _open(self, queues: Sequence[str]) -> Iterator[Index]:
         """The queues that are not paused."""
-        return (
-            self._store.queue(name)
-            for name in dict.fromkeys(queues)
-            if name not in self._store.paused
-        )
+        return (self._store.queue(name) for name in queues if name not in self._store.paused)
 
     def _settle(self, settlement: Settlement) -> bool:
         """False when the claim is stale: then nothing changed."""

@@ -47,8 +47,11 @@ FAULTS = (
         "lends a job twice from a queue named twice",
         "Claiming",
         "adapter.py",
-        "for name in dict.fromkeys(queues)",
-        "for name in queues",
+        """        for index in self._open(queues):
+            while (job := index.first()) is not None:
+                yield job
+""",
+        "        yield from [job for index in self._open(queues) for job in index]\n",
     ),
     Fault(
         "shares what was parsed between claims",
@@ -61,8 +64,8 @@ FAULTS = (
         "serves queues by name",
         "Ordering",
         "adapter.py",
-        "for name in dict.fromkeys(queues)",
-        "for name in sorted(set(queues))",
+        "for name in queues if name",
+        "for name in sorted(set(queues)) if name",
     ),
     Fault(
         "serves the youngest first",
