@@ -5,11 +5,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs behaviours clean
+.PHONY: help demo test soak check bench docs behaviours clean
 
 help:
 	@echo "make demo    run the main job on the embedded SQLite"
 	@echo "make test    run all tests"
+	@echo "make soak    run the fault tests at full size, for many minutes"
 	@echo "make check   format, lint, types, imports, spelling"
 	@echo "make bench   run the benchmarks"
 	@echo "make docs    check the documentation's links"
@@ -21,6 +22,9 @@ demo: .venv/.stamp-run
 
 test: .venv/.stamp-dev
 	$(BIN)/pytest
+
+soak: .venv/.stamp-dev
+	SOAK=1 $(BIN)/pytest -rA --durations=0 tests/faults tests/integration/transactions/test_kills.py
 
 check: .venv/.stamp-dev
 	$(BIN)/ruff format --check .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import threading
@@ -20,9 +19,7 @@ from jobkit.errors import AdapterError
 from jobkit_sql import SqlAdapter
 from tests.integration.worker.site import Site, payload, until
 from tests.servers.postgres import Postgres
-
-SOAK = "SOAK" in os.environ
-"""Full sizes, for minutes."""
+from tests.soak import SOAK
 
 ENDED = 400 if SOAK else 40
 """Times that every connection is ended."""

@@ -17,6 +17,12 @@ from jobkit_redis.errors import Refused
 from tests.faults.proxy import Proxy
 from tests.faults.redis_store import TIMEOUT, job, until
 from tests.servers.valkey import Server
+from tests.soak import SOAK
+
+KILLED = 400 if SOAK else 100
+"""Times that every connection is ended."""
+
+JOBS = 20 * KILLED
 
 T = TypeVar("T")
 
@@ -154,10 +160,11 @@ def test_a_waiter_whose_connection_was_cut_is_woken_again(
     thread.join()
 
 
+@pytest.mark.timeout(600)
 def test_killed_connections_under_load_lose_no_job_and_double_none(
     adapter: RedisAdapter, server: Server
 ) -> None:
-    adapter.enqueue([job(args=[number]) for number in range(2_000)])
+    adapter.enqueue([job(args=[number]) for number in range(JOBS)])
     done: list[str] = []
     stop = threading.Event()
 
@@ -178,16 +185,16 @@ def test_killed_connections_under_load_lose_no_job_and_double_none(
     for thread in threads:
         thread.start()
     with server.client() as client:
-        for _ in range(100):
+        for _ in range(KILLED):
             client.client_kill_filter(_type="normal", skipme=True)
             time.sleep(0.005)
-    until(lambda: len(done) >= 2_000, 20)
+    until(lambda: len(done) >= JOBS, 20 * JOBS / 2_000)
     stop.set()
     for thread in threads:
         thread.join()
-    assert len(done) == len(set(done)) == 2_000
+    assert len(done) == len(set(done)) == JOBS
     stats = adapter.stats()
-    assert (stats.processed, stats.enqueued, stats.running) == (2_000, 0, 0)
+    assert (stats.processed, stats.enqueued, stats.running) == (JOBS, 0, 0)
 
 
 def _asked_again(call: Callable[[], T]) -> T:

@@ -16,6 +16,9 @@ from jobkit_redis.errors import Refused
 from tests.faults.redis_store import job, until
 from tests.integration.worker.site import Site
 from tests.servers.valkey import Server, running
+from tests.soak import SOAK
+
+RESTARTED = 10 if SOAK else 3
 
 
 def test_what_was_stored_lent_and_counted_outlives_a_kill(
@@ -129,6 +132,7 @@ def test_a_forked_child_has_connections_of_its_own(adapter: RedisAdapter) -> Non
     assert adapter.stats().enqueued == 101
 
 
+@pytest.mark.timeout(600)
 def test_workers_outlive_servers_that_are_killed_again_and_again(
     server: Server, tmp_path: Path
 ) -> None:
@@ -137,11 +141,11 @@ def test_workers_outlive_servers_that_are_killed_again_and_again(
     try:
         site.enqueue("Count", range(200))
         site.start("-c", "4", "--log-level", "warning")
-        for nth in range(3):
+        for nth in range(RESTARTED):
             until(partial(_ran, site, 200 * (nth + 1)), 20)
             server.restart()
             site.enqueue("Count", range(200 * (nth + 1), 200 * (nth + 2)))
-        until(lambda: len(set(site.finished())) == 800, 20)
+        until(lambda: len(set(site.finished())) == 200 * (RESTARTED + 1), 20)
         until(lambda: _stats(site.store)[1:] == (0, 0), 20)
     finally:
         site.close()

@@ -1,6 +1,6 @@
 """Workers are killed at any moment: what `complete_in` completes happens exactly once.
 
-`JOBKIT_SOAK=1` kills 200 times.
+`make soak` kills 200 times.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ import pytest
 from jobkit.adapter import State
 from jobkit.payload import Payload, new_id
 from tests.integration.transactions.support import Database, noted
+from tests.soak import SOAK
 
-KILLS = 200 if os.environ.get("JOBKIT_SOAK") else 20
+KILLS = 200 if SOAK else 20
 BACKLOG = 300
 ROOT = Path(__file__).parents[3]
 
