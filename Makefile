@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# What `make soak` breaks, and the seed of its die.
+STORES ?= sqlite
+SEED ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
@@ -10,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help:
 	@echo "make demo    run the main job on the embedded SQLite"
 	@echo "make test    run all tests"
-	@echo "make soak    run the fault tests at full size, for many minutes"
+	@echo "make soak    break workers at full size and print what was seen (STORES, SEED)"
 	@echo "make check   format, lint, types, imports, spelling"
 	@echo "make bench   run the benchmarks"
 	@echo "make docs    check the documentation's links"
@@ -24,7 +27,15 @@ test: .venv/.stamp-dev
 	$(BIN)/pytest
 
 soak: .venv/.stamp-dev
-	SOAK=1 $(BIN)/pytest -rA --durations=0 tests/faults tests/integration/transactions/test_kills.py
+	set -e; for store in $(STORES); do \
+		$(BIN)/python -m tests.chaos --store $$store --seed $(SEED) --workers command \
+			--kills 160 --kill-supervisor 20 --kill-all 20 --zombies 60 --stops 10 --rolls 10; \
+		$(BIN)/python -m tests.chaos --store $$store --seed $(SEED) --workers plain \
+			--kills 200 --zombies 60 --stops 20; \
+	done
+	SOAK=1 $(BIN)/pytest -rA --durations=0 tests/chaos tests/faults \
+		tests/integration/transactions/test_kills.py
+	$(BIN)/python -m tests.chaos.leaks 200000
 
 check: .venv/.stamp-dev
 	$(BIN)/ruff format --check .

@@ -1,0 +1,14 @@
+"""How much of the chaos runs by default: a tenth, and everything with `SOAK=1` (`make soak`)."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import pytest
+
+__all__ = ["SOAK", "only_in_soak"]
+
+SOAK: Final = bool(os.environ.get("SOAK"))
+
+only_in_soak = pytest.mark.skipif(not SOAK, reason="takes minutes: make soak, or SOAK=1")
