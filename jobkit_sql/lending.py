@@ -55,12 +55,12 @@ class Lending:
                 receipt=bindparam("token"),
             )
         )
-        self._held = (
+        self._seen = (
             select(*BORROWED, jobs.c.receipt)
             .where(running, jobs.c.worker == bindparam("borrower"))
             .order_by(jobs.c.key)
-            .with_for_update()
         )
+        self._held = self._seen.with_for_update()
         receipts = select(jobs.c.key, jobs.c.receipt)
         self._receipts_of = receipts.where(running, jobs.c.worker == bindparam("borrower"))
         # Not by state: few running rows would tempt a planner to read them all.
@@ -93,8 +93,15 @@ class Lending:
         return [claim_of(key, token, text, loans) for key, text, loans in rows]
 
     def held(self, connection: Connection, worker: str) -> Sequence[tuple[int, str, int, str]]:
-        """The rows (columns `BORROWED` and the token) the worker holds, oldest first."""
+        """The rows (columns `BORROWED` and the token) the worker holds, oldest first.
+
+        They stay as they are until the transaction ends.
+        """
         return connection.execute(self._held, {"borrower": worker}).all()
+
+    def seen(self, connection: Connection, worker: str) -> Sequence[tuple[int, str, int, str]]:
+        """The same only to look: a job may be being settled in a long transaction of its own."""
+        return connection.execute(self._seen, {"borrower": worker}).all()
 
     def receipts_of(self, connection: Connection, worker: str) -> set[str]:
         """The receipts for all the worker holds."""

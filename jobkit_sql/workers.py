@@ -79,7 +79,7 @@ class Workers:
     def held(self, worker: str) -> list[Claim]:
         """See `Adapter.held`."""
         with self._store.reading() as connection:
-            rows = self._lending.held(connection, worker)
+            rows = self._lending.seen(connection, worker)
         return [claim_of(key, token, text, loans) for key, text, loans, token in rows]
 
     def order(self, worker: str, order: str) -> bool:

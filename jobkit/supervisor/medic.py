@@ -41,6 +41,17 @@ class Gone:
     reason: str | None = None
 
 
+@dataclass(slots=True)
+class _Death:
+    """A worker whose jobs are to be taken. `held` is what it held when that was `asked` for."""
+
+    worker: str
+    started: frozenset[bytes]
+    reason: str
+    held: list[Claim] | None = None
+    asked: bool = False
+
+
 class Station:
     """The medic's place at one store: registered as a worker that nobody sees, and beating.
 
@@ -76,7 +87,8 @@ class Station:
         if reason is None:
             self._todo.append(lambda: self._give_back(worker))
         else:
-            self._todo.append(lambda: self._recover(worker, started, reason))
+            death = _Death(worker, started, reason)
+            self._todo.append(lambda: self._recover(death))
 
     def work(self) -> float:
         """Do what is due; the seconds until the next is."""
@@ -127,13 +139,24 @@ class Station:
         if returned:
             _log.info("%d jobs of %s were given back", returned, worker)
 
-    def _recover(self, worker: str, started: frozenset[bytes], reason: str) -> None:
-        held = self._adapter.held(worker)
-        claims = self._adapter.recover(worker, to=self._identity or "")
-        ran = _started(held, started)
-        self._unsettled += after_death(claims, ran, reason, self._clock.time())
+    def _recover(self, death: _Death) -> None:
+        again = death.asked
+        if not again:
+            death.held = self._adapter.held(death.worker)
+            death.asked = True
+        claims = self._adapter.recover(death.worker, to=self._identity or "")
+        if again and not claims:
+            claims = self._unheard()
+        ran = _started(death.held, death.started)
+        self._unsettled += after_death(claims, ran, death.reason, self._clock.time())
         if claims:
-            _log.warning("%d jobs of %s were recovered", len(claims), worker)
+            _log.warning("%d jobs of %s were recovered", len(claims), death.worker)
+
+    def _unheard(self) -> list[Claim]:
+        """What it was lent by an answer that was lost: it holds nothing else but the unsettled."""
+        known = {settlement.claim.receipt for settlement in self._unsettled}
+        held = self._adapter.held(self._identity or "") or []
+        return [claim for claim in held if claim.receipt not in known]
 
     def _beat(self) -> None:
         """For itself and for every living child, however busy that is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import Final
 
@@ -10,6 +11,7 @@ from jobkit.capabilities import SupportsWait
 from jobkit.errors import AdapterError, LeaseLost
 from jobkit.settings import Queues
 from jobkit.worker.alone import Alone
+from jobkit.worker.audit import Audit
 from jobkit.worker.desk import Desk
 from jobkit.worker.pace import PATIENCE, Pace, Waiting
 from jobkit.worker.part import Part, Patience
@@ -26,6 +28,9 @@ POLL: Final = 0.1
 
 GLANCE: Final = 0.005
 """Seconds between looks in a burst while its own jobs run, which may enqueue others."""
+
+
+_log = logging.getLogger("jobkit.worker")
 
 
 def order_of(queues: Queues) -> tuple[str, ...]:
@@ -53,6 +58,7 @@ class Claimer(Part):
         self._waiting = Waiting()
         self._patience = Patience(self.name)
         self._alone = Alone(desk, pool, settler.give_back)
+        self._audit = Audit(desk)
         self.claimed = 0
 
     def wake(self) -> None:
@@ -62,6 +68,8 @@ class Claimer(Part):
         """Claim until asked to end or, in a burst, until there is nothing left to do."""
         while not self.ending.is_set():
             self._return_the_stale()
+            if self._audit.due():
+                self._look_for_the_lost()
             if self._held_back():
                 self.ending.wait(PATIENCE)
             elif (room := self._room()) <= 0:
@@ -74,6 +82,25 @@ class Claimer(Part):
         """Give back what no thread has started."""
         taken = [*self._pool.take_back(), *self._alone.take_back()]
         self._settler.give_back([Release(claim, started=False) for claim in taken])
+
+    def _look_for_the_lost(self) -> None:
+        """Give back what was lent and not heard of.
+
+        It is not run at once: only a claim tells what the limits say of a job.
+        """
+        desk = self.desk
+        if desk.fenced.is_set() or self._settler.behind:
+            return
+        try:
+            found = self._audit.found()
+        except AdapterError as error:
+            self.ending.wait(self._patience.failed(error))
+            return
+        self._patience.worked()
+        if found:
+            _log.warning("%d jobs were lent to this worker and the answer was lost", len(found))
+            desk.held.update((claim.receipt, claim) for claim in found)
+            self._settler.give_back([Release(claim, started=False) for claim in found])
 
     def _held_back(self) -> bool:
         desk = self.desk
@@ -109,6 +136,7 @@ class Claimer(Part):
             desk.fenced.set()  # the heart registers anew
             return True
         except AdapterError as error:
+            desk.unsure = True
             self.ending.wait(self._patience.failed(error))
             return True
         self._patience.worked()

@@ -41,7 +41,8 @@ class Desk:
     """Shared by the parts of one worker.
 
     `held` maps the receipt of every claim that is not settled yet to it: the claimer adds, the
-    settler takes out; single operations on a dict need no lock.
+    settler takes out; single operations on a dict need no lock. `lending` is held by who has jobs
+    lent to this worker on another thread than the claimer's, until they stand in `held`.
     """
 
     def __init__(
@@ -61,6 +62,11 @@ class Desk:
         self._announce = announce
         self.identity = new_identity()
         self.held: dict[str, Claim] = {}
+        self.lending = threading.Lock()
+        self.unsure = False
+        """An answer was lost: the store may have lent jobs that are not in `held`."""
+        self.abandoned: set[str] = set()
+        """Receipts that the store will not take back: they end with the lease."""
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.quiet = threading.Event()
         """No more claims are taken."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from jobkit import events
-from jobkit.adapter import Maintenance, Settlement
+from jobkit.adapter import Claim, Maintenance, Settlement
 from jobkit.entries.ticker import Ticker
 from jobkit.errors import AdapterError
 from jobkit.worker.desk import Desk
@@ -75,9 +75,21 @@ class Keeper(Part):
         for worker, beat in self._watch.still(seen.workers, desk.clock.monotonic()).items():
             if worker == desk.identity:
                 continue  # whether this worker still lives is for the others to judge
-            claims = desk.adapter.recover(worker, to=desk.identity, beat=beat)
+            claims = self._taken(worker, beat)
             reason = f"the worker {worker} stopped beating"
             now = desk.clock.time()
             self._deliver([after_loss(claim, reason, now) for claim in claims])
             _log.warning("%s; %d jobs were recovered", reason, len(claims))
             events.emit("worker_lost", adapter=desk.adapter, worker=worker, jobs=len(claims))
+
+    def _taken(self, worker: str, beat: int) -> list[Claim]:
+        """What the lost worker held, now lent to this one."""
+        desk = self.desk
+        with desk.lending:
+            try:
+                claims = desk.adapter.recover(worker, to=desk.identity, beat=beat)
+            except AdapterError:
+                desk.unsure = True
+                raise
+            desk.held.update((claim.receipt, claim) for claim in claims)
+        return claims

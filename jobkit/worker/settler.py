@@ -142,7 +142,11 @@ class Settler(Part):
         self._forget([each for each in settlements if each.claim.receipt not in refused])
         self._tell_lost(error.stale)
         instead = [self._refusals.instead(settlement, error) for settlement in error.refused]
-        self._forget([old for old, new in zip(error.refused, instead, strict=True) if new is None])
+        pairs = zip(error.refused, instead, strict=True)
+        abandoned = [settlement for settlement, other in pairs if other is None]
+        # In this order: an audit must not find them among the lost.
+        self.desk.abandoned.update(settlement.claim.receipt for settlement in abandoned)
+        self._forget(abandoned)
         again = [settlement for settlement in instead if settlement is not None]
         return self._tried(again) if again else []
 

@@ -29,7 +29,9 @@ class Moody(MemoryAdapter):
 
     def recover(self, worker: str, *, to: str, beat: int | None = None) -> list[Claim]:
         self._check("recover")
-        return super().recover(worker, to=to, beat=beat)
+        claims = super().recover(worker, to=to, beat=beat)
+        self._check("the answer to recover")
+        return claims
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
         self._check("settle")
@@ -142,6 +144,21 @@ def test_what_the_store_did_not_take_is_tried_until_it_does(
         station.work()
     assert not station.busy
     assert deliveries(store) == {"0": 1, "1": 0}
+
+
+def test_jobs_taken_by_an_answer_that_was_lost_are_given_on_and_charged_all_the_same(
+    station: Station, store: Moody, clock: ManualClock, held: Callable[..., list[Claim]]
+) -> None:
+    claims = held(2)
+    station.gone(CHILD, notes(claims[0]), REASON)
+    for failing in ({"the answer to recover"}, {"settle"}, set[str]()):
+        store.failing = failing
+        assert station.busy
+        clock.advance(10)
+        station.work()
+    assert not station.busy
+    assert deliveries(store) == {"0": 1, "1": 0}
+    assert store.stats().enqueued == 2
 
 
 def test_a_store_that_is_away_is_not_asked_again_before_its_time(
