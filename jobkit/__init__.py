@@ -55,7 +55,7 @@ from jobkit.errors import (
 )
 from jobkit.execution import is_stopping as stopping
 from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
-from jobkit.inspection import Inspector, JobInfo, Page, inspect
+from jobkit.inspection import ClassMetrics, Inspector, JobInfo, Page, TimeBucket, inspect
 from jobkit.jobs import (
     Job,
     JobOptions,
@@ -66,6 +66,7 @@ from jobkit.jobs import (
     job,
     perform_all_later,
 )
+from jobkit.measures import MinuteStats
 from jobkit.middleware import Middleware, on_death, on_error
 from jobkit.propagation import propagate
 from jobkit.settings import configure
@@ -84,6 +85,7 @@ __all__ = [
     "Abort",
     "AdapterError",
     "BuryJob",
+    "ClassMetrics",
     "Concurrency",
     "ConfigurationError",
     "DayStats",
@@ -102,6 +104,7 @@ __all__ = [
     "LeaseLost",
     "LimitInfo",
     "Middleware",
+    "MinuteStats",
     "Page",
     "PayloadError",
     "PayloadTooLarge",
@@ -115,6 +118,7 @@ __all__ = [
     "SettlementRefused",
     "SnoozeJob",
     "Stats",
+    "TimeBucket",
     "Unique",
     "UnknownJob",
     "UnknownVersion",

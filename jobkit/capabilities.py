@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from jobkit.adapter import Claim, Settlement, State
 from jobkit.errors import Unsupported
+from jobkit.measures import SupportsMetrics
 from jobkit.payload import Payload
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "SupportsInspect",
     "SupportsLimits",
     "SupportsManage",
+    "SupportsMetrics",
     "SupportsMigrations",
     "SupportsPause",
     "SupportsTicks",

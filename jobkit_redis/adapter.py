@@ -39,6 +39,7 @@ from jobkit.capabilities import (
 )
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError
+from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
 from jobkit_redis.checks import advice, problems, server_info
 from jobkit_redis.claim import Take
@@ -47,6 +48,7 @@ from jobkit_redis.inspection import Inspection
 from jobkit_redis.listing import Listing
 from jobkit_redis.maintain import Maintain
 from jobkit_redis.manage import Manage
+from jobkit_redis.measuring import Measuring
 from jobkit_redis.registry import Registry
 from jobkit_redis.settle import Settle
 from jobkit_redis.store import Store
@@ -65,6 +67,7 @@ class RedisAdapter(
     SupportsWait,
     SupportsInspect,
     SupportsManage,
+    SupportsMetrics,
     SupportsPause,
     SupportsTicks,
     SupportsUnique,
@@ -96,6 +99,7 @@ class RedisAdapter(
         self._maintain = Maintain(store, retention)
         self._listing = Listing(store, registry)
         self._inspection = Inspection(store, registry)
+        self._measuring = Measuring(store)
         self._manage = Manage(store)
         self._unique = EnqueueUnique(store, self._enqueue, self._inspection.find)
         self._ticks = Ticks(store, self._unique)
@@ -192,6 +196,15 @@ class RedisAdapter(
 
     def history(self, days: int) -> list[DayStats]:
         return self._inspection.history(days)
+
+    def record(self, measures: Sequence[Measure]) -> None:
+        self._measuring.record(measures)
+
+    def minutes(self, hours: int) -> list[MinuteStats]:
+        return self._measuring.minutes(hours)
+
+    def measures(self, hours: int) -> list[Measure]:
+        return self._measuring.measures(hours)
 
     def move(self, moves: Sequence[Move]) -> int:
         if any(move.state is State.DEAD for move in moves):

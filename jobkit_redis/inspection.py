@@ -82,8 +82,7 @@ class Inspection:
     def history(self, days: int) -> list[DayStats]:
         """See `SupportsInspect.history`."""
         keys, pool = self._store.keys, self._store.here.pool
-        now = float(self._store.now) if self._store.now else _seconds(pool.ask(("TIME",))[0])
-        today = as_datetime(now).date()
+        today = as_datetime(self._store.time()).date()
         dates = [today - timedelta(days=ago) for ago in range(days - 1, -1, -1)]
         if not dates:
             return []
@@ -168,10 +167,6 @@ def _latency(heads: Sequence[bytes], now: float) -> float:
     """The age of the oldest of the jobs that come next."""
     moments = [at for head in heads if (at := since(Payload(decoded(head))))]
     return max(0.0, now - min(moments, default=now))
-
-
-def _seconds(time: Sequence[Any]) -> float:
-    return int(time[0]) + int(time[1]) / 1e6
 
 
 def _info(worker: Listed) -> WorkerInfo:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobkit.adapter import State
+from jobkit.clock import as_datetime
 
 __all__ = ["Keys", "encoded"]
 
@@ -59,6 +60,11 @@ class Keys:
 
     def total(self, name: str) -> str:
         return f"{self.own}stat:{name}"
+
+    def minute(self, minute: int) -> str:
+        """What runs took in a minute since the epoch, by class; Sidekiq 8's name for it."""
+        at = as_datetime(minute * 60)
+        return f"{self.own}j|{at:%y%m%d}|{at.hour}:{at.minute:02}"
 
     def of_process(self, worker: str) -> list[str]:
         """Presence, what runs as 7 and 8 have it, the same as 6 has it, orders."""

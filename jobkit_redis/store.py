@@ -60,6 +60,13 @@ class Store:
         """The clock's time for a script, or nothing if it is to take the server's own."""
         return "" if self._clock is None else repr(self._clock.time())
 
+    def time(self) -> float:
+        """The clock's time, or the server's own."""
+        if self._clock is not None:
+            return self._clock.time()
+        seconds, micros = self.here.pool.ask(("TIME",))[0]
+        return int(seconds) + int(micros) / 1e6
+
     @property
     def here(self) -> _Home:
         """What this process has."""

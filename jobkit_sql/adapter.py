@@ -42,6 +42,7 @@ from jobkit.capabilities import (
 )
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError, ConfigurationError
+from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
 from jobkit_sql.claim import Take
 from jobkit_sql.counters import Counters
@@ -56,6 +57,7 @@ from jobkit_sql.listing import Listing
 from jobkit_sql.locking import Locks
 from jobkit_sql.maintain import Maintain
 from jobkit_sql.manage import Manage
+from jobkit_sql.measuring import Measuring
 from jobkit_sql.registry import Registry
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
@@ -73,6 +75,7 @@ class SqlAdapter(
     SupportsManage,
     SupportsPause,
     SupportsLimits,
+    SupportsMetrics,
     SupportsTicks,
     SupportsMigrations,
     SupportsTransactions,
@@ -109,6 +112,7 @@ class SqlAdapter(
         self._maintain = Maintain(store, registry, limiting, retention)
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
+        self._measuring = Measuring(store)
         self._manage = Manage(store, locks, limiting)
         self._ticks = Ticks(store, self._enqueue_unique)
 
@@ -207,6 +211,15 @@ class SqlAdapter(
 
     def history(self, days: int) -> list[DayStats]:
         return self._inspection.history(days)
+
+    def record(self, measures: Sequence[Measure]) -> None:
+        self._measuring.record(measures)
+
+    def minutes(self, hours: int) -> list[MinuteStats]:
+        return self._measuring.minutes(hours)
+
+    def measures(self, hours: int) -> list[Measure]:
+        return self._measuring.measures(hours)
 
     def move(self, moves: Sequence[Move]) -> int:
         return self._manage.move(moves)

@@ -121,6 +121,10 @@ class Dialect(Protocol):
         """An insert that leaves out rows which are there already."""
         ...
 
+    def adding(self, table: Table, *numbers: str) -> Insert:
+        """An insert that adds these columns to those of a row which is there already."""
+        ...
+
     def inserting(
         self, table: Table, columns: Sequence[str]
     ) -> Callable[[Connection, Sequence[Mapping[str, Any]]], object]:

@@ -28,6 +28,7 @@ __all__ = [
     "jobs",
     "limits",
     "locks",
+    "measures",
     "metadata",
     "not_over",
     "paused",
@@ -91,6 +92,16 @@ stats = Table(
     Column("day", Text, primary_key=True),
     Column("processed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
+)
+
+measures = Table(
+    "jobkit_measures",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("class", Text, primary_key=True, key="job_class"),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
 )
 
 recurring = Table(

@@ -26,7 +26,9 @@ from jobkit.clock import SYSTEM, Clock
 from jobkit.entries import RecurringEntries, RecurringInfo
 from jobkit.errors import PayloadError
 from jobkit.inspection.info import JobInfo, Page, info_of
+from jobkit.inspection.metrics import ClassMetrics, class_metrics
 from jobkit.jobs.options import When, moment_seconds
+from jobkit.measures import KEPT, MinuteStats, SupportsMetrics
 
 __all__ = ["Filters", "Inspector"]
 
@@ -80,6 +82,18 @@ class Inspector:
     def history(self, days: int = 30) -> list[DayStats]:
         """The last `days` days (UTC), oldest first, today included."""
         return self._store.history(days)
+
+    def minutes(self, hours: int = 1) -> list[MinuteStats]:
+        """The runs of each of the last minutes, oldest first, those without any included.
+
+        Workers write them about a second late, and what one measured last is lost if it is
+        killed: `stats` and `history` are exact. Minutes are kept for 8 hours; more are not told.
+        """
+        return self._measuring.minutes(_clamped(hours))
+
+    def metrics(self, hours: int = 1) -> list[ClassMetrics]:
+        """What each class's runs took in the same minutes; those that took most time first."""
+        return class_metrics(self._measuring.measures(_clamped(hours)))
 
     def jobs(
         self,
@@ -190,6 +204,10 @@ class Inspector:
         return require(self._adapter, SupportsManage, "changing jobs")  # type: ignore[type-abstract]
 
     @property
+    def _measuring(self) -> SupportsMetrics:
+        return require(self._adapter, SupportsMetrics, "metrics")  # type: ignore[type-abstract]
+
+    @property
     def _pausing(self) -> SupportsPause:
         return require(self._adapter, SupportsPause, "pausing queues")  # type: ignore[type-abstract]
 
@@ -249,6 +267,10 @@ class Inspector:
         if job.state not in _RUNNABLE:
             return None
         return _rewritten(job, State.ENQUEUED, scheduled_at=None, enqueued_at=self._clock.time())
+
+
+def _clamped(hours: int) -> int:
+    return max(1, min(hours, KEPT))
 
 
 def _state(name: str) -> State:

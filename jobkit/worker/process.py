@@ -11,6 +11,7 @@ from jobkit import events, middleware
 from jobkit.adapter import Adapter, Settlement
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import AdapterError
+from jobkit.measures import SupportsMetrics
 from jobkit.transactions import Settled
 from jobkit.worker.board import Board
 from jobkit.worker.claimer import Claimer
@@ -18,6 +19,7 @@ from jobkit.worker.coroutines import EventLoop
 from jobkit.worker.desk import Desk, Message, resident_bytes
 from jobkit.worker.heart import Heart
 from jobkit.worker.keeper import Keeper
+from jobkit.worker.measuring import Measures, Recorder
 from jobkit.worker.options import WorkerOptions
 from jobkit.worker.pace import Pace
 from jobkit.worker.part import Part, Patience
@@ -56,7 +58,9 @@ class Worker:
         self._pace = pace = Pace(options.concurrency)
         performer = Performer(adapter, clock, self._loop.run)
         self._pool = Pool(desk, performer.perform, self._deliver)
-        self._settler = Settler(desk, pace, self._pool.idle)
+        measures = Measures(kept=isinstance(adapter, SupportsMetrics))
+        self._settler = Settler(desk, pace, measures, self._pool.idle)
+        self._recorder = Recorder(desk, measures)
         self._claimer = Claimer(desk, self._pool, self._settler, pace)
         self._keeper = Keeper(desk, self._settler.give_back)
         self._heart = Heart(desk, self._pool.take_back, lambda: middleware.tell("beat", self))
@@ -75,7 +79,7 @@ class Worker:
         middleware.tell("startup", self)
         events.emit("worker_start", adapter=self.desk.adapter, worker=self.id)
         self._pool.start()
-        for part in (self._settler, self._heart, self._keeper, self._claimer):
+        for part in (self._settler, self._heart, self._keeper, self._recorder, self._claimer):
             part.start()
         return True
 
@@ -102,7 +106,7 @@ class Worker:
         self._claimer.give_back_waiting()
         ended = self._pool.drained(timeout)
         middleware.tell("shutdown", self)
-        for part in (self._keeper, self._settler, self._heart):
+        for part in (self._keeper, self._settler, self._recorder, self._heart):
             self._end(part)
         if ended:
             self._loop.stop()

@@ -13,6 +13,7 @@ from jobkit.adapter import Claim, Settlement
 from jobkit.errors import AdapterError, SettlementRefused
 from jobkit.transactions import Settled
 from jobkit.worker.desk import Desk
+from jobkit.worker.measuring import Measures
 from jobkit.worker.pace import Pace
 from jobkit.worker.part import Part, Patience
 from jobkit.worker.refusal import Refusals
@@ -37,9 +38,12 @@ class Settler(Part):
 
     name = "settler"
 
-    def __init__(self, desk: Desk, pace: Pace, idle: Callable[[], bool]) -> None:
+    def __init__(
+        self, desk: Desk, pace: Pace, measures: Measures, idle: Callable[[], bool]
+    ) -> None:
         super().__init__(desk)
         self._pace = pace
+        self._measures = measures
         self._gather = desk.adapter.features.gather
         """Seconds the first outcome of a batch waits for others while jobs are running."""
         self._idle = idle
@@ -168,3 +172,4 @@ class Settler(Part):
         if times:
             self._pace.observe(len(times), sum(times))
             self.settled += len(times)
+            self._measures.add(batch)

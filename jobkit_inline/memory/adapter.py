@@ -29,6 +29,7 @@ from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.leases import Leases
 from jobkit_inline.memory.limiting import Limiting
 from jobkit_inline.memory.management import Management
+from jobkit_inline.memory.measuring import Measuring
 from jobkit_inline.memory.records import Envelope, Job, check_text
 from jobkit_inline.memory.store import WAITING, Store
 from jobkit_inline.memory.ticking import Ticking
@@ -48,6 +49,7 @@ class MemoryAdapter(
     Ticking,
     Uniqueness,
     Limiting,
+    Measuring,
     Adapter,
     SupportsWait,
 ):

@@ -40,6 +40,8 @@ class Store:
         self.paused: set[str] = set()
         self.entries: dict[str, StoredEntry] = {}
         self.days: dict[date, DayStats] = {}
+        self.measures: dict[int, dict[tuple[str, int], tuple[int, float]]] = {}
+        """By the minute, class and bucket: runs and seconds."""
         self.claimed: dict[str, Job] = {}
         self.quotas = Quotas()
         self.times: dict[str, tuple[float, str]] = {}

@@ -18,6 +18,7 @@ from jobkit.capabilities import (
     SupportsUnique,
     SupportsWait,
 )
+from jobkit.measures import SupportsMetrics
 from jobkit.payload import Payload
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract import groups
@@ -63,6 +64,7 @@ class AdapterContract:
     TestDeleting = groups.Deleting
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
+    TestMeasuring = groups.Measuring
     TestTicking = groups.Ticking
     TestLimiting = groups.Limiting
     TestRating = groups.Rating
@@ -159,6 +161,11 @@ class AdapterContract:
     def ticker(self, adapter: Adapter) -> SupportsTicks:
         """The adapter, if it can keep recurring entries."""
         return adapter if isinstance(adapter, SupportsTicks) else _lacks(adapter, SupportsTicks)
+
+    @pytest.fixture
+    def measurer(self, adapter: Adapter) -> SupportsMetrics:
+        """The adapter, if it can keep what workers measured."""
+        return adapter if isinstance(adapter, SupportsMetrics) else _lacks(adapter, SupportsMetrics)
 
     @pytest.fixture
     def limiter(self, adapter: Adapter) -> SupportsLimits:

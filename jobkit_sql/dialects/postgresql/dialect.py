@@ -129,6 +129,11 @@ class Postgresql:
     def insert_new(self, table: Table) -> Insert:
         return postgresql.insert(table).on_conflict_do_nothing()
 
+    def adding(self, table: Table, *numbers: str) -> Insert:
+        insert = postgresql.insert(table)
+        sums = {name: table.c[name] + insert.excluded[name] for name in numbers}
+        return insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=sums)
+
     def inserting(
         self, table: Table, columns: Sequence[str]
     ) -> Callable[[Connection, Sequence[Mapping[str, Any]]], object]:

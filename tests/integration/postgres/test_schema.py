@@ -20,7 +20,7 @@ from jobkit_sql.tables import metadata
 from tests.servers.postgres import Postgres
 from tests.unit.sql.support import at_once, claim, enqueue, register
 
-ALL = ["0001_initial", "0002_recurring", "0003_unique", "0004_limits"]
+ALL = ["0001_initial", "0002_recurring", "0003_unique", "0004_limits", "0005_measures"]
 _names = count()
 
 
@@ -43,14 +43,14 @@ def empty(database: str) -> Iterator[SqlAdapter]:
 
 
 def test_nothing_is_made_unasked_and_the_error_names_the_command(empty: SqlAdapter) -> None:
-    said = "the database has jobkit schema 0, 4 is needed: run `jobkit db migrate`"
+    said = f"the database has jobkit schema 0, {len(ALL)} is needed: run `jobkit db migrate`"
     with pytest.raises(AdapterError) as missing:
         enqueue(empty)
     assert str(missing.value) == said
     assert empty.check() == [said]
     assert (empty.schema_version(), empty.pending()) == (0, [])
     assert empty.migrate() == ALL
-    assert (empty.schema_version(), empty.check(), empty.migrate()) == (4, [], [])
+    assert (empty.schema_version(), empty.check(), empty.migrate()) == (len(ALL), [], [])
     enqueue(empty)
 
 
@@ -90,7 +90,9 @@ def test_a_worker_of_an_older_schema_goes_on_while_another_process_migrates(
             """ '{"class": "Job", "args": [], "jid": "old", "queue": "default"}')"""
         )
     with closing(SqlAdapter(database)) as adapter:
-        with pytest.raises(AdapterError, match="has jobkit schema 1, 4 is needed: run `jobkit db"):
+        with pytest.raises(
+            AdapterError, match=f"has jobkit schema 1, {len(ALL)} is needed: run `jobkit db"
+        ):
             adapter.stats()
         with postgres.connect(name) as old, old.transaction():
             old.execute("SELECT max(version) FROM jobkit_schema")
@@ -105,9 +107,9 @@ def test_a_schema_from_the_future_is_refused(
 ) -> None:
     empty.migrate()
     with postgres.connect(name_of(database)) as later:
-        later.execute("INSERT INTO jobkit_schema (version, name) VALUES (7, '0007_later')")
+        later.execute("INSERT INTO jobkit_schema (version, name) VALUES (99, '0099_later')")
     assert empty.check() == [
-        "the database has jobkit schema 7, this jobkit knows 4: upgrade jobkit"
+        f"the database has jobkit schema 99, this jobkit knows {len(ALL)}: upgrade jobkit"
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import zlib
 from typing import Any, Final
@@ -16,6 +17,8 @@ import pytest
 
 from jobkit import Job, backends
 from jobkit.adapter import Ack, Bury, Presence, Requeue, State
+from jobkit.inspection import Inspector
+from jobkit.measures import FAILED, Measure
 from jobkit.payload import Payload
 from jobkit.settings import Queues
 from jobkit.worker import Worker, WorkerOptions
@@ -152,6 +155,32 @@ def test_retries_deaths_and_counts_are_kept_as_sidekiq_keeps_them(
     assert [client.get(key) for key in ("stat:processed", "stat:failed")] == [b"2", b"1"]
     assert client.get(f"stat:processed:{today}") == b"2"
     assert 0 < client.ttl(f"stat:failed:{today}") <= 5 * 365 * 86_400
+
+
+def test_what_runs_took_is_kept_as_sidekiq_8_keeps_it(adapter: RedisAdapter, client: Any) -> None:
+    adapter.record([Measure("A", 0, 2, 0.0301), Measure("A", 7, 1, 0.3), Measure("A", FAILED, 4)])
+    gram, *hashes = sorted(key.decode() for key in client.scan_iter())
+    ten, minute = sorted(hashes, key=len)
+    now = time.gmtime()
+    assert re.fullmatch(rf"h\|A-{now.tm_mday}-\d+:\d+", gram)
+    assert re.fullmatch(rf"j\|{time.strftime('%y%m%d', now)}\|\d+:\d\d", minute)
+    assert ten == minute[:-1]
+    sums = {b"A|p": b"7", b"A|f": b"4", b"A|ms": b"330"}
+    assert client.hgetall(ten) == sums
+    assert client.hgetall(minute) == sums | {b"A|0": b"2", b"A|7": b"1"}
+    fetched = client.bitfield(gram).get("u16", "#0").get("u16", "#1").get("u16", "#7").execute()
+    assert fetched == [2, 0, 1]
+    assert 0 < client.ttl(minute) <= 8 * 3_600 < client.ttl(ten) <= 72 * 3_600
+    assert 0 < client.ttl(gram) <= 8 * 3_600
+
+
+def test_what_its_own_runs_took_is_told(adapter: RedisAdapter, client: Any) -> None:
+    now = time.gmtime()
+    minute = f"j|{time.strftime('%y%m%d', now)}|{now.tm_hour}:{now.tm_min:02}"
+    client.hset(minute, mapping={"Ruby|p": 3, "Ruby|f": 1, "Ruby|ms": 500})
+    (told,) = Inspector(adapter).metrics(2)
+    assert (told.job_class, told.runs, told.failures, told.mean) == ("Ruby", 3, 1, 0.25)
+    assert told.quantile(0.5) is None
 
 
 def test_a_worker_shows_itself_and_what_it_runs_as_a_process(

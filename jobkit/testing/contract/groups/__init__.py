@@ -11,6 +11,7 @@ from jobkit.testing.contract.groups.limiting import Limiting
 from jobkit.testing.contract.groups.listing import Filtering, Listing
 from jobkit.testing.contract.groups.locking import Locking
 from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
+from jobkit.testing.contract.groups.measuring import Measuring
 from jobkit.testing.contract.groups.modelled import Modelled
 from jobkit.testing.contract.groups.pausing import Pausing
 from jobkit.testing.contract.groups.preserving import Preserving
@@ -43,6 +44,7 @@ __all__ = [
     "Limiting",
     "Listing",
     "Locking",
+    "Measuring",
     "Modelled",
     "Moving",
     "Ordering",
