@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobkit import settings
 from jobkit.adapter import Adapter, Claim, Enqueues, Retention, Settlement
+from jobkit.capabilities import SupportsCheck, SupportsInspect
 from jobkit.clock import SYSTEM, Clock
-from jobkit.errors import ConfigurationError, Unsupported
+from jobkit.errors import ConfigurationError, JobkitError, Unsupported
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -40,6 +41,7 @@ __all__ = [
     "opened",
     "override",
     "perform",
+    "problems",
     "shared_url",
     "uninstall",
     "use",
@@ -121,6 +123,18 @@ def shared_url(name: str = "default") -> str | None:
 def names() -> tuple[str, ...]:
     """The names of all backends, the default one first."""
     return tuple(dict.fromkeys(["default", *settings.current().backends, *_installed]))
+
+
+def problems(name: str = "default") -> Iterator[str]:
+    """What is wrong with the backend and its store, a line each; connects to it."""
+    try:
+        adapter = get(name)
+        if isinstance(adapter, SupportsCheck):
+            yield from (f"backend {name}: {problem}" for problem in adapter.check())
+        elif isinstance(adapter, SupportsInspect):
+            adapter.stats()
+    except JobkitError as error:
+        yield f"backend {name}: {error}"
 
 
 def install(name: str, adapter: Enqueues) -> None:

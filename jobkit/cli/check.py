@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import click
 
 from jobkit import backends, jobs, settings
-from jobkit.capabilities import SupportsCheck, SupportsInspect
 from jobkit.cli.application import app_option, import_modules
 from jobkit.cli.options import json_option, location_options
 from jobkit.cli.output import print_json, printable
@@ -44,7 +43,7 @@ def _problems() -> Iterator[str]:
         yield from _import_problems(module)
     # Now, because the application may have configured more of them.
     for name in backends.names():
-        yield from _store_problems(name)
+        yield from backends.problems(name)
         yield from _entry_problems(name)
     yield from jobs.check_classes()
 
@@ -61,14 +60,3 @@ def _entry_problems(name: str) -> Iterator[str]:
         own_entries(name)
     except JobkitError as error:
         yield str(error)
-
-
-def _store_problems(name: str) -> Iterator[str]:
-    try:
-        adapter = backends.get(name)
-        if isinstance(adapter, SupportsCheck):
-            yield from (f"backend {name}: {problem}" for problem in adapter.check())
-        elif isinstance(adapter, SupportsInspect):
-            adapter.stats()
-    except JobkitError as error:
-        yield f"backend {name}: {error}"

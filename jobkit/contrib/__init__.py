@@ -1,0 +1,1 @@
+"""At home in frameworks: each module needs its framework, and nothing else imports it."""
