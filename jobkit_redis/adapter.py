@@ -22,6 +22,7 @@ from jobkit.adapter import (
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
+    LimitInfo,
     Move,
     QueueInfo,
     Stats,
@@ -30,6 +31,7 @@ from jobkit.capabilities import (
     StoredPage,
     SupportsCheck,
     SupportsInspect,
+    SupportsLimits,
     SupportsManage,
     SupportsPause,
     SupportsTicks,
@@ -45,6 +47,7 @@ from jobkit_redis.checks import advice, problems, server_info
 from jobkit_redis.claim import Take
 from jobkit_redis.enqueue import Enqueue
 from jobkit_redis.inspection import Inspection
+from jobkit_redis.limiting import Limits
 from jobkit_redis.listing import Listing
 from jobkit_redis.maintain import Maintain
 from jobkit_redis.manage import Manage
@@ -71,6 +74,7 @@ class RedisAdapter(
     SupportsPause,
     SupportsTicks,
     SupportsUnique,
+    SupportsLimits,
     SupportsCheck,
 ):
     """Jobs in Redis 6.2 or newer, or Valkey, named by a URL (see `jobkit_redis.url`).
@@ -100,6 +104,7 @@ class RedisAdapter(
         self._listing = Listing(store, registry)
         self._inspection = Inspection(store, registry)
         self._measuring = Measuring(store)
+        self._limits = Limits(store)
         self._manage = Manage(store)
         self._unique = EnqueueUnique(store, self._enqueue, self._inspection.find)
         self._ticks = Ticks(store, self._unique)
@@ -242,6 +247,11 @@ class RedisAdapter(
 
     def tick(self, name: str, at: float, payload: Payload) -> bool:
         return self._ticks.tick(name, at, payload)
+
+    # Limits.
+
+    def limits(self) -> list[LimitInfo]:
+        return self._limits()
 
     # The server.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from jobkit.adapter import Claim
 from jobkit.errors import LeaseLost
@@ -91,8 +91,16 @@ class Take:
                 return
 
     def _claim(self, queues: Sequence[str], limit: int, worker: str) -> list[Claim]:
+        while True:
+            flat = self._ask(queues, limit, worker)
+            if len(flat) % 2 == 0:
+                return claims_of(worker, flat)
+            if len(flat) > 1:  # the rest were set aside, and there may be more behind them
+                return claims_of(worker, flat[:-1])
+
+    def _ask(self, queues: Sequence[str], limit: int, worker: str) -> list[Any]:
         store, keys = self._store, self._store.keys
-        flat = store.run(
+        flat: list[Any] | None = store.run(
             "claim",
             [
                 keys.workers,
@@ -101,12 +109,12 @@ class Take:
                 *queue_keys(keys, queues),
                 keys.locks,
             ],
-            [worker, max(limit, 0), store.token(), store.now, *names(queues)],
+            [worker, max(limit, 0), store.token(), store.now, keys.channel, *names(queues)],
         )
         if flat is None:
             self.forget(worker)
             raise LeaseLost(f"the worker {worker} is not registered (any more)")
-        return claims_of(worker, flat)
+        return flat
 
     def _anything(self, queues: tuple[str, ...], worker: str) -> bool:
         """Whether it is worth while to run the script: always, if the worker may be gone."""

@@ -14,6 +14,7 @@ from jobkit_redis.keys import encoded
 from jobkit_redis.listing import (
     AGE,
     since,
+    stored_blocked,
     stored_claim,
     stored_listed,
     stored_ranked,
@@ -44,10 +45,10 @@ class Inspection:
         """See `SupportsInspect.stats`."""
         keys, seen = self._store.keys, self._registry.see()
         queues = {*seen.queues, *seen.paused, *seen.served}
-        sets = [keys.waiting(state) for state in (*_BEFORE_QUEUES, State.DEAD)]
+        sets = [keys.waiting(state) for state in (*_BEFORE_QUEUES, State.DEAD, State.BLOCKED)]
         fixed = [keys.total("processed"), keys.total("failed"), *sets]
         claimed = [keys.claimed(worker) for worker in seen.names]
-        processed, failed, scheduled, retry, dead, enqueued, running = self._store.run(
+        processed, failed, scheduled, retry, dead, enqueued, running, blocked = self._store.run(
             "stats", [*fixed, *queue_keys(keys, queues), *claimed], [len(queues)]
         )
         return Stats(
@@ -58,6 +59,7 @@ class Inspection:
             retry=retry,
             dead=dead,
             running=running,
+            blocked=blocked,
             workers=len(seen.workers),
         )
 
@@ -115,7 +117,10 @@ class Inspection:
         named = [encoded(job_id) for job_id in ids]
         for state in _BEFORE_QUEUES:
             yield from self._in_set(state, named)
-        for queue in self._filled():
+        blocked, filled = self._filled()
+        if blocked:
+            yield from self._in_blocked(named)
+        for queue in filled:
             yield from self._in_queue(queue, named)
         for worker in self._registry.names():
             flat = self._store.run("held", [self._store.keys.claimed(worker)])
@@ -124,17 +129,21 @@ class Inspection:
         for state in _BEHIND_QUEUES:
             yield from self._in_set(state, named)
 
-    def _filled(self) -> list[str]:
-        """The queues that hold jobs, by one look at all: most that are known are empty.
+    def _filled(self) -> tuple[bool, list[str]]:
+        """Whether jobs wait for limits, and the queues that hold jobs: most are empty.
 
-        What comes into one after the look came from a set that was searched before it.
+        By one look at all. What comes into one after it came from a set that was searched before.
         """
         keys, known = self._store.keys, sorted(self._registry.queues())
-        if not known:
-            return []
         looks = [("EXISTS", keys.listed(name), keys.ranked(name)) for name in known]
-        answers = self._store.here.pool.ask(*looks)
-        return [name for name, there in zip(known, answers, strict=True) if there]
+        blocked, *answers = self._store.here.pool.ask(
+            ("EXISTS", keys.waiting(State.BLOCKED)), *looks
+        )
+        return bool(blocked), [name for name, there in zip(known, answers, strict=True) if there]
+
+    def _in_blocked(self, ids: list[bytes]) -> Iterator[StoredJob]:
+        for member, _ in self._in_sorted(self._store.keys.waiting(State.BLOCKED), AGE, ids):
+            yield stored_blocked(member)
 
     def _in_set(self, state: State, ids: list[bytes]) -> Iterator[StoredJob]:
         for text, score in self._in_sorted(self._store.keys.waiting(state), 0, ids):

@@ -11,6 +11,7 @@ from jobkit.clock import as_datetime
 __all__ = ["Keys", "encoded"]
 
 _ENCODING: Final = "utf-8"
+_OURS: Final = (State.BLOCKED, State.COMPLETED)
 
 
 def encoded(text: str) -> bytes:
@@ -56,7 +57,7 @@ class Keys:
     def waiting(self, state: State) -> str:
         """The sorted set of a state that has one."""
         name = {State.SCHEDULED: "schedule", State.COMPLETED: "completed"}.get(state, state.value)
-        return f"{self.ours if state is State.COMPLETED else self.own}{name}"
+        return f"{self.ours if state in _OURS else self.own}{name}"
 
     def total(self, name: str) -> str:
         return f"{self.own}stat:{name}"
@@ -103,6 +104,16 @@ class Keys:
     def once(self, job_id: str) -> bytes:
         """Remembers that a job with an idempotency key was stored."""
         return encoded(f"{self.ours}once:{job_id}")
+
+    @property
+    def limits(self) -> str:
+        """The limits in use. What belongs to one is named by the scripts (`parts/limits.lua`)."""
+        return f"{self.ours}limits"
+
+    @property
+    def looks(self) -> list[str]:
+        """Which limits upkeep looks at, and when; which rates have room for who waits, and when."""
+        return [f"{self.limits}:look", f"{self.limits}:due"]
 
     @property
     def recurring(self) -> list[str]:

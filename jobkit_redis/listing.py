@@ -24,6 +24,7 @@ __all__ = [
     "Listing",
     "Locator",
     "since",
+    "stored_blocked",
     "stored_claim",
     "stored_listed",
     "stored_ranked",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 _SLICE: Final = 500
-_WAITING: Final = (State.SCHEDULED, State.RETRY)
+_WAITING: Final = (State.SCHEDULED, State.RETRY, State.BLOCKED)
 AGE: Final = 16
 """Bytes of the number that stands before the text of a ranked job."""
 
@@ -75,6 +76,13 @@ def stored_ranked(queue: str, member: bytes) -> StoredJob:
     """A job of a queue's ranked set."""
     locator = Locator(member[:AGE].decode(), queue)
     return _enqueued(Payload(decoded(member[AGE:])), locator)
+
+
+def stored_blocked(member: bytes) -> StoredJob:
+    """A job that waits for a limit."""
+    payload = Payload(decoded(member[AGE:]))
+    locator = Locator(member[:AGE].decode(), "").text
+    return StoredJob(payload, State.BLOCKED, locator, since(payload), id=_stand_in(payload))
 
 
 def stored_claim(worker: str, receipt: str, payload: Payload) -> StoredJob:
@@ -133,8 +141,6 @@ class Listing:
             return self._enqueued(where.queue, after, number)
         if state is State.RUNNING:
             return self._running(after)
-        if state is State.BLOCKED:
-            return iter(())
         place = (0.0, "") if after is None else decoded_cursor(after, state, (float, str))
         make = _waiting_maker(state)
         start = None if after is None else (repr(place[0]), _bytes(place[1]))
@@ -186,7 +192,7 @@ class Listing:
     ) -> Iterator[_Found]:
         start = None if begin is None else (repr(begin[2]), _bytes(begin[3]))
         if start is None and part == "rest":
-            start = ("0", b"")
+            start = ("1", b"")
         for member, score, edge in self._sorted(
             self._store.keys.ranked(queue), start, number, up=True
         ):
@@ -232,6 +238,8 @@ class Listing:
 
 
 def _waiting_maker(state: State) -> Callable[[bytes, float], StoredJob]:
+    if state is State.BLOCKED:
+        return lambda member, _: stored_blocked(member)
     return lambda member, score: stored_waiting(state, member, score)
 
 

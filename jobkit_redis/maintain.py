@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from time import monotonic
 from typing import Any, Final
 
@@ -38,6 +39,20 @@ class _Due:
     text: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """When the next job falls due, a limit is to be looked at, a rate has room for who waits.
+
+    Infinity where there is none. And every worker's pulse.
+    """
+
+    now: float
+    job: float
+    look: float
+    room: float
+    workers: Mapping[str, Pulse]
+
+
 class Maintain:
     """Promotes what fell due and trims what was kept long enough, in slices.
 
@@ -54,30 +69,36 @@ class Maintain:
         self._look_at_kept = 0.0
 
     def __call__(self, *, limit: int) -> Maintenance:
-        now, first_due, workers = self._look()
-        promoted = 0
-        if first_due is not None and first_due <= now:
-            promoted, first_due = self._promote(now, limit)
+        seen = self._look()
+        now, promoted = seen.now, 0
+        if seen.look <= now:
+            self._store.run(
+                "look", self._store.keys.looks, [repr(now), self._store.keys.channel, _CHUNK]
+            )
+        if seen.job <= now:
+            promoted = self._promote(now, limit)
         trimmed = self._trim(now, limit)
-        due_in = None if first_due is None else max(0.0, first_due - now)
-        return Maintenance(promoted, trimmed, due_in, workers)
+        after = seen if now < min(seen.job, seen.look) else self._look()
+        first = min(after.job, after.room)
+        due_in = None if first == inf else max(0.0, first - now)
+        return Maintenance(promoted, trimmed, due_in, seen.workers)
 
-    def _look(self) -> tuple[float, float | None, Mapping[str, Pulse]]:
-        """The moment, when the next job is or was due, and every worker's pulse."""
+    def _look(self) -> _Seen:
         keys = self._store.keys
+        sets = [*(keys.waiting(state) for state in _WAITING), *keys.looks]
         *first, beats, leases, time = self._store.here.pool.ask(
-            *(("ZRANGE", keys.waiting(state), 0, 0, "WITHSCORES") for state in _WAITING),
+            *(("ZRANGE", name, 0, 0, "WITHSCORES") for name in sets),
             ("HGETALL", keys.workers),
             ("HGETALL", keys.leases),
             ("TIME",),
         )
-        scores = [float(score) for each in first for _, score in pairs(each)]
+        scheduled, retry, look, room = map(_score, first)
         known = dict(pairs(leases))
         workers = {
             worker.decode(): Pulse(int(beat), float(known.get(worker, 0)))
             for worker, beat in pairs(beats)
         }
-        return self._moment(time), min(scores, default=None), workers
+        return _Seen(self._moment(time), min(scheduled, retry), min(look, room), room, workers)
 
     def _moment(self, time: Sequence[Any]) -> float:
         """The clock's time, if there is one, else the server's."""
@@ -85,14 +106,12 @@ class Maintain:
             return float(self._store.now)
         return int(time[0]) + int(time[1]) / 1e6
 
-    def _promote(self, now: float, limit: int) -> tuple[int, float | None]:
-        """How many jobs were promoted, and when the next one is due."""
+    def _promote(self, now: float, limit: int) -> int:
         due = iter(self._due(now, limit))
         promoted = 0
         while chunk := list(islice(due, _CHUNK)):
             promoted += self._enqueue(chunk, now)
-        _, following, _ = self._look()
-        return promoted, following
+        return promoted
 
     def _due(self, now: float, limit: int) -> list[_Due]:
         """What is due, the sooner before the later."""
@@ -131,6 +150,10 @@ class Maintain:
         )
         self._look_at_kept = 0.0 if trimmed else monotonic() + _TRIM_EVERY
         return trimmed
+
+
+def _score(first: Any) -> float:
+    return next((float(score) for _, score in pairs(first)), inf)
 
 
 def _promotion(due: _Due, keys: KeyList, now: float) -> Iterator[Any]:

@@ -39,7 +39,9 @@ class Manage:
         """See `SupportsManage.clear`. One step, however many they are."""
         keys = self._store.keys
         removed: int = self._store.run(
-            "clear", [keys.listed(queue), keys.ranked(queue), keys.locks]
+            "clear",
+            [keys.listed(queue), keys.ranked(queue), keys.locks, keys.limits],
+            [self._store.now, keys.channel, encoded(queue)],
         )
         return removed
 
@@ -104,6 +106,8 @@ class Manage:
 def lies_at(job: StoredJob, named: KeyList, keys: Keys) -> tuple[Any, ...]:
     """How (in a list or a set), where and as what a job lies that nobody runs."""
     text, at = encoded(job.payload.text), Locator.of(job.locator)
+    if job.state is State.BLOCKED:
+        return ("Z", named.at(keys.waiting(job.state)), at.age.encode() + text)
     if job.state is not State.ENQUEUED:
         return ("Z", named.at(keys.waiting(job.state)), text)
     if at.age:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jobkit.adapter import Claim
 from jobkit.errors import PayloadError
+from jobkit.limits import MARK, limits_of
 from jobkit.payload import Payload
 
 __all__ = ["Field", "Receipt", "claims_of", "decoded"]
+
+_DISCARDED: Final = re.compile(r"[^:]*:[0-9a-f]{26,}x([0-9]+):")
 
 
 class Field(NamedTuple):
@@ -54,15 +58,25 @@ def claims_of(worker: str, flat: Sequence[Any]) -> list[Claim]:
     """The claims of a worker from fields and payloads in turn."""
     prefix = Receipt(worker, "").text
     return [
-        _claim(decoded(text), prefix + decoded(field))
+        _claim(decoded(text), prefix, decoded(field))
         for field, text in zip(flat[::2], flat[1::2], strict=True)
     ]
 
 
-def _claim(text: str, receipt: str) -> Claim:
+def _claim(text: str, prefix: str, field: str) -> Claim:
+    receipt = prefix + field
     payload = Payload(text)
-    # Few jobs have lost a worker: only those are read here.
-    return Claim(payload, receipt, _deliveries(payload) if '"deliveries"' in text else 0)
+    # Few jobs have lost a worker, few are under limits: only those are read here.
+    deliveries = _deliveries(payload) if '"deliveries"' in text else 0
+    return Claim(payload, receipt, deliveries, _full(payload, field) if MARK in text else None)
+
+
+def _full(payload: Payload, field: str) -> str | None:
+    """The key of the limit that discards the job, if one does."""
+    found = _DISCARDED.match(field)
+    limits = limits_of(payload)
+    nth = int(found[1]) if found else 0
+    return limits[nth - 1].key if 0 < nth <= len(limits) else None
 
 
 def _deliveries(payload: Payload) -> int:

@@ -18,6 +18,7 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.errors import PayloadError, SettlementRefused
+from jobkit.limits import MARK as LIMITED
 from jobkit.locks import MARK, Lock
 from jobkit.payload import Payload
 from jobkit_redis.keys import Keys, encoded
@@ -86,6 +87,8 @@ class Settle:
                 arguments = self._arguments(each, keys)
                 if MARK in each.claim.payload.text:
                     arguments = (*self._unlocking(each, keys), *arguments)
+                if LIMITED in each.claim.payload.text:
+                    arguments = (*_freeing(each), *arguments)
                 items.append(_Item(each, arguments))
             except UnicodeEncodeError as error:
                 refused[id(each)] = f"half a character cannot be kept: {error}"
@@ -129,6 +132,13 @@ class Settle:
                 place = _place(payload, field)
                 where = _requeued(settlement, place, keys, self._store.keys)
                 return (*claim, _LETTERS[tally], *where, encoded(payload.text))
+
+
+def _freeing(settlement: Settlement) -> tuple[Any, ...]:
+    """What frees the places in limits, if the claim ends; the start, too, that never was."""
+    if isinstance(settlement, Checkpoint):
+        return ()
+    return ("L", int(isinstance(settlement, Release) and not settlement.started))
 
 
 def _requeued(settlement: Requeue, place: Place, keys: KeyList, known: Keys) -> tuple[Any, ...]:

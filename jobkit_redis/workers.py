@@ -75,7 +75,14 @@ class Workers:
         flat = store.run(
             "recover",
             [*where, keys.claimed(worker), keys.claimed(to)],
-            [worker, to, "" if beat is None else beat, store.token(), store.now],
+            [
+                worker,
+                to,
+                "" if beat is None else beat,
+                store.token(),
+                store.now,
+                keys.channel,
+            ],
         )
         if flat is None:
             raise LeaseLost(f"the worker {to} is not registered (any more)")
@@ -88,7 +95,7 @@ class Workers:
         given_back: int = self._store.run(
             "retire",
             [*where, keys.claimed(worker), keys.queues, keys.sequence],
-            [worker, keys.listed(""), keys.ranked(""), keys.channel],
+            [worker, keys.listed(""), keys.ranked(""), keys.channel, self._store.now],
         )
         self._published.pop(worker, None)
         return given_back

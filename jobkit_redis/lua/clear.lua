@@ -1,15 +1,25 @@
--- include: unlock
--- KEYS: list and ranked set of a queue, locks. Empties it; returns how many jobs were there.
+-- include: moment unlock limits
+-- KEYS: list and ranked set of a queue, locks, limits. ARGV: now, channel, queue.
+-- Empties it; returns how many jobs were there.
 local number = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2])
-if redis.call('EXISTS', KEYS[3]) == 1 then
+local kit
+if redis.call('EXISTS', KEYS[4]) == 1 then
+  kit = limiting(string.sub(KEYS[4], 1, -7), ARGV[2], moment(ARGV[1]))
+end
+if kit or redis.call('EXISTS', KEYS[3]) == 1 then
   for at = 0, number, 1000 do
     for _, payload in ipairs(redis.call('LRANGE', KEYS[1], at, at + 999)) do
       unlock_by(KEYS[3], payload)
     end
     for _, member in ipairs(redis.call('ZRANGE', KEYS[2], at, at + 999)) do
-      unlock_by(KEYS[3], string.sub(member, 17))
+      local payload = string.sub(member, 17)
+      unlock_by(KEYS[3], payload)
+      if kit and is_limited(payload) then
+        kit.withdraw(payload, string.sub(member, 1, 16), ARGV[3])
+      end
     end
   end
 end
 redis.call('UNLINK', KEYS[1], KEYS[2])
+if kit then kit.call() end
 return number

@@ -1,4 +1,4 @@
--- include: moment publish push unlock
+-- include: moment publish push unlock limits
 -- KEYS: queues, sequence; then what is named by position.
 -- ARGV: now, channel, names to wake, and the moves: how and where it lies (L list, or Z set), its
 -- text there, and where it goes:
@@ -32,6 +32,21 @@ local function put(at)
   end
 end
 
+-- One that waited for a limit, or was told to try again, does so no longer.
+local kit
+local function withdraw(kind, key, text)
+  if kind ~= 'Z' or not is_limited(text) then return end
+  local ours = string.sub(KEYS[2], 1, -9)
+  local queue = string.sub(key, #ours + #'priority:' + 1)
+  if key == ours .. 'blocked' then
+    queue = nil
+  elseif key ~= ours .. 'priority:' .. queue then
+    return
+  end
+  kit = kit or limiting(ours, ARGV[2], now)
+  kit.withdraw(string.sub(text, 17), string.sub(text, 1, 16), queue)
+end
+
 local widths = {D = 1, Q = 5, Z = 4}
 local at, moved = 4 + tonumber(ARGV[3]), 0
 while at <= #ARGV do
@@ -46,15 +61,17 @@ while at <= #ARGV do
   if may then there, score = remove(kind, key, text) end
   if there then
     local reply = put(at + 3)
-    if failed(reply) then 
+    if failed(reply) then
       restore(kind, key, text, score)
     else
       moved = moved + 1
+      withdraw(kind, key, text)
       if change == 'F' then unlock(locks, name, job) end
       if change == 'T' then redis.call('HSET', locks, name, job) end
     end
   end
   at = at + 3 + widths[ARGV[at + 3]]
 end
+if kit then kit.call() end
 publish(ARGV[2], 3)
 return moved

@@ -1,7 +1,7 @@
--- include: moment field leave
+-- include: moment field leave limits
 -- KEYS: workers, leases, processes, and of the lost worker: info, work, workers, signals, claimed;
 -- and the heir's claimed.
--- ARGV: lost worker, heir, its counter or '', token, now.
+-- ARGV: lost worker, heir, its counter or '', token, now, channel.
 -- Returns nil when the heir is not registered, else its new fields and their payloads.
 if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return false end
 local beat = redis.call('HGET', KEYS[1], ARGV[1])
@@ -10,12 +10,17 @@ local now = moment(ARGV[5])
 local fields, texts = claims_in(KEYS[8])
 redis.call('HLEN', KEYS[9])
 leave(ARGV[1])
-local lent = {}
+local lent, kit = {}, nil
 for number, field in ipairs(fields) do
+  if is_limited(texts[field]) then
+    kit = kit or limiting(string.sub(KEYS[1], 1, -8), ARGV[6], now)
+    kit.free(KEYS[8], field, texts[field])
+  end
   local priority, age, queue = place_of(field)
   lent[#lent + 1] = field_of(now, ARGV[4], number, priority, age, queue)
   lent[#lent + 1] = texts[field]
 end
 store(KEYS[9], lent)
 redis.call('DEL', KEYS[8])
+if kit then kit.call() end
 return lent

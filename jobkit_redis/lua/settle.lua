@@ -1,4 +1,4 @@
--- include: moment day publish push field unlock
+-- include: moment day publish push field unlock limits
 -- KEYS: queues, sequence, completed, stat:processed, stat:failed; then what is named by position.
 -- ARGV: now, seconds to keep a day's counts, channel, names to wake, and the settlements, each
 -- with its hash, field, tally (p, f or n) and kind:
@@ -9,11 +9,12 @@
 --   Q list queue priority head payload      enqueued anew
 --   Z set score payload                     scheduled, to be retried, or dead
 -- Returns the positions of the stale, and positions and errors of the refused.
--- Before one that ends a unique job stands U, locks, the lock's name and the job.
+-- Before one of a job under limits stands L, and 1 if it never started; before one that ends a unique
+-- job U, locks, the lock's name and the job.
 -- The removal of the field is the fence: where there was none, nothing happens.
 local now = moment(ARGV[1])
 local stale, refused, counts = {}, {}, {p = 0, f = 0, n = 0}
-local known = {}
+local known, kit = {}, nil
 
 local function enqueue(list, queue, priority, age, payload)
   if not known[queue] then
@@ -41,8 +42,14 @@ local kinds = {
   end},
 }
 
+local function free(hash, field, text, unstarted)
+  kit = kit or limiting(string.sub(KEYS[2], 1, -9), ARGV[3], now)
+  kit.free(hash, field, text, unstarted)
+end
+
 local function settle(at, number)
-  local locks, name, job
+  local limited, locks, name, job
+  if ARGV[at] == 'L' then limited, at = ARGV[at + 1], at + 2 end
   if ARGV[at] == 'U' then
     locks, name, job = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
     at = at + 4
@@ -57,7 +64,7 @@ local function settle(at, number)
     return at + 5
   end
   local width, apply = unpack(kinds[kind])
-  local text = kind == 'A' or redis.call('HGET', hash, field)
+  local text = kind == 'A' and not limited or redis.call('HGET', hash, field)
   if not text or redis.call('HDEL', hash, field) == 0 then
     stale[#stale + 1] = number
     return at + width
@@ -71,6 +78,7 @@ local function settle(at, number)
   else
     counts[tally] = counts[tally] + 1
     if locks then unlock(locks, name, job) end
+    if limited then free(hash, field, text, limited == '1') end
   end
   return at + width
 end
@@ -90,5 +98,6 @@ while at <= #ARGV do
 end
 count(KEYS[4], counts.p + counts.f)
 count(KEYS[5], counts.f)
+if kit then kit.call() end
 publish(ARGV[3], 4)
 return {stale, refused}

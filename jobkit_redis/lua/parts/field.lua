@@ -1,7 +1,8 @@
--- A claim's field in its worker's hash: when it was lent, a number that is never used again,
--- and its place among the enqueued: priority, sequence number, queue. Sorts by age of the claim.
-local function field_of(at, token, number, priority, age, queue)
-  return string.format('%017.6f:%s%06x:', tonumber(at), token, number)
+-- A claim's field in its worker's hash: when it was lent, a number that is never used again with a
+-- mark if need be, and its place among the enqueued: priority, sequence number, queue. Sorts by age
+-- of the claim.
+local function field_of(at, token, number, priority, age, queue, mark)
+  return string.format('%017.6f:%s%06x%s:', tonumber(at), token, number, mark or '')
     .. priority .. ':' .. age .. ':' .. queue
 end
 

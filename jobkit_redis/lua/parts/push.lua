@@ -2,10 +2,9 @@
 -- '' there is before all others. Returns what the server says to the write.
 local function push(list, ranked, sequence, priority, age, payload)
   if priority == '0' then
-    if age then return redis.pcall('RPUSH', list, payload) end
-    return redis.pcall('LPUSH', list, payload)
-  end
-  if not age then
+    if not age then return redis.pcall('LPUSH', list, payload) end
+    if age == '' then return redis.pcall('RPUSH', list, payload) end
+  elseif not age then
     age = string.format('%016x', redis.call('INCR', sequence))
   elseif age == '' then
     age = '0000000000000000'

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from jobkit_sql import SqlAdapter
 from tests.integration.worker.site import Site, payload, until
-from tests.servers.postgres import Postgres
 
 Workers: TypeAlias = Sequence[subprocess.Popen[bytes]]
 
@@ -28,16 +26,10 @@ LONE = """
 """
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    url = ""
-    if request.param == "postgres":
-        database: Postgres = request.getfixturevalue("postgres")
-        url = database.emptied("limits")
-    made = Site(tmp_path, url)
-    made.add(LONE)
-    yield made
-    made.close()
+@pytest.fixture
+def site(site: Site) -> Site:
+    site.add(LONE)
+    return site
 
 
 def lines(site: Site) -> list[list[str]]:
@@ -111,7 +103,6 @@ def test_a_limit_of_one_holds_through_kills_and_zombies_and_no_place_is_lost(sit
     assert set(site.finished()) == set(range(30))
     stats = site.store.stats()
     assert (stats.blocked, stats.enqueued, stats.running, stats.dead) == (0, 0, 0, 0)
-    assert isinstance(site.store, SqlAdapter)
     assert [(each.used, each.blocked) for each in site.store.limits()] == []
 
 

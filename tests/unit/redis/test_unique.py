@@ -58,7 +58,7 @@ def test_a_job_that_is_not_unique_costs_the_commands_it_always_did(
     calls = {name.removeprefix("cmdstat_"): told["calls"] for name, told in stats.items()}
     assert {name: count for name, count in calls.items() if name not in others} == {
         "evalsha": 15,
-        "exists": 4,
+        "exists": 5,
         "hdel": 3,
         "hexists": 3,
         "hget": 2,
