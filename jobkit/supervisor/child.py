@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from jobkit.clock import Clock
 from jobkit.supervisor.rules import StallWatch
 from jobkit.supervisor.signals import blocked
-from jobkit.worker.board import new_board, read_started, read_turns
+from jobkit.worker.board import new_board, read_started, read_turns, write_beaten
 from jobkit.worker.wire import Hello, Joining, Leaving, Lines, Order, Refused, Report, decoded
 
 __all__ = ["Child", "Command"]
@@ -45,6 +45,7 @@ class Child:
             self._process = self._started(command, theirs.fileno(), again=again)
         self._stall = StallWatch(clock.monotonic())
         self._kill_at: float | None = None
+        self._beaten = 0.0
         self.deaf = False
         """True when its line is closed."""
         self.joined: list[Joining] = []
@@ -104,6 +105,12 @@ class Child:
     def started(self) -> frozenset[bytes]:
         """The notes of the jobs that its threads started last; see `jobkit.worker.board`."""
         return read_started(self._board)
+
+    def beaten_for(self, sent: float) -> None:
+        """Let it know when the last beat for it was sent that came through."""
+        if sent != self._beaten:
+            self._beaten = sent
+            write_beaten(self._board, sent)
 
     def watch(self, stall_timeout: float) -> bool:
         """Kill it if it is late, or has stood still for too long; True when it is found still."""

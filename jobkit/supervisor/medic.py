@@ -58,7 +58,9 @@ class Station:
     What the store did not take yet stays to be done.
     """
 
-    def __init__(self, adapter: Adapter, clock: Clock) -> None:
+    def __init__(self, adapter: Adapter, clock: Clock, beaten: dict[str, float]) -> None:
+        """In `beaten` it keeps when each worker's last beat that came through was sent."""
+        self._beaten = beaten
         self._adapter = adapter
         self._clock = clock
         self._patience = Patience("supervisor")
@@ -84,6 +86,7 @@ class Station:
     def gone(self, worker: str, started: frozenset[bytes], reason: str | None) -> None:
         """It is dead: take what it held, and give it on."""
         self._leases.pop(worker, None)
+        self._beaten.pop(worker, None)
         if reason is None:
             self._todo.append(lambda: self._give_back(worker))
         else:
@@ -104,7 +107,8 @@ class Station:
             self._identity = None  # and once more, under a new one
             return 0.0
         except AdapterError as error:
-            wait = self._patience.failed(error)
+            # Never longer than until the next beat is due: it may be the last that saves a lease.
+            wait = min(self._patience.failed(error), self._every or math.inf)
             self._retry_at = now + wait
             return wait
         self._patience.worked()
@@ -164,8 +168,14 @@ class Station:
         if not own.registered:
             raise LeaseLost("the supervisor was declared dead")
         for worker, lease in self._leases.items():
-            self._adapter.beat(worker, lease=lease, claims=None)
-        self._due = self._clock.monotonic() + min([self._lease, *self._leases.values()]) / 6
+            sent = self._clock.monotonic()
+            if self._adapter.beat(worker, lease=lease, claims=None).registered:
+                self._beaten[worker] = sent
+        self._due = self._clock.monotonic() + self._every
+
+    @property
+    def _every(self) -> float:
+        return min([self._lease, *self._leases.values()]) / 6
 
 
 def _started(held: list[Claim] | None, started: frozenset[bytes]) -> list[str] | None:
@@ -184,6 +194,8 @@ class Medic:
         self._clock = clock
         self._news: SimpleQueue[Joining | Gone | None] = SimpleQueue()
         self._stations: dict[str, Station] = {}
+        self.beaten: dict[str, float] = {}
+        """When each worker's last beat that came through was sent, in monotonic seconds."""
         self._ending: float | None = None
         self._thread = threading.Thread(target=self._run, name="jobkit-medic", daemon=True)
 
@@ -241,7 +253,7 @@ class Medic:
 
     def _station(self, url: str) -> Station:
         if url not in self._stations:
-            self._stations[url] = Station(backends.opened(url), self._clock)
+            self._stations[url] = Station(backends.opened(url), self._clock, self.beaten)
         return self._stations[url]
 
     def _worked(self, station: Station) -> float:

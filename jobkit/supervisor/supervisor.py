@@ -110,6 +110,8 @@ class Supervisor:
                 self._bury(child, code)
             elif child.watch(self._plan.stall_timeout):
                 _log.error("the worker process %d stands still: it is killed", child.pid)
+            elif child.joined:
+                child.beaten_for(self._medic.beaten.get(child.joined[-1].worker, 0.0))
         self._crew.fill()
 
     def _wait(self, signals: Signals) -> Sequence[object]:

@@ -107,7 +107,7 @@ class Claimer(Part):
         if self._used_up():
             desk.inbox.put("done")
             self.ending.set()
-        if desk.quiet.is_set() or desk.fenced.is_set() or desk.worn.is_set():
+        if desk.quiet.is_set() or desk.fenced.is_set() or desk.worn.is_set() or desk.lapsed:
             return True
         return self._settler.behind or self._alone.holds_back()
 

@@ -73,7 +73,11 @@ class Desk:
         self.stopping = threading.Event()
         """Jobs should come to an end."""
         self.fenced = threading.Event()
-        """The lease may be lost: nothing is taken until a beat has come through."""
+        """The worker was declared dead: nothing is taken until it is registered anew."""
+        self.beaten = clock.monotonic()
+        """When the last beat that came through was sent, in monotonic seconds."""
+        self.lost: set[str] = set()
+        """Receipts of jobs that are others' now; only told by stores whose receipts do not."""
         self.worn = threading.Event()
         """The process has taken as much memory as it may: it leaves when nothing runs."""
         self.hurried = False
@@ -90,6 +94,16 @@ class Desk:
         # Told first: whoever recovers this process's jobs must know every name it ever had.
         self._announce(identity)
         self._identity = identity
+
+    @property
+    def lapsed(self) -> bool:
+        """True when nobody could beat for a whole lease: others may have taken the jobs.
+
+        Counted from when the last beat was sent, since it may have been noted no later than that.
+        The supervisor's beats count, too.
+        """
+        lease, now = self.options.lease, self.clock.monotonic()
+        return now - self.beaten >= lease and now - self.board.beaten() >= lease
 
     def presence(self) -> Presence:
         """What the worker tells about itself."""

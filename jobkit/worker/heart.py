@@ -20,7 +20,7 @@ _log = logging.getLogger("jobkit.worker")
 
 
 class Heart(Part):
-    """Beats; fences the worker when it could not for a whole lease; registers it anew when lost."""
+    """Beats, hears orders, and registers the worker anew when it was declared dead."""
 
     name = "heart"
 
@@ -36,11 +36,11 @@ class Heart(Part):
         self._tell = beaten
         self._patience = Patience(self.name)
         self._published: frozenset[str] = frozenset()
-        self._beaten = desk.clock.monotonic()
 
     def register(self) -> None:
         """Announce the worker under its identity. Raises AdapterError."""
         desk = self.desk
+        sent = desk.clock.monotonic()
         desk.adapter.beat(
             desk.identity,
             lease=desk.options.lease,
@@ -48,7 +48,7 @@ class Heart(Part):
             register=True,
             presence=desk.presence(),
         )
-        self._beaten = desk.clock.monotonic()
+        desk.beaten = sent
 
     def work(self) -> None:
         """Beat until asked to end."""
@@ -58,13 +58,14 @@ class Heart(Part):
                 self._beat()
 
     def _due(self) -> bool:
-        since = self.desk.clock.monotonic() - self._beaten
+        since = self.desk.clock.monotonic() - self.desk.beaten
         changed = self._published != frozenset(self.desk.held)
         return changed or self.desk.fenced.is_set() or since >= self.desk.options.beat_every
 
     def _beat(self) -> None:
         desk = self.desk
         held = list(desk.held.values())
+        sent = desk.clock.monotonic()
         try:
             answer = desk.adapter.beat(
                 desk.identity, lease=desk.options.lease, claims=held, presence=desk.presence()
@@ -72,19 +73,16 @@ class Heart(Part):
             if not answer.registered:
                 self._register_anew()
         except AdapterError as error:
-            self._missed(error)
+            # Never longer than until the next is due: it may be the last that saves the lease.
+            self.ending.wait(min(self._patience.failed(error), desk.options.beat_every))
             return
         self._patience.worked()
-        self._beaten = desk.clock.monotonic()
+        if answer.registered:
+            desk.beaten = sent
         self._published = frozenset(claim.receipt for claim in held)
         desk.fenced.clear()
         self._obey(answer)
         self._tell()
-
-    def _missed(self, error: AdapterError) -> None:
-        if self.desk.clock.monotonic() - self._beaten >= self.desk.options.lease:
-            self.desk.fenced.set()
-        self.ending.wait(self._patience.failed(error))
 
     def _register_anew(self) -> None:
         """Declared dead: what was held belongs to others, and the old identity stays dead."""
@@ -97,7 +95,10 @@ class Heart(Part):
         self.register()
 
     def _obey(self, answer: Beat) -> None:
-        # Of lost claims the settler hears when it settles them: the receipts fence.
+        # Of lost claims the settler hears when it settles them, where receipts fence.
+        if not self.desk.adapter.features.fenced:
+            lost = {claim.receipt for claim in answer.lost}
+            self.desk.lost = lost & self.desk.held.keys()
         if "stop" in answer.orders:
             self.desk.inbox.put("stop")
         elif "quiet" in answer.orders:

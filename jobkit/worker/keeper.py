@@ -13,12 +13,12 @@ from jobkit.errors import AdapterError
 from jobkit.worker.desk import Desk
 from jobkit.worker.part import Part, Patience
 from jobkit.worker.recovery import after_loss
-from jobkit.worker.watch import Watch
+from jobkit.worker.watch import Watch, look_every
 
 __all__ = ["Keeper"]
 
 EVERY: Final = 1.0
-"""Seconds between slices of upkeep, at most."""
+"""Seconds between slices of upkeep, at most; less where leases are short."""
 
 SLICE: Final = 1_000
 """Jobs of each kind that one slice handles."""
@@ -41,8 +41,7 @@ class Keeper(Part):
         options = desk.options
         self._ticker = Ticker(desk.adapter, owner=options.application, backend=options.backend)
         self._published = False
-        # Three beats: more, and the watcher itself was asleep.
-        self._watch = Watch(blind_after=max(3 * desk.options.beat_every, 3 * EVERY))
+        self._watch = Watch()
 
     def work(self) -> None:
         """Keep house until asked to end."""
@@ -59,7 +58,8 @@ class Keeper(Part):
             return self._patience.failed(error)
         self._patience.worked()
         due_in = EVERY if done.due_in is None else done.due_in
-        return max(_SOONEST, min(EVERY, due_in, ticks_in))
+        look_in = look_every(pulse.lease for pulse in done.workers.values())
+        return max(_SOONEST, min(EVERY, due_in, ticks_in, look_in))
 
     def _tick(self) -> float:
         """Enqueue recurring jobs that are due; the seconds until the next."""

@@ -25,6 +25,7 @@ BATCH: Final = 100
 
 _MOST: Final = 1_000
 _SINGLY_AFTER: Final = 3
+_NEXT_BEAT: Final = 0.1
 
 _log = logging.getLogger("jobkit.worker")
 
@@ -46,6 +47,7 @@ class Settler(Part):
         self._measures = measures
         self._gather = desk.adapter.features.gather
         """Seconds the first outcome of a batch waits for others while jobs are running."""
+        self._fenced = desk.adapter.features.fenced
         self._idle = idle
         self._ready: deque[tuple[Settlement | Settled, float]] = deque()
         self._some = threading.Event()
@@ -118,6 +120,11 @@ class Settler(Part):
 
     def _applied(self, settlements: list[Settlement]) -> list[Settlement]:
         """Apply them; those that must be tried again."""
+        if not self._fenced:
+            if self.desk.lapsed:
+                self._delay = _NEXT_BEAT  # which will tell what is still held
+                return settlements
+            settlements = self._still_ours(settlements)
         if self._failures >= _SINGLY_AFTER and len(settlements) > 1:
             # One of them may be what the store refuses: the others must not wait for it.
             return [one for each in settlements for one in self._tried([each])]
@@ -137,6 +144,22 @@ class Settler(Part):
         return []
 
     _delay = 0.0
+
+    def _still_ours(self, settlements: list[Settlement]) -> list[Settlement]:
+        """Those of claims that the store did not call lost; where receipts fence it says so itself.
+
+        After the loss of the lease that is none of the earlier: the desk was cleared.
+        """
+        held, lost = self.desk.held, self.desk.lost
+        ours = [
+            each
+            for each in settlements
+            if each.claim.receipt in held and each.claim.receipt not in lost
+        ]
+        others = [each for each in settlements if each not in ours]
+        self._forget(others)
+        self._tell_lost([each.claim for each in others])
+        return ours
 
     def _settled_otherwise(
         self, settlements: list[Settlement], error: SettlementRefused

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from jobkit.adapter import Pulse
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "look_every"]
+
+_BLIND: Final = 1 / 2
+"""Of a lease: who did not look for longer was asleep as well, and the worker may just have been.
+
+With a beat each sixth of the lease there is a third left in which the next one can come.
+"""
+
+
+def look_every(leases: Iterable[float]) -> float:
+    """Seconds between looks at workers with these leases: twice before one is blind for any.
+
+    Infinite if there is none.
+    """
+    return min(leases, default=math.inf) * _BLIND / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +35,11 @@ class _Seen:
 class Watch:
     """Remembers when each worker's counter last moved, on the watcher's own monotonic clock.
 
-    A watcher that could not look for more than `blind_after` seconds was itself asleep: it forgets
-    everything and starts watching anew, because the counters may have moved and stopped meanwhile.
+    A watcher that could not look for half a worker's lease was itself asleep: it forgets what it
+    saw of that worker and starts anew, because the counter may have moved and stopped meanwhile.
     """
 
-    def __init__(self, blind_after: float) -> None:
-        self._blind_after = blind_after
+    def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
         self._looked: float | None = None
 
@@ -33,16 +48,22 @@ class Watch:
 
         `now` is monotonic time in seconds.
         """
-        if self._looked is not None and now - self._looked > self._blind_after:
-            self._seen.clear()
+        gap = 0.0 if self._looked is None else now - self._looked
+        known = {
+            worker: seen
+            for worker, seen in self._seen.items()
+            if worker in workers and gap <= _BLIND * workers[worker].lease
+        }
         self._looked = now
-        self._seen = {worker: self._noted(worker, pulse, now) for worker, pulse in workers.items()}
+        self._seen = {
+            worker: _noted(known.get(worker), pulse, now) for worker, pulse in workers.items()
+        }
         return {
             worker: seen.beat
             for worker, seen in self._seen.items()
             if now - seen.since >= workers[worker].lease
         }
 
-    def _noted(self, worker: str, pulse: Pulse, now: float) -> _Seen:
-        seen = self._seen.get(worker)
-        return seen if seen is not None and seen.beat == pulse.beat else _Seen(pulse.beat, now)
+
+def _noted(seen: _Seen | None, pulse: Pulse, now: float) -> _Seen:
+    return seen if seen is not None and seen.beat == pulse.beat else _Seen(pulse.beat, now)

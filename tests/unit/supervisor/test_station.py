@@ -56,8 +56,13 @@ def store(clock: ManualClock) -> Moody:
 
 
 @pytest.fixture
-def station(store: Moody, clock: ManualClock) -> Station:
-    made = Station(store, clock)
+def beaten() -> dict[str, float]:
+    return {}
+
+
+@pytest.fixture
+def station(store: Moody, clock: ManualClock, beaten: dict[str, float]) -> Station:
+    made = Station(store, clock, beaten)
     made.joined(CHILD, LEASE)
     made.work()
     return made
@@ -94,6 +99,33 @@ def test_it_beats_for_the_child_and_itself_every_sixth_of_the_lease(
         beats.append(sorted(pulse.beat for pulse in store.maintain(limit=1).workers.values()))
     assert beats == [[2, 2], [3, 3], [4, 4], [5, 5]]
     assert clock.monotonic() == pytest.approx(4 * LEASE / 6)
+
+
+def test_it_tells_when_it_sent_the_last_beat_for_each_that_came_through(
+    station: Station, store: Moody, clock: ManualClock, beaten: dict[str, float]
+) -> None:
+    clock.advance(1)
+    station.work()
+    assert beaten == {CHILD: 1.0}
+    store.retire(CHILD)
+    clock.advance(1)
+    station.work()
+    assert beaten == {CHILD: 1.0}
+    station.gone(CHILD, frozenset(), None)
+    assert beaten == {}
+
+
+def test_no_failure_makes_it_wait_longer_than_until_the_next_beat(
+    station: Station, store: Moody, clock: ManualClock, held: Callable[..., list[Claim]]
+) -> None:
+    held(1)
+    station.gone(CHILD, frozenset(), REASON)
+    store.failing = {"recover"}
+    waits: list[float] = []
+    for _ in range(10):
+        clock.advance(waits[-1] if waits else 0)
+        waits.append(station.work())
+    assert max(waits) == LEASE / 6
 
 
 def test_it_is_not_listed_among_the_workers(station: Station, store: Moody) -> None:

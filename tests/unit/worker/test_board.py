@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from jobkit.worker.board import SharedBoard, new_board, note_of, read_started, read_turns
+from jobkit.worker.board import (
+    SharedBoard,
+    new_board,
+    note_of,
+    read_started,
+    read_turns,
+    write_beaten,
+)
 
 
 @pytest.fixture
@@ -52,4 +60,14 @@ def test_what_a_killed_process_wrote_stays(fd: int) -> None:
         board.start(1, "r")
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
+    assert read_started(fd) == {note_of("r")}
+
+
+def test_the_supervisor_tells_when_it_last_beat(fd: int) -> None:
+    board = SharedBoard(os.dup(fd), 1)
+    assert board.beaten() == -math.inf
+    board.start(0, "r")
+    write_beaten(fd, 12.5)
+    assert board.beaten() == 12.5
+    assert read_turns(fd) == 0
     assert read_started(fd) == {note_of("r")}
