@@ -16,9 +16,10 @@ from jobkit import settings
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN_AS_TESTS = [
-    ROOT / "docs" / "howto" / name for name in ("test-your-jobs.md", "write-an-adapter.md")
+    *(ROOT / "docs" / "howto" / name for name in ("test-your-jobs.md", "write-an-adapter.md")),
+    *(ROOT / "docs" / "tutorial").glob("*.md"),
 ]
-"""Their examples are run by tests of their own: unit/kit/test_howto.py, test_write_an_adapter.py"""
+"""Run by tests of their own: unit/kit/test_howto.py, test_write_an_adapter.py, test_tutorial.py"""
 
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
