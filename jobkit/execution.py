@@ -32,6 +32,7 @@ from jobkit.handlers import (
     find,
 )
 from jobkit.outcome import (
+    SUCCEEDED,
     Buried,
     Discarded,
     Dropped,
@@ -108,11 +109,15 @@ def _execute(run: Runnable, clock: Clock, wait_for: Await) -> Outcome:
     current.set(run.job)
     try:
         restore(run.payload)
-        return _expired(run, clock.time()) or Succeeded(attempt(run, wait_for))
+        return _expired(run, clock.time()) or _succeeded(attempt(run, wait_for))
     except Abort:
         return Succeeded(halted=True)
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is the job's failure
         return _after_completion(run, error) or judge(run, error, clock.time())
+
+
+def _succeeded(result: Any) -> Outcome:
+    return SUCCEEDED if result is None else Succeeded(result)
 
 
 def attempt(run: Runnable, wait_for: Await) -> Any:

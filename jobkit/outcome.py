@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
+    "SUCCEEDED",
     "Buried",
     "Discarded",
     "Dropped",
@@ -40,6 +41,10 @@ class Succeeded:
 
     result: Any = None
     halted: bool = False
+
+
+SUCCEEDED: Final = Succeeded()
+"""How nearly every run ends: well, with nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)

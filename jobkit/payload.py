@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
@@ -102,6 +102,17 @@ class Payload:
         except PayloadError:
             return f"<Payload of {len(self.text)} characters that is no job>"
 
+    def check(self) -> None:
+        """Raise PayloadError if a field that every job's envelope may have makes no sense."""
+        fields = self.fields
+        for name, usual, read in _ENVELOPE:
+            value = fields.get(name, _ABSENT)
+            kind = type(value)
+            if kind is usual and (kind is not float or _FIRST <= value <= _LAST):
+                continue  # nearly all are as jobkit writes them, and need no reader
+            if value is not _ABSENT:
+                read(fields, name)
+
     # What the envelope says. Every reader accepts what jobkit, Sidekiq 7 and Sidekiq 8 write.
 
     @property
@@ -158,6 +169,8 @@ class Payload:
 
     def has_expired(self, now: float) -> bool:
         """True when it is too late to start a run of the job, be it the first or a retry."""
+        if "expires_at" not in self.fields:
+            return False
         expires_at = self.expires_at
         return expires_at is not None and now >= expires_at
 
@@ -275,7 +288,7 @@ def _kind(value: object) -> str:
     return "null" if value is None else f"of type {type(value).__name__}"
 
 
-def _string(fields: Mapping[str, Any], name: str, default: str | None) -> str:
+def _string(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
         raise PayloadError(f"the field {name!r} is {_kind(value)}, not text")
@@ -310,3 +323,16 @@ def _moment(fields: Mapping[str, Any], name: str) -> float | None:
     if not _FIRST <= seconds <= _LAST:
         raise PayloadError(f"the field {name!r} is no moment of the calendar")
     return seconds
+
+
+_ABSENT: Final[Any] = object()
+_ENVELOPE: Final[Sequence[tuple[str, type, Callable[[Mapping[str, Any], str], object]]]] = (
+    ("jid", str, _string),
+    ("queue", str, _string),
+    ("priority", int, _whole),
+    ("executions", int, _whole),
+    ("created_at", float, _moment),
+    ("enqueued_at", float, _moment),
+    ("scheduled_at", float, _moment),
+)
+"""What `Payload.check` reads: the type a field has in nearly every payload, and its reader."""

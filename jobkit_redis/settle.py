@@ -42,6 +42,23 @@ class _Item:
     arguments: Sequence[Any]
 
 
+class _Done:
+    """Jobs of one worker that are done, and count alike: one item for the script."""
+
+    def __init__(self, hash_at: int, letter: str, kind: str) -> None:
+        self.acks: list[Ack] = []
+        self._head = ("D", hash_at, letter, kind)
+        self._fields: list[bytes] = []
+
+    def add(self, ack: Ack, field: bytes) -> None:
+        self.acks.append(ack)
+        self._fields.append(field)
+
+    @property
+    def arguments(self) -> Sequence[Any]:
+        return (*self._head, len(self._fields), *self._fields)
+
+
 class Settle:
     """Applies a batch with one script call. The removal of the receipt decides, job by job."""
 
@@ -52,11 +69,16 @@ class Settle:
     def __call__(self, settlements: Sequence[Settlement]) -> list[Claim]:
         first, stale = _spent_once(settlements)
         keys = self._keys()
-        items, refused = self._items(_heads_last(first), keys)
-        if items:
-            late, wrong = self._send(items, keys)
-            stale += [items[at].settlement.claim for at in late]
-            refused |= {id(items[at].settlement): _text(why) for at, why in wrong}
+        done, others = self._done_or_not(first, keys)
+        items, refused = self._items(_heads_last(others), keys)
+        sent = [
+            *(ack for each in done.values() for ack in each.acks),
+            *(i.settlement for i in items),
+        ]
+        if sent:
+            late, wrong = self._send([*done.values(), *items], keys)
+            stale += [sent[at].claim for at in late]
+            refused |= {id(sent[at]): _text(why) for at, why in wrong}
         if refused:
             named = [each for each in settlements if id(each) in refused]
             reason = refused[id(named[0])]
@@ -75,6 +97,24 @@ class Settle:
             keys.total("processed"),
             keys.total("failed"),
         )
+
+    def _done_or_not(
+        self, settlements: Iterable[Settlement], keys: KeyList
+    ) -> tuple[dict[tuple[str, Tally], _Done], list[Settlement]]:
+        """What nearly all are, jobs to be acked and no more, in few items; and the others."""
+        done: dict[tuple[str, Tally], _Done] = {}
+        others: list[Settlement] = []
+        for each in settlements:
+            if not isinstance(each, Ack) or not _is_plain(each.claim):
+                others.append(each)
+                continue
+            worker, text = Receipt.of(each.claim.receipt)
+            field = encoded(text)
+            if (group := done.get((worker, each.tally))) is None:
+                at = keys.at(self._store.keys.claimed(worker))
+                group = done[worker, each.tally] = _Done(at, _LETTERS[each.tally], self._done)
+            group.add(each, field)
+        return done, others
 
     def _items(
         self, settlements: Iterable[Settlement], keys: KeyList
@@ -95,7 +135,7 @@ class Settle:
         return items, refused
 
     def _send(
-        self, items: Sequence[_Item], keys: KeyList
+        self, items: Iterable[_Item | _Done], keys: KeyList
     ) -> tuple[Sequence[int], Iterable[tuple[int, Any]]]:
         store = self._store
         wake = names(store.waking(keys.queues))
@@ -139,6 +179,12 @@ def _freeing(settlement: Settlement) -> tuple[Any, ...]:
     if isinstance(settlement, Checkpoint):
         return ()
     return ("L", int(isinstance(settlement, Release) and not settlement.started))
+
+
+def _is_plain(claim: Claim) -> bool:
+    """True of nearly all: nothing else ends with the job, and its receipt can be sent."""
+    text = claim.payload.text
+    return MARK not in text and LIMITED not in text and claim.receipt.isascii()
 
 
 def _requeued(settlement: Requeue, place: Place, keys: KeyList, known: Keys) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from jobkit.arguments.codecs import PLAIN, Codec, Typed, reason_of
 from jobkit.arguments.exact import Unstorable, ascii_cut, shown
 from jobkit.arguments.privacy import REDACTED, Privacy
 from jobkit.arguments.serializers import registered
+from jobkit.arguments.shape import Shape
 from jobkit.errors import DeserializationError, JobkitError, SerializationError
 
 __all__ = ["Arguments"]
@@ -40,6 +41,7 @@ class Arguments:
         self._perform = inspect.unwrap(perform)
         self._localns = localns
         self._signature = _signature(self._perform, skip_first=bound)
+        self._shape = Shape(self._signature)
         self._privacy = Privacy(self._signature, redact, secret=secret)
         self._codecs: _Codecs | None = None
 
@@ -84,6 +86,8 @@ class Arguments:
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise TypeError, as the call itself would, when `perform` takes no such arguments."""
+        if self._shape.surely_takes(args, kwargs):
+            return
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:

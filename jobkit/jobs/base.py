@@ -16,6 +16,7 @@ from jobkit.handlers import Rule, rescues_of, rules_of
 from jobkit.jobs import plan, registry
 from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, check_name, merged
 from jobkit.jobs.stored import Upgraded, stored_arguments
+from jobkit.jobs.told import moment, told
 from jobkit.jobs.verbs import Configured, Performs, Row
 from jobkit.payload import Payload
 from jobkit.transactions import Completing, Completion, completing
@@ -42,16 +43,16 @@ class Job:
     An instance is one job: enqueued (what the verbs return) or running (`self` in `perform`).
     """
 
-    id: str
+    id: str = told()
     """32 hex digits; made where the job is enqueued."""
-    queue: str
-    priority: int
-    tags: tuple[str, ...]
-    executions: int
+    queue: str = told()
+    priority: int = told()
+    tags: tuple[str, ...] = told()
+    executions: int = 0
     """Runs so far: 0 before the first, 1 during it."""
-    created_at: datetime | None
-    enqueued_at: datetime | None
-    scheduled_at: datetime | None
+    created_at: datetime | None = moment()
+    enqueued_at: datetime | None = moment()
+    scheduled_at: datetime | None = moment()
     """When it is due; None for now."""
     successfully_enqueued: bool | None
     """True once it is stored; False when a callback or middleware stopped it, or an equal job."""
@@ -65,8 +66,8 @@ class Job:
     # Of one instance, set where it is made (`jobkit.jobs.instances`).
     _plan: plan.Plan
     _given: SetOptions
-    _payload: Payload | None
-    _arguments: tuple[list[Any], dict[str, Any]] | None
+    _payload: Payload | None = None
+    _arguments: tuple[list[Any], dict[str, Any]] | None = None
     _dumped: tuple[list[Any], dict[str, Any]] | None = None
     """The stored form of the arguments, where they wait for a commit."""
     _completion: Completion | None = None

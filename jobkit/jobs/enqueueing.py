@@ -22,7 +22,7 @@ from jobkit import (
 from jobkit.adapter import Enqueues, State
 from jobkit.callbacks import surround
 from jobkit.capabilities import SupportsLimits, SupportsUnique, require
-from jobkit.clock import SYSTEM, as_datetime
+from jobkit.clock import SYSTEM
 from jobkit.errors import (
     Abort,
     AdapterError,
@@ -33,6 +33,7 @@ from jobkit.errors import (
 )
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
+from jobkit.jobs.told import TOLD
 from jobkit.payload import MARK, VERSION, Payload
 from jobkit.transactions import Scope
 
@@ -309,11 +310,8 @@ def _mark_lost(job: Any, adapter: Enqueues, winner: str) -> None:
 def _mark(job: Any, payload: Payload) -> None:
     job.successfully_enqueued = True
     job._payload = payload
-    job.id, job.queue, job.priority = payload.id, payload.queue, payload.priority
-    job.tags = payload.tags
-    job.created_at = _datetime(payload.created_at)
-    job.enqueued_at = _datetime(payload.enqueued_at)
-    job.scheduled_at = _datetime(payload.scheduled_at)
+    for name in TOLD:  # what was stored counts: middleware may have changed it
+        job.__dict__.pop(name, None)
 
 
 def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
@@ -388,7 +386,3 @@ def _spread(jobs: Iterable[Any], window: float) -> None:
 
 def _seconds(duration: Seconds) -> float:
     return delay_seconds(duration)
-
-
-def _datetime(epoch: float | None) -> Any:
-    return None if epoch is None else as_datetime(epoch)

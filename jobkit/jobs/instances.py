@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
-from jobkit.clock import as_datetime
 from jobkit.jobs.options import SetOptions, check_queue, delay_seconds, moment_seconds
 from jobkit.jobs.plan import Plan, plan_of
 from jobkit.payload import Payload, new_id
 
 __all__ = ["due_at", "loaded", "made"]
+
+_NOTHING: Final[SetOptions] = {}
 
 # Names the ids that are derived from idempotency keys, so that equal keys make equal ids.
 _KEYS: Final = uuid.UUID("6f0f1c0a-6d3b-5e0e-9a53-6a6f626b6974")
@@ -31,13 +31,10 @@ def made(
     job._plan = plan_of(job_class) if plan is None else plan
     job._plan.arguments.bind(args, kwargs)
     job._given = given
-    job._payload = None
     job._arguments = (list(args), dict(kwargs))
     job.id = _id(job._plan.name, given)
     job.tags = (*job._plan.options.tags, *given.get("tags", ()))
     job.priority = given.get("priority", job._plan.options.priority)
-    job.executions = 0
-    job.created_at = job.enqueued_at = job.scheduled_at = None
     job.successfully_enqueued = None
     job.queue = _queue(job, given)
     return job
@@ -45,19 +42,12 @@ def made(
 
 def loaded(job_class: Any, plan: Plan, payload: Payload) -> Any:
     """The instance for the run of a payload. Raises PayloadError when the payload is malformed."""
+    payload.check()
     job = job_class()
     job._plan = plan
-    job._given = {}
+    job._given = _NOTHING
     job._payload = payload
-    job._arguments = None
-    job.id = payload.id
-    job.queue = payload.queue
-    job.priority = payload.priority
-    job.tags = payload.tags
     job.executions = payload.executions + 1
-    job.created_at = _datetime(payload.created_at)
-    job.enqueued_at = _datetime(payload.enqueued_at)
-    job.scheduled_at = _datetime(payload.scheduled_at)
     job.successfully_enqueued = True
     return job
 
@@ -82,7 +72,3 @@ def _queue(job: Any, given: SetOptions) -> str:
 def _id(name: str, given: SetOptions) -> str:
     key = given.get("idempotency_key")
     return new_id() if key is None else uuid.uuid5(_KEYS, f"{name}\n{key}").hex
-
-
-def _datetime(epoch: float | None) -> datetime | None:
-    return None if epoch is None else as_datetime(epoch)

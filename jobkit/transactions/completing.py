@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -31,12 +32,14 @@ class Settled:
 class Completion:
     """One run's chance to be settled by a transaction of the application's."""
 
-    def __init__(self, adapter: Enqueues, settlement: Settlement) -> None:
-        """`settlement` is that of a run that ended well."""
+    # Made for every run and used by few: what all have in common stands in the class.
+    _state: Literal["open", "pending", "committed", "lost"] = "open"
+    _subject: Subject | None = None
+
+    def __init__(self, adapter: Enqueues, settlement: Callable[[], Settlement]) -> None:
+        """`settlement` makes that of a run that ended well."""
         self._adapter = adapter
         self._settlement = settlement
-        self._state: Literal["open", "pending", "committed", "lost"] = "open"
-        self._subject: Subject | None = None
 
     def outcome_after(self, error: BaseException) -> Outcome | None:
         """The outcome of a run whose error the failure rules must not see; None for any other.
@@ -76,7 +79,7 @@ class Completion:
     def settle(self, subject: Subject) -> None:
         """Settle the job through the transaction. Raises LeaseLost when it is another worker's."""
         adapter: Any = self._adapter
-        if adapter.settle_through(subject.connection(), [self._settlement]):
+        if adapter.settle_through(subject.connection(), [self._settlement()]):
             self._state = "lost"
             subject.roll_back()
             raise LeaseLost("the job was given to another worker: its transaction is rolled back")

@@ -14,7 +14,7 @@ from jobkit.failure import failure_of
 from jobkit.jobs import run_of
 from jobkit.jobs.performing import outcome_of, overflowed, tell_outcome
 from jobkit.jobs.running import Run
-from jobkit.outcome import Buried, Succeeded
+from jobkit.outcome import SUCCEEDED, Buried
 from jobkit.settlement import settlement_of
 from jobkit.transactions import Completion, Settled
 
@@ -50,8 +50,9 @@ class Performer:
         if claim.full is not None:
             outcome = overflowed(run, claim, self._adapter)
         elif claim.deliveries < MOST_DELIVERIES:
-            now = self._clock.time()
-            completion = Completion(self._adapter, settlement_of(claim, Succeeded(), now))
+            completion = Completion(
+                self._adapter, lambda: settlement_of(claim, SUCCEEDED, self._clock.time())
+            )
             run.job._completion = completion
             outcome = outcome_of(run, self._adapter, clock=self._clock, wait_for=self._wait_for)
             if completion.end():

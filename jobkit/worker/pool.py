@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from queue import SimpleQueue
 from time import perf_counter
 from typing import Final
 
@@ -26,17 +28,26 @@ Deliver = Callable[[Settlement | Settled, float], None]
 
 
 class Pool:
-    """`concurrency` threads that take claims from one hand-over queue.
+    """`concurrency` threads that take claims from one place, in their order.
 
-    A job that raises anything at all never ends its thread.
+    A thread that has nothing to do sleeps until it is called; one that runs takes the next claim
+    without asking anybody. A job that raises anything at all never ends its thread.
     """
 
-    def __init__(self, desk: Desk, perform: Perform, deliver: Deliver) -> None:
-        """`deliver` takes each settlement, with the seconds its job took."""
+    def __init__(
+        self, desk: Desk, perform: Perform, deliver: Deliver, rested: Callable[[], object]
+    ) -> None:
+        """`deliver` takes each settlement, with the seconds its job took.
+
+        `rested` is told when the last thread that had work found no more.
+        """
         self._desk = desk
         self._perform = perform
         self._deliver = deliver
-        self._queue: SimpleQueue[Claim | None] = SimpleQueue()
+        self._rested = rested
+        self._waiting: deque[Claim] = deque()
+        self._calls: SimpleQueue[None] = SimpleQueue()
+        self._ending = False
         self._slots: list[Claim | None] = [None] * desk.options.concurrency
         self._room = threading.Event()
         self._low = 0
@@ -53,18 +64,12 @@ class Pool:
 
     def hand_over(self, claims: list[Claim]) -> None:
         """Have the claims performed, in this order, as threads get free."""
-        for claim in claims:
-            self._queue.put(claim)
+        self._waiting.extend(claims)
+        self._call(len(claims))
 
     def take_back(self) -> list[Claim]:
-        """The claims that no thread has started, out of the queue again."""
-        taken: list[Claim] = []
-        try:
-            while (claim := self._queue.get_nowait()) is not None:
-                taken.append(claim)
-        except Empty:
-            pass
-        return taken
+        """The claims that no thread has started: none will."""
+        return list(self._taken())
 
     def running(self) -> list[Claim]:
         """The claims whose jobs run now."""
@@ -76,11 +81,11 @@ class Pool:
 
     def waiting(self) -> int:
         """Claims that no thread has taken yet."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
     def idle(self) -> bool:
         """True when nothing runs and nothing waits."""
-        return self._queue.empty() and self._slots.count(None) == len(self._slots)
+        return not self._waiting and self._slots.count(None) == len(self._slots)
 
     def wait_for_room(self, low: int, timeout: float) -> None:
         """Return when a thread is free and at most `low` claims wait, or after `timeout` s."""
@@ -101,8 +106,8 @@ class Pool:
 
         In a hurry a moment must do.
         """
-        for _ in self._threads:
-            self._queue.put(None)
+        self._ending = True
+        self._call(len(self._threads))
         desk, hurried = self._desk, False
         deadline = desk.clock.monotonic() + timeout
         while alive := [thread for thread in self._threads if thread.is_alive()]:
@@ -115,15 +120,35 @@ class Pool:
             desk.board.turn()
         return True
 
+    def _call(self, threads: int) -> None:
+        """Wake as many threads. A call that nobody needed makes the next that rests look again."""
+        for _ in range(min(threads, len(self._threads)) - self._calls.qsize()):
+            self._calls.put(None)
+
+    def _taken(self) -> Iterator[Claim]:
+        """The claims that wait, taken one by one."""
+        take = self._waiting.popleft
+        with suppress(IndexError):
+            while True:
+                yield take()
+
     def _work(self, slot: int) -> None:
         stop_signal.set(self._desk.stopping.is_set)
-        board = self._desk.board
-        while (claim := self._queue.get()) is not None:
-            self._slots[slot] = claim
-            board.start(slot, claim.receipt)
-            began = perf_counter()
-            settlement = self._perform(claim)
-            self._slots[slot] = None
-            self._deliver(settlement, perf_counter() - began)
-            if self._watched and self._queue.qsize() <= self._low:
-                self._room.set()
+        while True:
+            for claim in self._taken():
+                self._run(slot, claim)
+            if self._ending:
+                return
+            if self.idle():
+                self._rested()
+            self._calls.get()
+
+    def _run(self, slot: int, claim: Claim) -> None:
+        self._slots[slot] = claim
+        self._desk.board.start(slot, claim.receipt)
+        began = perf_counter()
+        settlement = self._perform(claim)
+        self._slots[slot] = None
+        self._deliver(settlement, perf_counter() - began)
+        if self._watched and len(self._waiting) <= self._low:
+            self._room.set()

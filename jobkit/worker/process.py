@@ -57,7 +57,7 @@ class Worker:
         self._loop = EventLoop()
         self._pace = pace = Pace(options.concurrency)
         performer = Performer(adapter, clock, self._loop.run)
-        self._pool = Pool(desk, performer.perform, self._deliver)
+        self._pool = Pool(desk, performer.perform, self._deliver, self._rested)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
         self._recorder = Recorder(desk, measures)
@@ -140,6 +140,9 @@ class Worker:
     def _deliver(self, settlement: Settlement | Settled, seconds: float) -> None:
         # Pool and settler know each other: this is the knot.
         self._settler.deliver(settlement, seconds)
+
+    def _rested(self) -> None:
+        self._settler.hurry()
 
     def _registered(self) -> bool:
         desk, patience = self.desk, Patience("start")

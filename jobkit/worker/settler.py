@@ -69,13 +69,20 @@ class Settler(Part):
         waiting = len(self._ready)
         if waiting == 1:
             self._some.set()
-        if waiting >= BATCH or self._idle():
+        elif waiting >= BATCH and not self._enough.is_set():
+            self._enough.set()
+
+    def hurry(self) -> None:
+        """Nothing runs any more: what was gathered need not wait for others."""
+        if self._ready:
             self._enough.set()
 
     def give_back(self, settlements: list[Settlement]) -> None:
         """Take settlements of claims that were never started."""
         for settlement in settlements:
             self.deliver(settlement, -1.0)
+        if self._idle():
+            self.hurry()
 
     def wake(self) -> None:
         self._some.set()

@@ -11,6 +11,7 @@
 -- Returns the positions of the stale, and positions and errors of the refused.
 -- Before one of a job under limits stands L, and 1 if it never started; before one that ends a unique
 -- job U, locks, the lock's name and the job.
+-- Many that are done are one: D, hash, tally, kind (A or K), their number, and their fields.
 -- The removal of the field is the fence: where there was none, nothing happens.
 local now = moment(ARGV[1])
 local stale, refused, counts = {}, {}, {p = 0, f = 0, n = 0}
@@ -47,7 +48,34 @@ local function free(hash, field, text, unstarted)
   kit.free(hash, field, text, unstarted)
 end
 
+-- What was claimed, or nil if the claim is not settled; its arguments stand at `at`.
+local function applied(hash, field, tally, kind, at, number, limited)
+  local text = kind == 'A' and not limited or redis.call('HGET', hash, field)
+  if not text or redis.call('HDEL', hash, field) == 0 then
+    stale[#stale + 1] = number
+    return nil
+  end
+  -- Removed first: a server that is out of memory lets a script go on that has written already.
+  local reply = kinds[kind][2](at, field, text)
+  if failed(reply) then
+    redis.call('HSET', hash, field, text)
+    refused[#refused + 1] = number
+    refused[#refused + 1] = reply.err
+    return nil
+  end
+  counts[tally] = counts[tally] + 1
+  return text
+end
+
+local function settle_done(at, number)
+  local hash, tally, kind = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
+  local fields = tonumber(ARGV[at + 4])
+  for i = 1, fields do applied(hash, ARGV[at + 4 + i], tally, kind, 0, number + i - 1) end
+  return at + 5 + fields, number + fields
+end
+
 local function settle(at, number)
+  if ARGV[at] == 'D' then return settle_done(at, number) end
   local limited, locks, name, job
   if ARGV[at] == 'L' then limited, at = ARGV[at + 1], at + 2 end
   if ARGV[at] == 'U' then
@@ -61,26 +89,12 @@ local function settle(at, number)
     else
       redis.call('HSET', hash, field, ARGV[at + 4])
     end
-    return at + 5
+    return at + 5, number + 1
   end
-  local width, apply = unpack(kinds[kind])
-  local text = kind == 'A' and not limited or redis.call('HGET', hash, field)
-  if not text or redis.call('HDEL', hash, field) == 0 then
-    stale[#stale + 1] = number
-    return at + width
-  end
-  -- Removed first: a server that is out of memory lets a script go on that has written already.
-  local reply = apply(at + 4, field, text)
-  if failed(reply) then
-    redis.call('HSET', hash, field, text)
-    refused[#refused + 1] = number
-    refused[#refused + 1] = reply.err
-  else
-    counts[tally] = counts[tally] + 1
-    if locks then unlock(locks, name, job) end
-    if limited then free(hash, field, text, limited == '1') end
-  end
-  return at + width
+  local text = applied(hash, field, tally, kind, at + 4, number, limited)
+  if text and locks then unlock(locks, name, job) end
+  if text and limited then free(hash, field, text, limited == '1') end
+  return at + kinds[kind][1], number + 1
 end
 
 local function count(key, number)
@@ -92,10 +106,7 @@ local function count(key, number)
 end
 
 local at, number = 5 + tonumber(ARGV[4]), 0
-while at <= #ARGV do
-  at = settle(at, number)
-  number = number + 1
-end
+while at <= #ARGV do at, number = settle(at, number) end
 count(KEYS[4], counts.p + counts.f)
 count(KEYS[5], counts.f)
 if kit then kit.call() end
