@@ -66,10 +66,10 @@ class Settler(Part):
     def deliver(self, settlement: Settlement | Settled, seconds: float) -> None:
         """Take the settlement of a job that took so long; from any thread."""
         self._ready.append((settlement, seconds))
-        waiting = len(self._ready)
-        if waiting == 1:
+        # Looked at first: to set an event again costs as much as all the rest.
+        if not self._some.is_set():
             self._some.set()
-        elif waiting >= BATCH and not self._enough.is_set():
+        if len(self._ready) >= BATCH and not self._enough.is_set():
             self._enough.set()
 
     def hurry(self) -> None:
