@@ -43,6 +43,7 @@ from jobkit.clock import Clock
 from jobkit.errors import AdapterError
 from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
+from jobkit.restoring import SupportsRestore
 from jobkit_redis.checks import advice, problems, server_info
 from jobkit_redis.claim import Take
 from jobkit_redis.enqueue import Enqueue
@@ -53,6 +54,7 @@ from jobkit_redis.maintain import Maintain
 from jobkit_redis.manage import Manage
 from jobkit_redis.measuring import Measuring
 from jobkit_redis.registry import Registry
+from jobkit_redis.restoring import Restore
 from jobkit_redis.settle import Settle
 from jobkit_redis.store import Store
 from jobkit_redis.ticks import Ticks
@@ -72,6 +74,7 @@ class RedisAdapter(
     SupportsManage,
     SupportsMetrics,
     SupportsPause,
+    SupportsRestore,
     SupportsTicks,
     SupportsUnique,
     SupportsLimits,
@@ -107,6 +110,7 @@ class RedisAdapter(
         self._limits = Limits(store)
         self._manage = Manage(store)
         self._unique = EnqueueUnique(store, self._enqueue, self._inspection.find)
+        self._restore = Restore(store)
         self._ticks = Ticks(store, self._unique)
 
     @classmethod
@@ -218,6 +222,9 @@ class RedisAdapter(
 
     def delete(self, jobs: Sequence[StoredJob]) -> int:
         return self._manage.delete(jobs)
+
+    def restore(self, jobs: Sequence[StoredJob]) -> list[str | None]:
+        return self._restore(jobs)
 
     def clear(self, queue: str) -> int:
         return self._manage.clear(queue)

@@ -18,7 +18,7 @@ from jobkit_redis.receipts import decoded
 from jobkit_redis.replies import pairs
 from jobkit_redis.store import Store
 
-__all__ = ["Maintain"]
+__all__ = ["Maintain", "stamped"]
 
 _WAITING: Final = (State.SCHEDULED, State.RETRY)
 _CHUNK: Final = 200
@@ -161,13 +161,13 @@ def _promotion(due: _Due, keys: KeyList, now: float) -> Iterator[Any]:
     payload = Payload(decoded(due.text))
     try:
         place = place_of(payload)
-        text, queue = encoded(_stamped(payload, now)), encoded(place.queue)
+        text, queue = encoded(stamped(payload, now)), encoded(place.queue)
     except (PayloadError, UnicodeEncodeError):  # no job, or a queue named by half a character
         return iter((due.set, due.text, due.text, 0, "", "0"))
     return iter((due.set, due.text, text, keys.queue(place.queue), queue, place.priority))
 
 
-def _stamped(payload: Payload, now: float) -> str:
+def stamped(payload: Payload, now: float) -> str:
     """The text with the time at which it became enqueued, as Sidekiq writes it."""
     if "enqueued_at" in payload.fields or not payload.fields:
         return payload.replace(enqueued_at=now).text

@@ -44,6 +44,7 @@ from jobkit.clock import Clock
 from jobkit.errors import AdapterError, ConfigurationError
 from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
+from jobkit.restoring import SupportsRestore
 from jobkit_sql.claim import Take
 from jobkit_sql.counters import Counters
 from jobkit_sql.dialect import Dialect
@@ -59,6 +60,7 @@ from jobkit_sql.maintain import Maintain
 from jobkit_sql.manage import Manage
 from jobkit_sql.measuring import Measuring
 from jobkit_sql.registry import Registry
+from jobkit_sql.restoring import Restore
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
 from jobkit_sql.ticks import Ticks
@@ -74,6 +76,7 @@ class SqlAdapter(
     SupportsInspect,
     SupportsManage,
     SupportsPause,
+    SupportsRestore,
     SupportsLimits,
     SupportsMetrics,
     SupportsTicks,
@@ -114,6 +117,7 @@ class SqlAdapter(
         self._inspection = Inspection(store, registry, counters)
         self._measuring = Measuring(store)
         self._manage = Manage(store, locks, limiting)
+        self._restore = Restore(store, locks)
         self._ticks = Ticks(store, self._enqueue_unique)
 
     @classmethod
@@ -226,6 +230,9 @@ class SqlAdapter(
 
     def delete(self, jobs: Sequence[StoredJob]) -> int:
         return self._manage.delete(jobs)
+
+    def restore(self, jobs: Sequence[StoredJob]) -> list[str | None]:
+        return self._restore(jobs)
 
     def clear(self, queue: str) -> int:
         return self._manage.clear(queue)

@@ -11,7 +11,7 @@ __all__ = ["cli"]
 
 _COMMANDS = {
     "worker": "Run jobs until told to stop.",
-    "jobs": "List, show and change jobs; enqueue one.",
+    "jobs": "List, show and change jobs; enqueue one; move all to another store.",
     "queues": "List, pause, resume and clear queues.",
     "workers": "List, quiet and stop workers.",
     "cron": "List, run, pause and resume recurring jobs.",

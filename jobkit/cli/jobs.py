@@ -10,6 +10,7 @@ import click
 
 import jobkit
 from jobkit.adapter import State
+from jobkit.cli.move import move
 from jobkit.cli.options import Store, json_option, store_options
 from jobkit.cli.output import moment, print_json, print_table, printable
 from jobkit.errors import JobkitError
@@ -22,7 +23,10 @@ _IDS = click.argument("ids", nargs=-1, required=True, metavar="ID...")
 
 @click.group()
 def command() -> None:
-    """List, show and change jobs; enqueue one."""
+    """List, show and change jobs; enqueue one; move all to another store."""
+
+
+command.add_command(move)
 
 
 @command.command("list")

@@ -13,7 +13,14 @@ from jobkit import backends, settings
 from jobkit.adapter import Enqueues
 from jobkit.inspection import Inspector, inspect
 
-__all__ = ["Store", "json_option", "location_options", "setting_option", "store_options"]
+__all__ = [
+    "Store",
+    "config_option",
+    "json_option",
+    "location_options",
+    "setting_option",
+    "store_options",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +76,18 @@ def location_options(command: Callable[P, R]) -> Callable[..., R]:
         return command(*args, **options)
 
     return with_location
+
+
+def config_option(command: Callable[P, R]) -> Callable[..., R]:
+    """Give the command `--config`, which becomes a setting."""
+
+    @_CONFIG
+    @wraps(command)
+    def with_config(*args: Any, config: str | None, **options: Any) -> R:
+        settings.override(config=config)
+        return command(*args, **options)
+
+    return with_config
 
 
 def store_options(command: Callable[Concatenate[Store, P], R]) -> Callable[..., R]:

@@ -31,6 +31,7 @@ from jobkit_inline.memory.limiting import Limiting
 from jobkit_inline.memory.management import Management
 from jobkit_inline.memory.measuring import Measuring
 from jobkit_inline.memory.records import Envelope, Job, check_text
+from jobkit_inline.memory.restoring import Restoring
 from jobkit_inline.memory.store import WAITING, Store
 from jobkit_inline.memory.ticking import Ticking
 from jobkit_inline.memory.uniqueness import Uniqueness
@@ -50,6 +51,7 @@ class MemoryAdapter(
     Uniqueness,
     Limiting,
     Measuring,
+    Restoring,
     Adapter,
     SupportsWait,
 ):

@@ -67,6 +67,10 @@ class Store:
         job = Job(job_id, sequence, payload.text, envelope, state, run_at=at, at=at, lock=lock)
         self._insert(job)
 
+    def put(self, job: Job) -> None:
+        """Store a job as it lay elsewhere; its number is given here."""
+        self._insert(replace(job, sequence=next(self._sequence)))
+
     def remove(self, job: Job) -> None:
         """Take the job out of the store; its receipt is spent."""
         self._take_out(job)

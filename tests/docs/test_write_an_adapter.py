@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from jobkit import capabilities
+from jobkit import capabilities, restoring
 from jobkit.adapter import Adapter
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "howto" / "write-an-adapter.md").read_text("utf-8")
-SUPPORTED = {name for name in capabilities.__all__ if name.startswith("Supports")}
+ABILITIES = (*capabilities.__all__, *restoring.__all__)
+SUPPORTED = {name for name in ABILITIES if name.startswith("Supports")}
 PUBLIC = {"adapter", "capabilities", "clock", "errors", "payload"}
 
 

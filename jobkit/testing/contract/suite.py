@@ -20,6 +20,7 @@ from jobkit.capabilities import (
 )
 from jobkit.measures import SupportsMetrics
 from jobkit.payload import Payload
+from jobkit.restoring import SupportsRestore
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract import groups
 from jobkit.testing.contract.support import payload, register
@@ -65,6 +66,7 @@ class AdapterContract:
     TestCommanding = groups.Commanding
     TestPausing = groups.Pausing
     TestMeasuring = groups.Measuring
+    TestRestoring = groups.Restoring
     TestTicking = groups.Ticking
     TestLimiting = groups.Limiting
     TestRating = groups.Rating
@@ -166,6 +168,11 @@ class AdapterContract:
     def measurer(self, adapter: Adapter) -> SupportsMetrics:
         """The adapter, if it can keep what workers measured."""
         return adapter if isinstance(adapter, SupportsMetrics) else _lacks(adapter, SupportsMetrics)
+
+    @pytest.fixture
+    def restorer(self, adapter: Adapter) -> SupportsRestore:
+        """The adapter, if it can take jobs as another store had them."""
+        return adapter if isinstance(adapter, SupportsRestore) else _lacks(adapter, SupportsRestore)
 
     @pytest.fixture
     def limiter(self, adapter: Adapter) -> SupportsLimits:

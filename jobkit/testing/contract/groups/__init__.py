@@ -18,6 +18,7 @@ from jobkit.testing.contract.groups.preserving import Preserving
 from jobkit.testing.contract.groups.rating import Rating
 from jobkit.testing.contract.groups.recovering import Recovering
 from jobkit.testing.contract.groups.refusing import Refusing
+from jobkit.testing.contract.groups.restoring import Restoring
 from jobkit.testing.contract.groups.scheduling import Scheduling
 from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
@@ -55,6 +56,7 @@ __all__ = [
     "Recovering",
     "Refusing",
     "Requeueing",
+    "Restoring",
     "Retiring",
     "Scheduling",
     "Separated",
