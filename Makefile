@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What `make soak` breaks, and the seed of its die.
-STORES ?= sqlite
+STORES ?= sqlite postgresql redis
 SEED ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -32,6 +32,9 @@ soak: .venv/.stamp-dev
 			--kills 160 --kill-supervisor 20 --kill-all 20 --zombies 60 --stops 10 --rolls 10; \
 		$(BIN)/python -m tests.chaos --store $$store --seed $(SEED) --workers plain \
 			--kills 200 --zombies 60 --stops 20; \
+		test $$store = sqlite || $(BIN)/python -m tests.chaos --store $$store --seed $(SEED) \
+			--kills 40 --zombies 20 --cut 400 --drop-reply 100 --black-hole 10 --delay 5 \
+			--kill-store 10 --stop-store 10 --suspend-store 10; \
 	done
 	SOAK=1 $(BIN)/pytest -rA --durations=0 tests/chaos tests/faults \
 		tests/integration/transactions/test_kills.py

@@ -250,6 +250,7 @@ class Nemesis:
             (store.kill if act is Act.KILL_STORE else store.stop)()
             self._wait(self._chance.uniform(0.0, 2.0))
             store.start()
+            self._fleet.guard.adopt(store.pid)
         self._note("healed", 0)
 
     def _harm_network(self, act: Act) -> None:

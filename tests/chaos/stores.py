@@ -9,13 +9,18 @@ import os
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from tests.chaos.processes import children
 from tests.faults.proxy import Address
+from tests.servers import postgres, valkey
 
-__all__ = ["STORES", "Server", "Sqlite", "Store"]
+__all__ = ["STORES", "Postgresql", "Redis", "Server", "Sqlite", "Store"]
+
+_SCHEMA: Final = "chaos"
 
 
 class Store(ABC):
@@ -86,4 +91,97 @@ class Sqlite(Store):
         """Its folder is removed by who made it."""
 
 
-STORES: Final[Mapping[str, Callable[[Path], Store]]] = MappingProxyType({"sqlite": Sqlite})
+class Postgresql(Server):
+    """A cluster whose commits are on the disk when they are answered."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._server = postgres.Postgres(durable=True)
+        self._migrated = False
+
+    @property
+    def url(self) -> str:
+        return self._server.url(schema=_SCHEMA)
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
+    @property
+    def address(self) -> Address:
+        return "127.0.0.1", self._server.port
+
+    def url_through(self, address: Address) -> str:
+        return f"postgresql://jobkit@{_place(address)}/postgres?schema={_SCHEMA}"
+
+    def start(self) -> None:
+        self._server.start()
+        if not self._migrated:
+            self._migrated = bool(self._server.emptied(_SCHEMA))
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def kill(self) -> None:
+        """Its processes, too: those that outlive the first would keep the next from starting."""
+        self._server.stop(number=signal.SIGKILL)
+
+    def suspend(self) -> None:
+        for pid in (self.pid, *children(self.pid)):
+            _signal(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for pid in (*children(self.pid), self.pid):
+            _signal(pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        self._server.remove()
+
+
+class Redis(Server):
+    """A server that has written down what it answers."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._server = valkey.Server(folder / "server", tcp=True, appendonly=True)
+
+    @property
+    def url(self) -> str:
+        return self._server.url()
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
+    @property
+    def address(self) -> Address:
+        return self._server.address
+
+    def url_through(self, address: Address) -> str:
+        return f"redis://{_place(address)}/0"
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def kill(self) -> None:
+        self._server.kill()
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def _place(address: Address) -> str:
+    return address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # a connection's process that has just ended
+        os.kill(pid, number)
+
+
+STORES: Final[Mapping[str, Callable[[Path], Store]]] = MappingProxyType(
+    {"sqlite": Sqlite, "postgresql": Postgresql, "redis": Redis}
+)

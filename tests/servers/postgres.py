@@ -54,6 +54,12 @@ class Postgres:
         self._run("initdb", "-D", str(self._data), "-U", "jobkit", "-A", "trust", "-E", "UTF8")
 
     @property
+    def pid(self) -> int:
+        """The first of its processes; the others are its children."""
+        assert self._process is not None, "the server was not started"
+        return self._process.pid
+
+    @property
     def _data(self) -> Path:
         return self.folder / "data"
 
@@ -88,11 +94,21 @@ class Postgres:
                 return
 
     def stop(self, *, number: int = signal.SIGINT) -> None:
-        """Stop it: INT ends its connections and shuts down, QUIT leaves as in a crash."""
+        """Stop it: INT ends its connections and shuts down, QUIT leaves as in a crash.
+
+        KILL ends all its processes at once.
+        """
         process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(number)
-            process.wait(30)
+        if process is None:
+            return
+        family = _children(process.pid) if number == signal.SIGKILL else []
+        process.send_signal(number)
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        process.wait(30)
+        while any(Path(f"/proc/{pid}").exists() for pid in family):
+            time.sleep(0.01)
 
     def restart(self, *, number: int = signal.SIGINT) -> None:
         """Stop it and start it again, on the same port and with the same data."""
