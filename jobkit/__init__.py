@@ -75,6 +75,7 @@ from jobkit.transactions import enqueue_in
 if TYPE_CHECKING:
     from jobkit.jobs.limits import Concurrency, Rate
     from jobkit.jobs.unique import Unique
+    from jobkit.worker import EmbeddedWorker, run_worker
 
 __version__ = "0.1.0"
 
@@ -92,6 +93,7 @@ __all__ = [
     "DeserializationError",
     "DiscardJob",
     "DuplicateJob",
+    "EmbeddedWorker",
     "EnqueueError",
     "EnqueueUncertain",
     "Inspector",
@@ -152,6 +154,7 @@ __all__ = [
     "register_serializer",
     "rescue_from",
     "retry_on",
+    "run_worker",
     "stopping",
 ]
 
@@ -166,6 +169,10 @@ def __getattr__(name: str) -> Any:
         from jobkit.jobs import limits  # noqa: PLC0415
 
         return getattr(limits, name)
+    if name in ("EmbeddedWorker", "run_worker"):
+        from jobkit import worker  # noqa: PLC0415
+
+        return getattr(worker, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -156,7 +156,10 @@ Settlement = Ack | Requeue | Bury | Checkpoint | Release
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What a worker tells about itself. `started_at` is wall time in seconds, `rss` bytes."""
+    """What a worker tells about itself. `started_at` is wall time in seconds, `rss` bytes.
+
+    `embedded`: it runs in a program that is more than a worker, and is not stopped from outside.
+    """
 
     host: str
     pid: int
@@ -165,6 +168,7 @@ class Presence:
     started_at: float
     quiet: bool = False
     rss: int = 0
+    embedded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

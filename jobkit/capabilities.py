@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -69,7 +69,10 @@ class QueueInfo:
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """One worker process; `running` counts its claims, `rss` is in bytes, times are UTC."""
+    """One worker; `running` counts its claims, `rss` is its process's bytes, times are UTC.
+
+    `embedded`: it runs in a program that is more than a worker, and cannot be stopped from outside.
+    """
 
     id: str
     host: str
@@ -81,6 +84,7 @@ class WorkerInfo:
     started_at: datetime
     beat_at: datetime
     rss: int
+    embedded: bool = field(default=False, metadata={"only_if_true": True})  # in JSON
 
 
 @dataclass(frozen=True, slots=True)

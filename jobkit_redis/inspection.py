@@ -191,4 +191,5 @@ def _info(worker: Listed) -> WorkerInfo:
         started_at=as_datetime(presence.started_at),
         beat_at=as_datetime(worker.beat_at),
         rss=presence.rss,
+        embedded=presence.embedded,
     )

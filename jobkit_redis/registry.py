@@ -82,5 +82,6 @@ def _listed(told: tuple[bytes, int, list[Any]]) -> Listed | None:
         started_at=known["started_at"],
         quiet=quiet == b"true",
         rss=known.get("rss", int(rss) * 1024),
+        embedded=bool(known.get("embedded")),
     )
     return Listed(decoded(name), presence, float(beat), running)

@@ -159,7 +159,7 @@ def _info(worker: str, presence: Presence) -> dict[str, Any]:
         "labels": [],
         "identity": worker,
         "version": version("jobkit"),
-        "embedded": False,
+        "embedded": presence.embedded,
         "rss": presence.rss,
     }
 

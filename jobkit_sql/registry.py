@@ -133,4 +133,5 @@ def _presence(text: str) -> Presence:
         started_at=told["started_at"],
         quiet=told["quiet"],
         rss=told["rss"],
+        embedded=told.get("embedded", False),  # older workers do not say
     )

@@ -53,7 +53,12 @@ def _cut(line: str) -> str:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        told = {field: getattr(value, field.name) for field in fields(value)}
+        return {
+            field.name: content
+            for field, content in told.items()
+            if content or not field.metadata.get("only_if_true")
+        }
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not printed as JSON")

@@ -9,6 +9,7 @@ import click
 from jobkit.capabilities import WorkerInfo
 from jobkit.cli.options import Store, json_option, store_options
 from jobkit.cli.output import moment, print_json, print_table, printable
+from jobkit.errors import Unsupported
 
 __all__ = ["command"]
 
@@ -52,17 +53,26 @@ def stop(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
 
 
 def _order(ids: Sequence[str], order: Callable[[str], bool], *, as_json: bool) -> None:
-    """Give each worker the order, say how many there were, and fail for those there are not."""
-    told = {worker_id: order(worker_id) for worker_id in dict.fromkeys(ids)}
+    """Give each worker the order, say how many took it, and fail for those that did not."""
+    unique = list(dict.fromkeys(ids))
+    refusals = [refusal for worker_id in unique if (refusal := _refusal(worker_id, order))]
+    told = len(unique) - len(refusals)
     if as_json:
-        print_json({"changed": sum(told.values())})
+        print_json({"changed": told})
     else:
-        click.echo(f"{sum(told.values())} told; a worker obeys with its next beat")
-    unknown = [worker_id for worker_id, known in told.items() if not known]
-    for worker_id in unknown:
-        click.echo(f"Error: there is no worker {printable(worker_id)}", err=True)
-    if unknown:
+        click.echo(f"{told} told; a worker obeys with its next beat")
+    for refusal in refusals:
+        click.echo(f"Error: {refusal}", err=True)
+    if refusals:
         click.get_current_context().exit(1)
+
+
+def _refusal(worker_id: str, order: Callable[[str], bool]) -> str | None:
+    """Why the order could not be given; None when it was."""
+    try:
+        return None if order(worker_id) else f"there is no worker {printable(worker_id)}"
+    except Unsupported as error:
+        return printable(str(error))
 
 
 def _row(worker: WorkerInfo) -> tuple[object, ...]:
@@ -73,5 +83,10 @@ def _row(worker: WorkerInfo) -> tuple[object, ...]:
         moment(worker.started_at),
         moment(worker.beat_at),
         worker.rss // 1_000_000,
-        "quiet" if worker.quiet else "",
+        _state(worker),
     )
+
+
+def _state(worker: WorkerInfo) -> str:
+    words = {"embedded": worker.embedded, "quiet": worker.quiet}
+    return " ".join(word for word, holds in words.items() if holds)

@@ -138,9 +138,14 @@ async def _order(request: Request, verb: str) -> Response:
 
 
 def _ordered(inspector: Inspector, wanted: str, verb: str) -> None:
-    ids = [worker.id for worker in inspector.workers()] if wanted == "all" else [wanted]
+    ids = _all_workers(inspector, verb) if wanted == "all" else [wanted]
     for worker in ids:
         getattr(inspector, verb)(worker)
+
+
+def _all_workers(inspector: Inspector, verb: str) -> list[str]:
+    # An embedded worker refuses to be stopped, which is no reason not to stop the others.
+    return [each.id for each in inspector.workers() if verb != "stop" or not each.embedded]
 
 
 async def _on_entry(request: Request, verb: str) -> Response:

@@ -24,7 +24,7 @@ from jobkit.capabilities import (
 )
 from jobkit.clock import SYSTEM, Clock
 from jobkit.entries import RecurringEntries, RecurringInfo
-from jobkit.errors import PayloadError
+from jobkit.errors import PayloadError, Unsupported
 from jobkit.inspection.info import JobInfo, Page, info_of
 from jobkit.inspection.metrics import ClassMetrics, class_metrics
 from jobkit.jobs.options import When, moment_seconds
@@ -196,7 +196,12 @@ class Inspector:
         return self._managing.order(worker_id, "quiet")
 
     def stop(self, worker_id: str) -> bool:
-        """Tell a worker to stop as TERM would; False if there is no such worker."""
+        """Tell a worker to stop as TERM would; False if there is no such worker.
+
+        Raises Unsupported for an embedded one: that would leave its program without a worker.
+        """
+        if any(each.embedded for each in self.workers() if each.id == worker_id):
+            raise Unsupported(f"{worker_id} is embedded: only the program it runs in can stop it")
         return self._managing.order(worker_id, "stop")
 
     @property

@@ -6,6 +6,7 @@ What reads and checks it is loaded at first use: building its model costs more t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from jobkit.settings.queues import Queues, check_queue_name
@@ -24,6 +25,7 @@ __all__ = [
     "configure",
     "current",
     "nearest",
+    "overlaid",
     "override",
     "reset",
     "safe_url",
@@ -61,6 +63,16 @@ def current() -> Settings:
     from jobkit.settings import reading  # noqa: PLC0415 - at first use, see above
 
     return reading.current()
+
+
+def overlaid(caller: str, values: Mapping[str, Any]) -> Settings:
+    """The settings in force with what `caller` was given over them; None is "not given".
+
+    Raises ConfigurationError naming the caller and the argument.
+    """
+    from jobkit.settings import reading  # noqa: PLC0415 - at first use, see above
+
+    return reading.overlaid(caller, values)
 
 
 def where(*key: str) -> str:

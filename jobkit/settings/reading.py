@@ -22,7 +22,7 @@ from jobkit.settings.queues import Queues
 from jobkit.settings.sources import find_file, from_environ, from_file
 from jobkit.settings.words import nearest
 
-__all__ = ["Values", "configure", "current", "override", "reset", "where"]
+__all__ = ["Values", "configure", "current", "overlaid", "override", "reset", "where"]
 
 
 class Values(TypedDict, total=False):
@@ -109,6 +109,15 @@ def current() -> Settings:
     Raises ConfigurationError naming file and line, variable, call or flag, and what is allowed.
     """
     return (_reading or _read_once()).settings
+
+
+def overlaid(caller: str, values: Mapping[str, Any]) -> Settings:
+    """The settings in force with what `caller` was given over them; None is "not given".
+
+    Raises ConfigurationError naming the caller and the argument.
+    """
+    layer = Layer(only_given(values), lambda key: f"{caller}({key[0]}=…)")
+    return merge([*(_reading or _read_once()).layers, layer])
 
 
 def where(*key: str) -> str:

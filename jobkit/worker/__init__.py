@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from jobkit.worker.embedded import EmbeddedWorker, run_worker
 from jobkit.worker.options import WorkerOptions
 from jobkit.worker.process import Worker
 
-__all__ = ["Worker", "WorkerOptions"]
+__all__ = ["EmbeddedWorker", "Worker", "WorkerOptions", "run_worker"]

@@ -115,6 +115,7 @@ class Desk:
             started_at=self.started_at,
             quiet=self.quiet.is_set(),
             rss=resident_bytes(),
+            embedded=self.options.embedded,
         )
 
 

@@ -16,7 +16,8 @@ class WorkerOptions:
     `max_memory`: leave above so many bytes, once nothing runs; only where the system tells (Linux).
     `boot_timeout` bounds the wait for a store that is away at the start; None waits for ever.
     `backend` is the store's name in the configuration; `application` names the modules that the
-    worker imported, whose recurring entries it keeps up.
+    worker imported, whose recurring entries it keeps up. `embedded`: it works in a program of
+    somebody else's, which alone may stop it.
     """
 
     queues: Queues
@@ -29,6 +30,7 @@ class WorkerOptions:
     backend: str = "default"
     application: str = "code"
     max_memory: int | None = None
+    embedded: bool = False
 
     @property
     def beat_every(self) -> float:

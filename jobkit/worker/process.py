@@ -70,9 +70,12 @@ class Worker:
         """The worker's identity; a new one after its lease was lost."""
         return self.desk.identity
 
-    def start(self) -> bool:
-        """Register and begin; False when the store did not answer within `boot_timeout`."""
-        if not self._registered():
+    def start(self, failed: Callable[[AdapterError], object] = lambda error: None) -> bool:
+        """Register and begin; False when the store did not answer within `boot_timeout`.
+
+        `failed` is told of every try in vain.
+        """
+        if not self._registered(failed):
             return False
         if self.desk.options.burst:
             self._promote()
@@ -144,7 +147,7 @@ class Worker:
     def _rested(self) -> None:
         self._settler.hurry()
 
-    def _registered(self) -> bool:
+    def _registered(self, failed: Callable[[AdapterError], object]) -> bool:
         desk, patience = self.desk, Patience("start")
         limit = desk.options.boot_timeout
         began = desk.clock.monotonic()
@@ -154,6 +157,7 @@ class Worker:
                 self._heart.register()
             except AdapterError as error:
                 delay = patience.failed(error)
+                failed(error)
                 late = limit is not None and desk.clock.monotonic() - began + delay > limit
                 if late or self._called_off(delay):
                     return False

@@ -105,6 +105,7 @@ class Inspection(Handle, SupportsInspect):
             started_at=as_datetime(presence.started_at),
             beat_at=as_datetime(worker.beat_at),
             rss=presence.rss,
+            embedded=presence.embedded,
         )
 
 

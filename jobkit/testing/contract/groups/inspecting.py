@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobkit.adapter import Ack, Adapter, Bury, Claim, Requeue, State
@@ -96,7 +98,10 @@ class Inspecting:
     def test_a_worker_is_listed_as_it_tells(
         self, adapter: Adapter, inspector: SupportsInspect, clock: ManualClock
     ) -> None:
-        told = presence("default", "mail", host="büro", pid=12, concurrency=7, rss=5_000_000)
+        told = replace(
+            presence("default", "mail", host="büro", pid=12, concurrency=7, rss=5_000_000),
+            embedded=True,
+        )
         register(adapter, "worker", presence=told)
         for _ in range(3):
             enqueue(adapter)
@@ -113,6 +118,7 @@ class Inspecting:
                 started_at=as_datetime(told.started_at),
                 beat_at=as_datetime(clock.time()),
                 rss=5_000_000,
+                embedded=True,
             )
         ]
         assert inspector.stats().workers == 1
