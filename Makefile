@@ -16,7 +16,7 @@ help:
 	@echo "make soak    break workers at full size and print what was seen (STORES, SEED)"
 	@echo "make check   format, lint, types, imports, spelling"
 	@echo "make bench   run the benchmarks"
-	@echo "make docs    check the documentation's links"
+	@echo "make docs    check the documentation's links and build its site"
 	@echo "make behaviours  write the page of behaviours and the tests that prove them"
 	@echo "make clean   remove what the other targets made"
 
@@ -51,8 +51,10 @@ check: .venv/.stamp-dev
 bench: .venv/.stamp-dev
 	$(BIN)/python -m benchmarks
 
-docs: .venv/.stamp-run
+docs: .venv/.stamp-docs
 	$(BIN)/python docs/check_links.py
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
+	@echo "the site is build/site/index.html"
 
 behaviours: .venv/.stamp-dev
 	$(BIN)/python -m tests.behaviours
@@ -68,6 +70,10 @@ clean:
 
 .venv/.stamp-dev: .venv/.stamp-made pyproject.toml
 	$(PIP) install --editable '.[dev]'
+	@touch .venv/.stamp-run $@
+
+.venv/.stamp-docs: .venv/.stamp-made pyproject.toml
+	$(PIP) install --editable '.[docs]'
 	@touch .venv/.stamp-run $@
 
 # The first Python that is new enough: $(PYTHON), or one named by its version.
