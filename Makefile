@@ -8,7 +8,7 @@ SEED ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak check bench docs behaviours clean
+.PHONY: help demo test soak check bench docs dist behaviours clean
 
 help:
 	@echo "make demo    run the main job on the embedded SQLite"
@@ -17,6 +17,7 @@ help:
 	@echo "make check   format, lint, types, imports, spelling"
 	@echo "make bench   run the benchmarks"
 	@echo "make docs    check the documentation's links and build its site"
+	@echo "make dist    build the wheel and the source archive, and try both in fresh environments"
 	@echo "make behaviours  write the page of behaviours and the tests that prove them"
 	@echo "make clean   remove what the other targets made"
 
@@ -55,6 +56,12 @@ docs: .venv/.stamp-docs
 	$(BIN)/python docs/check_links.py
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
 	@echo "the site is build/site/index.html"
+
+dist: .venv/.stamp-dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/distribution/check.py dist
 
 behaviours: .venv/.stamp-dev
 	$(BIN)/python -m tests.behaviours

@@ -18,14 +18,14 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 STORES = ("redis", "sqlalchemy", "psycopg", "jobkit_sql", "jobkit_redis", "jobkit_inline")
 IMPORT = """
 import sys, time
-began = time.perf_counter()
+began = time.process_time()
 import jobkit
-print((time.perf_counter() - began) * 1000, *[name for name in sys.argv[1:] if name in sys.modules])
+print((time.process_time() - began) * 1000, *[name for name in sys.argv[1:] if name in sys.modules])
 """
 
 
 def imported() -> tuple[float, list[str]]:
-    """Milliseconds that `import jobkit` takes in a new process, and the store libraries loaded."""
+    """Milliseconds of the processor that `import jobkit` takes in a new process, and the store libraries loaded."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORT, *STORES, "click", "asyncio.subprocess", "pytest"],
         capture_output=True,
