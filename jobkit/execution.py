@@ -47,6 +47,7 @@ from jobkit.propagation import fresh_context, restore
 from jobkit.settings import check_queue_name
 
 __all__ = [
+    "Abandoned",
     "Await",
     "Runnable",
     "attempt",
@@ -70,6 +71,10 @@ current: ContextVar[Any] = ContextVar("jobkit_current_job", default=None)
 
 stop_signal: ContextVar[Callable[[], bool]] = ContextVar("jobkit_stopping", default=lambda: False)
 """Tells whether the worker that runs this context is about to stop."""
+
+
+class Abandoned(BaseException):
+    """Raised in a run whose outcome was decided without it: it unwinds, and nobody judges it."""
 
 
 class Runnable(Protocol):
@@ -112,6 +117,8 @@ def _execute(run: Runnable, clock: Clock, wait_for: Await) -> Outcome:
         return _expired(run, clock.time()) or _succeeded(attempt(run, wait_for))
     except Abort:
         return Succeeded(halted=True)
+    except Abandoned:
+        raise
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is the job's failure
         return _after_completion(run, error) or judge(run, error, clock.time())
 

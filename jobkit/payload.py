@@ -181,8 +181,8 @@ class Payload:
 
     @property
     def timeout(self) -> float | None:
-        """Seconds a run may last."""
-        return _number(self.fields, "timeout")
+        """Seconds a run may last; None, or 0 as it is stored, is no limit."""
+        return _number(self.fields, "timeout") or None
 
     @property
     def executions(self) -> int:

@@ -135,6 +135,8 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     due = due_at(given, now)
     lifetime = given.get("expires_in", options.expires_in)
     timeout = given.get("timeout", options.timeout)
+    if timeout is None and options.timeout is not None:
+        timeout = 0  # not left out: the class's would be meant
     unique = given.get("unique", options.unique)
     return Payload.of(
         {

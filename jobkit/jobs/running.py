@@ -39,6 +39,12 @@ class Run:
         return self.payload.executions + 1
 
     @property
+    def timeout(self) -> float | None:
+        """Seconds that the body may take, as the payload says, else the class; None is no limit."""
+        said = "timeout" in self.payload.fields
+        return self.payload.timeout if said else self._plan.options.timeout
+
+    @property
     def rules(self) -> tuple[Rule, ...]:
         return self._plan.rules
 

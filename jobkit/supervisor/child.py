@@ -14,7 +14,17 @@ from jobkit.clock import Clock
 from jobkit.supervisor.rules import StallWatch
 from jobkit.supervisor.signals import blocked
 from jobkit.worker.board import new_board, read_started, read_turns, write_beaten
-from jobkit.worker.wire import Hello, Joining, Leaving, Lines, Order, Refused, Report, decoded
+from jobkit.worker.wire import (
+    Hello,
+    Joining,
+    Leaving,
+    Lines,
+    Order,
+    Refused,
+    Report,
+    Stuck,
+    decoded,
+)
 
 __all__ = ["Child", "Command"]
 
@@ -84,8 +94,13 @@ class Child:
     def stop(self, within: float, *, hurry: bool) -> None:
         """Have it leave; it is killed if it has not within so many seconds."""
         self.tell("hurry" if hurry else "stop")
+        self.expect_gone(within)
+
+    def expect_gone(self, within: float) -> None:
+        """It is about to leave: it is killed if it has not within so many seconds."""
         self.told_to_stop = True
-        self._kill_at = self._clock.monotonic() + within
+        at = self._clock.monotonic() + within
+        self._kill_at = at if self._kill_at is None else min(at, self._kill_at)
 
     def heard(self) -> list[Report]:
         """What it said since the last call."""
@@ -162,3 +177,5 @@ class Child:
                 self.refused = report
             case Leaving():
                 self.leaving = report
+            case Stuck():
+                pass  # the supervisor's business

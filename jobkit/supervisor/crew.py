@@ -88,6 +88,11 @@ class Crew:
         self._rolling = [slot for slot in self._slots if not slot.closed]
         self._roll_on()
 
+    def relieve(self, child: Child) -> None:
+        """Start who takes over from this child, which is about to leave by itself."""
+        self._rolling += [slot for slot in self._slots if slot.child is child and not slot.incoming]
+        self._roll_on()
+
     def ready(self, child: Child) -> None:
         """A child said hello: what it replaces leaves."""
         for slot in self._slots:

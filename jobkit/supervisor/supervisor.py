@@ -16,7 +16,7 @@ from jobkit.supervisor.crew import Crew
 from jobkit.supervisor.medic import Gone, Medic
 from jobkit.supervisor.rules import GIVE_UP_AFTER, Stops, Unready, exit_code, how_it_died
 from jobkit.supervisor.signals import STOPS, Signals
-from jobkit.worker.wire import Hello, Joining
+from jobkit.worker.wire import Hello, Joining, Stuck
 
 __all__ = ["Plan", "Supervisor"]
 
@@ -175,6 +175,8 @@ class Supervisor:
                     self._medic.tell(report)
                 case Hello(processes=processes):
                     self._welcome(child, processes)
+                case Stuck():
+                    self._relieve(child)
                 case _:
                     pass  # its end will show what it meant
 
@@ -184,6 +186,12 @@ class Supervisor:
         self._crew.ready(child)
         if self._replacing or self._plan.burst:
             self._crew.grow(processes)
+
+    def _relieve(self, child: Child) -> None:
+        """It has lost a thread to a job, and leaves: what that thread does must end in time."""
+        child.expect_gone(0.0 if child.hello is None else child.hello.shutdown_timeout)
+        if self._replacing:
+            self._crew.relieve(child)
 
     def _bury(self, child: Child, code: int) -> None:
         """Reaped: what it held runs nowhere any more, and its slot may be filled again."""

@@ -41,6 +41,11 @@ class Completion:
         self._adapter = adapter
         self._settlement = settlement
 
+    @property
+    def committed(self) -> bool:
+        """True when its transaction is known to have settled the job."""
+        return self._state == "committed"
+
     def outcome_after(self, error: BaseException) -> Outcome | None:
         """The outcome of a run whose error the failure rules must not see; None for any other.
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 __all__ = ["EventLoop"]
+
+_ENDS_WITHIN: Final = 1.0
+"""Seconds; a coroutine that was left behind may hold the loop for ever."""
 
 
 class EventLoop:
@@ -30,15 +34,28 @@ class EventLoop:
         if loop is None or thread is None:
             return
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        thread.join(_ENDS_WITHIN)
+        if not thread.is_alive():
+            loop.close()
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="jobkit-event-loop", daemon=True
+                    target=_run, args=(self._loop,), name="jobkit-event-loop", daemon=True
                 )
                 self._thread.start()
             return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run it until it is stopped, whatever a job raises.
+
+    A SystemExit leaves the loop, too, beside being its task's result, which fails the job.
+    """
+    stopped = False
+    while not stopped:
+        with suppress(BaseException):
+            loop.run_forever()
+            stopped = True

@@ -28,8 +28,8 @@ class Broken:
     error: BaseException
 
 
-Message = Literal["quiet", "stop", "done"] | Broken
-"""To the main thread: an order, the end of a burst, a broken part."""
+Message = Literal["quiet", "stop", "done", "stuck"] | Broken
+"""To the main thread: an order, the end of a burst, a thread that is lost, a broken part."""
 
 
 def new_identity() -> str:

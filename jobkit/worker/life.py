@@ -13,7 +13,7 @@ from jobkit.worker.desk import Broken, Message
 from jobkit.worker.link import Link, ignore_signals
 from jobkit.worker.options import WorkerOptions
 from jobkit.worker.process import Worker
-from jobkit.worker.wire import Hello, Joining, Leaving, Refused
+from jobkit.worker.wire import Hello, Joining, Leaving, Refused, Stuck
 
 __all__ = ["leave", "run_supervised"]
 
@@ -34,6 +34,7 @@ def run_supervised(
         options,
         board=link.board(options.concurrency),
         announce=lambda identity: link.tell(Joining(identity, url, options.lease)),
+        stuck=lambda: link.tell(Stuck()),
     )
     link.serve(worker.desk)
     if not worker.start():
@@ -66,13 +67,15 @@ class _Life:
         while (message := self._worker.next_message()) == "quiet":
             _log.info("quiet: no more jobs are taken")
             self._worker.quiet()
-        leaving = _why(message, burst=self._worker.desk.options.burst)
-        self._wind_down()
+        options = self._worker.desk.options
+        leaving = _why(message, burst=options.burst)
+        timeout = options.shutdown_timeout
+        # The supervisor kills a process that has lost a thread at exactly that time.
+        self._wind_down(max(timeout - 1, timeout / 2) if message == "stuck" else timeout)
         self._link.tell(leaving)
         return 1 if leaving.why == "broken" else 0
 
-    def _wind_down(self) -> None:
-        timeout = self._worker.desk.options.shutdown_timeout
+    def _wind_down(self, timeout: float) -> None:
         _log.info("stopping, running jobs get %.0f s", timeout)
         if not self._worker.wind_down(timeout):
             _log.warning("some jobs did not end in time and are given back")
@@ -87,6 +90,8 @@ def _why(message: Message, *, burst: bool) -> Leaving:
         case Broken(part, error):
             _log.error("the %s broke", part, exc_info=error)
             return Leaving("broken")
+        case "stuck":
+            return Leaving("recycled")
         case "done":
             return Leaving("done" if burst else "recycled")
         case _:

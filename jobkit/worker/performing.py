@@ -9,14 +9,15 @@ from jobkit import events
 from jobkit.adapter import Adapter, Bury, Claim, Settlement
 from jobkit.clock import Clock
 from jobkit.errors import PayloadError, WorkerLost
-from jobkit.execution import Await, buried
+from jobkit.execution import Abandoned, Await, buried
 from jobkit.failure import failure_of
 from jobkit.jobs import run_of
 from jobkit.jobs.performing import outcome_of, overflowed, tell_outcome
 from jobkit.jobs.running import Run
-from jobkit.outcome import SUCCEEDED, Buried
+from jobkit.outcome import SUCCEEDED, Buried, Outcome
 from jobkit.settlement import settlement_of
 from jobkit.transactions import Completion, Settled
+from jobkit.worker.timer import Alarm, Timer
 
 __all__ = ["MOST_DELIVERIES", "Performer"]
 
@@ -27,23 +28,49 @@ _log = logging.getLogger("jobkit.worker")
 
 
 class Performer:
-    """Performs claims, on any thread. Never raises: what cannot be run is buried or retried."""
+    """Performs claims, on any thread: what cannot be run is buried or retried."""
 
-    def __init__(self, adapter: Adapter, clock: Clock, wait_for: Await) -> None:
+    def __init__(
+        self, adapter: Adapter, clock: Clock, wait_for: Await, timer: Timer | None = None
+    ) -> None:
+        """Without a `timer` time limits are not kept."""
         self._adapter = adapter
         self._clock = clock
         self._wait_for = wait_for
+        self._timer = timer
 
     def perform(self, claim: Claim) -> Settlement | Settled:
-        """Run the claim's job; what the store must do with it, unless it did so already."""
+        """Run the claim's job; what the store must do with it, unless it did so already.
+
+        Raises Abandoned when the run was written off meanwhile: this thread has no place any more.
+        """
         try:
             run = run_of(claim.payload)
             return self._settled(claim, run)
+        except Abandoned:
+            raise
         except PayloadError as error:
             _log.error("a stored payload is buried as it is: %s", error)
             events.emit("bury", adapter=self._adapter, error=error, reason=str(error))
             return Bury(claim, claim.payload)
         except BaseException as error:  # noqa: BLE001 - a thread must outlive whatever a class does
+            return self._unexpected(claim, error)
+
+    def written_off(self, alarm: Alarm, not_before: float) -> Settlement | Settled:
+        """What the store must do with a run that did not end at its limit, nor soon after.
+
+        It is retried no sooner than in so many seconds.
+        """
+        # Loaded by those who use it.
+        from jobkit.worker.timed import written_off  # noqa: PLC0415
+
+        claim, completion = alarm.claim, alarm.run.job._completion
+        if completion is not None and completion.committed:
+            return Settled(claim)
+        try:
+            outcome = written_off(alarm, self._adapter, self._clock, not_before=not_before)
+            return settlement_of(claim, outcome, self._clock.time())
+        except BaseException as error:  # noqa: BLE001 - as above
             return self._unexpected(claim, error)
 
     def _settled(self, claim: Claim, run: Run) -> Settlement | Settled:
@@ -54,13 +81,27 @@ class Performer:
                 self._adapter, lambda: settlement_of(claim, SUCCEEDED, self._clock.time())
             )
             run.job._completion = completion
-            outcome = outcome_of(run, self._adapter, clock=self._clock, wait_for=self._wait_for)
+            outcome = self._outcome(claim, run)
             if completion.end():
                 return Settled(claim)
         else:
             outcome = buried(run, _lost(claim), self._clock.time())
             tell_outcome(run.job, self._adapter, outcome, 0.0)
         return settlement_of(claim, outcome, self._clock.time())
+
+    def _outcome(self, claim: Claim, run: Run) -> Outcome:
+        seconds = run.timeout
+        if seconds is None or self._timer is None:
+            return outcome_of(run, self._adapter, clock=self._clock, wait_for=self._wait_for)
+        # Loaded by those who use it.
+        from jobkit.worker.timed import TimedRun  # noqa: PLC0415
+
+        alarm = self._timer.alarm(claim, run, seconds)
+        timed = TimedRun(run, alarm)
+        outcome = outcome_of(timed, self._adapter, clock=self._clock, wait_for=self._wait_for)
+        if alarm.abandoned:
+            raise Abandoned  # once more: the application's middleware swallowed it
+        return outcome
 
     def _unexpected(self, claim: Claim, error: BaseException) -> Settlement:
         """Not even the rules could be asked: a class that cannot be made, or an error of ours."""

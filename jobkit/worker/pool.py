@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Final
 
 from jobkit.adapter import Claim, Settlement
-from jobkit.execution import stop_signal
+from jobkit.execution import Abandoned, stop_signal
 from jobkit.transactions import Settled
 from jobkit.worker.desk import Desk
 
@@ -39,7 +39,8 @@ class Pool:
     ) -> None:
         """`deliver` takes each settlement, with the seconds its job took.
 
-        `rested` is told when the last thread that had work found no more.
+        `rested` is told when the last thread that had work found no more. A thread whose `perform`
+        raises Abandoned was replaced meanwhile, and ends.
         """
         self._desk = desk
         self._perform = perform
@@ -53,7 +54,7 @@ class Pool:
         self._low = 0
         self._watched = False
         self._threads = [
-            threading.Thread(target=self._work, args=(slot,), name=f"jobkit-{slot}", daemon=True)
+            threading.Thread(target=self._live, args=(slot,), name=f"jobkit-{slot}", daemon=True)
             for slot in range(desk.options.concurrency)
         ]
 
@@ -131,6 +132,29 @@ class Pool:
         with suppress(IndexError):
             while True:
                 yield take()
+
+    def replace(self, stuck: threading.Thread, settled: Callable[[], Settlement | Settled]) -> None:
+        """Have a new thread take the place of one that does not come back from its job.
+
+        `settled`: what becomes of the job, to be asked in the new thread.
+        """
+        slot = self._threads.index(stuck)
+        self._threads[slot] = thread = threading.Thread(
+            target=self._take_over, args=(slot, settled), name=stuck.name, daemon=True
+        )
+        thread.start()
+
+    def _take_over(self, slot: int, settled: Callable[[], Settlement | Settled]) -> None:
+        began = perf_counter()
+        settlement = settled()
+        self._slots[slot] = None
+        self._deliver(settlement, perf_counter() - began)
+        self._room.set()
+        self._live(slot)
+
+    def _live(self, slot: int) -> None:
+        with suppress(Abandoned):  # another thread has taken this one's place
+            self._work(slot)
 
     def _work(self, slot: int) -> None:
         stop_signal.set(self._desk.stopping.is_set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Final
 
@@ -26,6 +27,7 @@ from jobkit.worker.part import Part, Patience
 from jobkit.worker.performing import Performer
 from jobkit.worker.pool import Pool
 from jobkit.worker.settler import Settler
+from jobkit.worker.timer import Alarm, Timer, stack_of
 
 __all__ = ["Worker"]
 
@@ -51,13 +53,20 @@ class Worker:
         clock: Clock = SYSTEM,
         board: Board | None = None,
         announce: Callable[[str], object] = lambda identity: None,
+        stuck: Callable[[], object] | None = None,
     ) -> None:
-        """`board` and `announce` are its supervisor's, see there and `Desk`."""
+        """`board`, `announce` and `stuck` are its supervisor's, see there and `Desk`.
+
+        `stuck` is told when a thread does not come back from a job that is over its time limit:
+        the process is about to leave. Without a supervisor it stays.
+        """
         self.desk = desk = Desk(adapter, options, clock, board=board, announce=announce)
         self._loop = EventLoop()
         self._pace = pace = Pace(options.concurrency)
-        performer = Performer(adapter, clock, self._loop.run)
-        self._pool = Pool(desk, performer.perform, self._deliver, self._rested)
+        self._stuck = stuck
+        self._timer = Timer(desk, self._write_off)
+        self._performer = Performer(adapter, clock, self._loop.run, self._timer)
+        self._pool = Pool(desk, self._performer.perform, self._deliver, self._rested)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
         self._recorder = Recorder(desk, measures)
@@ -109,7 +118,7 @@ class Worker:
         self._claimer.give_back_waiting()
         ended = self._pool.drained(timeout)
         middleware.tell("shutdown", self)
-        for part in (self._keeper, self._settler, self._recorder, self._heart):
+        for part in (self._timer, self._keeper, self._settler, self._recorder, self._heart):
             self._end(part)
         if ended:
             self._loop.stop()
@@ -146,6 +155,17 @@ class Worker:
 
     def _rested(self) -> None:
         self._settler.hurry()
+
+    def _write_off(self, alarm: Alarm) -> None:
+        """A thread sits in a job that does not heed its limit: go on without it."""
+        desk = self.desk
+        settled = partial(self._performer.written_off, alarm, desk.options.shutdown_timeout)
+        name, at = alarm.claim.payload.job_class, stack_of(alarm.runs_in)
+        _log.error("%s does not end at its time limit: its thread is left behind, at\n%s", name, at)
+        self._pool.replace(alarm.thread, settled)
+        if self._stuck is not None and not desk.options.burst:
+            self._stuck()
+            desk.inbox.put("stuck")
 
     def _registered(self, failed: Callable[[AdapterError], object]) -> bool:
         desk, patience = self.desk, Patience("start")

@@ -14,6 +14,7 @@ __all__ = [
     "Order",
     "Refused",
     "Report",
+    "Stuck",
     "decoded",
     "encoded",
 ]
@@ -51,6 +52,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A job does not heed its time limit, and its thread is lost: the process is about to leave.
+
+    Its other jobs get the shutdown time-out; then nothing of it may run any more.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Leaving:
     """It is about to leave in good order, and still holds what the supervisor is to give back.
 
@@ -61,11 +70,11 @@ class Leaving:
     why: Literal["stopped", "done", "recycled", "broken"]
 
 
-Report = Joining | Hello | Refused | Leaving
+Report = Joining | Hello | Refused | Stuck | Leaving
 """From the worker process."""
 
 _KINDS: Final[dict[str, type[Report]]] = {
-    kind.__name__: kind for kind in (Joining, Hello, Refused, Leaving)
+    kind.__name__: kind for kind in (Joining, Hello, Refused, Stuck, Leaving)
 }
 
 
