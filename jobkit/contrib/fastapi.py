@@ -1,9 +1,10 @@
-"""FastAPI: sessions whose jobs share their transaction's fate.
+"""FastAPI: a worker while the application serves, and sessions whose jobs share their fate.
 
-Session = Annotated[orm.Session, Depends(enqueues_with(get_session))]
+app = FastAPI(lifespan=serves_jobs(concurrency=4))
+Orders = Annotated[Session, Depends(enqueues_with(get_session))]
 
 @app.post("/orders")
-def order(session: Session) -> None:
+def order(session: Orders) -> None:
     session.add(Order())
     Ship.perform_later(1)
     session.commit()
@@ -11,15 +12,41 @@ def order(session: Session) -> None:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar
 
-from fastapi import Depends
+from fastapi import Depends, FastAPI
 
 import jobkit
 
-__all__ = ["enqueues_with"]
+__all__ = ["enqueues_with", "serves_jobs"]
+
+A = TypeVar("A", bound=FastAPI)
+
+
+def serves_jobs(
+    lifespan: Callable[[A], AbstractAsyncContextManager[Any]] | None = None, /, **options: Any
+) -> Callable[[A], AbstractAsyncContextManager[Any]]:
+    """A lifespan with a worker in it: jobs run in the process that serves the requests.
+
+    `lifespan` is the application's own, if it has one: what it prepares is there before the first
+    job and until the last has ended. `options` are those of `jobkit.run_worker`. Each process of
+    the server has a worker of its own.
+    """
+
+    @asynccontextmanager
+    async def serving(app: A) -> AsyncGenerator[Any]:
+        async with (lifespan or _nothing)(app) as state, jobkit.run_worker(**options):
+            yield state
+
+    return serving
+
+
+@asynccontextmanager
+async def _nothing(app: FastAPI) -> AsyncGenerator[None]:
+    del app
+    yield
 
 
 def enqueues_with(get_session: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:

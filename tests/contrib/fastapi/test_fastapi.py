@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Request
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 
 import jobkit
 from jobkit import backends, settings
-from jobkit.contrib.fastapi import enqueues_with
+from jobkit.contrib.fastapi import enqueues_with, serves_jobs
 from jobkit_inline import assert_enqueued, assert_no_enqueued
 
 
@@ -113,3 +114,47 @@ def test_an_asynchronous_session_does_it_too(url: str, engine: Engine) -> None:
         assert client.post("/orders/3").status_code == 200
     assert orders(engine) == [3]
     assert jobkit.inspect().stats().enqueued == 1
+
+
+ran: list[tuple[str, bool]] = []
+ready = False
+
+
+class Note(jobkit.Job):
+    def perform(self, text: str) -> None:
+        ran.append((text, ready))
+
+
+def test_a_worker_runs_while_the_application_serves(url: str) -> None:
+    @asynccontextmanager
+    async def own(app: FastAPI) -> AsyncGenerator[dict[str, int]]:
+        global ready  # noqa: PLW0603 - what the application prepares
+        ready = True
+        yield {"answer": 42}
+        ready = False
+
+    app = FastAPI(lifespan=serves_jobs(own, queues=["default"], concurrency=2))
+
+    @app.post("/notes/{text}")
+    def note(text: str, request: Request) -> int:
+        Note.perform_later(text)
+        return int(request.state.answer)
+
+    with TestClient(app) as client:
+        assert client.post("/notes/hello").json() == 42
+        assert [worker.concurrency for worker in jobkit.inspect().workers()] == [2]
+        wait_until(lambda: bool(ran))
+    assert ran == [("hello", True)]
+    assert jobkit.inspect().workers() == []
+
+
+def test_an_application_without_a_lifespan_of_its_own_has_a_worker_too(url: str) -> None:
+    with TestClient(FastAPI(lifespan=serves_jobs(concurrency=1))):
+        assert len(jobkit.inspect().workers()) == 1
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
