@@ -1,0 +1,144 @@
+"""Metrics of a store and of runs, as the real client writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from jobkit import Job, backends, discard_on, events, retry_on
+from jobkit.adapter import Claim, Enqueues
+from jobkit.capabilities import Stats
+from jobkit.contrib import prometheus
+from jobkit.errors import AdapterError
+from jobkit.payload import Payload
+from jobkit_inline import FakeAdapter, MemoryAdapter, drain, use_adapter
+
+Samples = Callable[..., float | None]
+
+
+class Ships(Job, queue="orders"):
+    def perform(self) -> None:
+        pass
+
+
+@retry_on(ConnectionError, attempts=3)
+class Breaks(Job):
+    def perform(self) -> None:
+        raise ConnectionError
+
+
+@discard_on(KeyError)
+class Unwanted(Job):
+    def perform(self) -> None:
+        raise KeyError
+
+
+@pytest.fixture
+def registry() -> Iterator[CollectorRegistry]:
+    made = CollectorRegistry()
+    metrics = prometheus.install(registry=made)
+    yield made
+    events.unsubscribe(metrics)
+
+
+def test_runs_are_counted_by_outcome_and_timed(registry: CollectorRegistry) -> None:
+    with use_adapter(FakeAdapter()):
+        for job in (Ships, Ships, Breaks, Unwanted):
+            job.perform_later()
+        drain()
+    told = registry.get_sample_value
+    ships = {"job": Ships._name, "queue": "orders"}
+    breaks = {"job": Breaks._name, "queue": "default"}
+    assert told("jobkit_enqueued_total", ships) == 2
+    assert told("jobkit_runs_total", {**ships, "outcome": "succeeded"}) == 2
+    assert told("jobkit_runs_total", {**breaks, "outcome": "retried"}) == 2
+    assert told("jobkit_runs_total", {**breaks, "outcome": "buried"}) == 1
+    assert told("jobkit_retries_total", breaks) == 2
+    assert told("jobkit_deaths_total", breaks) == 1
+    unwanted = {"job": Unwanted._name, "queue": "default", "outcome": "discarded"}
+    assert told("jobkit_runs_total", unwanted) == 1
+    assert told("jobkit_run_seconds_count", ships) == 2
+    assert told("jobkit_run_seconds_bucket", {**ships, "le": "0.02"}) == 2
+
+
+def test_an_aborted_enqueue_and_one_whose_text_nobody_can_read_break_nothing(
+    registry: CollectorRegistry,
+) -> None:
+    events.emit("enqueue", job=Ships(), aborted=True)
+    events.emit("bury", error=ValueError(), reason="no job")
+    assert registry.get_sample_value("jobkit_deaths_total", {"job": "", "queue": ""}) == 1
+
+
+def test_leases_and_workers_that_were_lost_are_counted(registry: CollectorRegistry) -> None:
+    events.emit("claim_lost", claim=Claim(Payload("{}"), "r"))
+    events.emit("worker_lost", worker="w", jobs=3)
+    assert registry.get_sample_value("jobkit_leases_lost_total") == 1
+    assert registry.get_sample_value("jobkit_workers_lost_total") == 1
+
+
+def test_a_store_tells_depths_latencies_and_sizes() -> None:
+    adapter = MemoryAdapter()
+    with backends.override(adapter):
+        Ships.perform_later()
+        Ships.set(wait=600).perform_later()
+        adapter.pause("orders")
+        told = samples(prometheus.exposition())
+    queue = {"backend": "default", "queue": "orders"}
+    assert told("jobkit_up", backend="default") == 1
+    assert told("jobkit_jobs", backend="default", state="enqueued") == 1
+    assert told("jobkit_jobs", backend="default", state="scheduled") == 1
+    assert told("jobkit_jobs", backend="default", state="dead") == 0
+    assert told("jobkit_queue_size", **queue) == 1
+    assert 0 <= (told("jobkit_queue_latency_seconds", **queue) or 0) < 60
+    assert told("jobkit_queue_paused", **queue) == 1
+    assert told("jobkit_processed_total", backend="default") == 0
+    assert told("jobkit_workers", backend="default") == 0
+
+
+class Away(MemoryAdapter):
+    def stats(self) -> Stats:
+        raise AdapterError("the server is away")
+
+
+@pytest.mark.parametrize("adapter", [Away(), Ships])
+def test_a_store_that_cannot_tell_is_down_and_no_error(adapter: Any) -> None:
+    class Taking(Enqueues):
+        features = MemoryAdapter.features
+
+        def enqueue(self, payloads: object) -> None: ...
+
+    with backends.override(adapter if isinstance(adapter, Away) else Taking()):
+        told = samples(prometheus.exposition())
+    assert told("jobkit_up", backend="default") == 0
+    assert told("jobkit_workers", backend="default") is None
+
+
+def test_whatever_a_queue_is_called_the_page_can_be_read() -> None:
+    adapter = MemoryAdapter()
+    strange = 'a"b\\c\nd\ud800'
+    adapter.pause(strange)
+    with backends.override(adapter):
+        told = samples(prometheus.exposition())
+    assert told("jobkit_queue_paused", backend="default", queue='a"b\\c\nd\ufffd') == 1
+
+
+def test_the_registry_of_the_application_has_both(registry: CollectorRegistry) -> None:
+    with backends.override(MemoryAdapter()):
+        Ships.perform_later()
+        told = samples(generate_latest(registry))
+    assert told("jobkit_jobs", backend="default", state="enqueued") == 1
+    assert told("jobkit_enqueued_total", job=Ships._name, queue="orders") == 1
+
+
+def samples(text: bytes) -> Samples:
+    """What a scraper reads."""
+    found = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+    return lambda name, **labels: found.get((name, tuple(sorted(labels.items()))))
