@@ -23,7 +23,12 @@ __all__ = [
     "resume_entry", "run", "run_entry", "stop",
 ]  # fmt: skip
 
-_LISTS: Final = {"scheduled": "/scheduled", "retry": "/retries", "dead": "/dead"}
+_LISTS: Final = {
+    "scheduled": "/scheduled",
+    "retry": "/retries",
+    "dead": "/dead",
+    "blocked": "/limits",
+}
 
 _log = logging.getLogger("jobkit.dashboard")
 

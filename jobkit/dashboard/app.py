@@ -62,6 +62,7 @@ def _pages() -> list[Route]:
         Route("/jobs/{id:path}/arguments", pages.arguments),
         Route("/jobs/{id:path}", pages.job),
         Route("/recurring", pages.recurring),
+        Route("/limits", pages.limits),
         Route("/stats.json", pages.stats),
     ]
 

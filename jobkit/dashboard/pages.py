@@ -16,8 +16,8 @@ from jobkit.dashboard.site import site_of
 from jobkit.inspection import JobInfo
 
 __all__ = [
-    "Filters", "arguments", "busy", "dead", "job", "overview", "problem", "queue", "queues",
-    "recurring", "retries", "scheduled", "stats",
+    "Filters", "arguments", "busy", "dead", "job", "limits", "overview", "problem", "queue",
+    "queues", "recurring", "retries", "scheduled", "stats",
 ]  # fmt: skip
 
 _DAYS: Final = 30
@@ -145,6 +145,30 @@ def recurring(request: Request) -> Response:
     """The recurring entries."""
     site = site_of(request)
     return site.page(request, "recurring", entries=site.inspector().recurring())
+
+
+def limits(request: Request) -> Response:
+    """The limits in use, and the jobs that wait for them."""
+    site = site_of(request)
+    inspector = site.inspector()
+    filters = Filters.of(request)
+    page = inspector.jobs(
+        "blocked",
+        queue=filters.queue,
+        job=filters.job,
+        text=filters.text,
+        limit=filters.limit,
+        after=filters.after,
+    )
+    return site.page(
+        request,
+        "limits",
+        limits=inspector.limits()[:_MOST],
+        page=page,
+        filters=filters,
+        state="blocked",
+        total=inspector.stats().blocked,
+    )
 
 
 def stats(request: Request) -> Response:

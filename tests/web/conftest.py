@@ -66,6 +66,11 @@ def full(store: SqlAdapter) -> SqlAdapter:
     running, retried, dead = store.claim(["first"], limit=3, worker=WORKER)
     del running
     store.settle([failed(retried), buried(dead)])
+    limits = [{"key": "account:7", "to": 1}, {"key": "api", "to": 9, "per": 60.0}]
+    put(store, "app.Limited", "limited", limits=limits)
+    put(store, "app.Blocked", "limited", limits=limits)
+    (limited,) = store.claim(["limited"], limit=2, worker=WORKER)
+    del limited
     put(store, "app.Mail", "mailers", tags=["vip"], kwargs={"locale": "de"})
     put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
     jobkit.recurring.add("nightly", "0 3 * * *", "app.Report", queue="low", args=["sales"])

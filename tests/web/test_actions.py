@@ -188,3 +188,21 @@ def until(condition: Callable[[], object]) -> None:
             return
         done.wait(0.02)
     pytest.fail("it did not happen in time")
+
+
+def test_blocked_jobs_are_buried_and_deleted_and_their_list_comes_back(
+    client: Client, full: SqlAdapter
+) -> None:
+    (blocked,) = ids(full, State.BLOCKED)
+    answer = client().post("/jobs/bury", data={"state": "blocked", "id": blocked})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/limits")
+    assert ids(full, State.BLOCKED) == []
+    assert blocked in ids(full, State.DEAD)
+
+
+def test_a_blocked_job_is_not_run_by_hand_past_its_limit(client: Client, full: SqlAdapter) -> None:
+    (blocked,) = ids(full, State.BLOCKED)
+    page = client().get("/limits").text
+    assert "/jobs/run" not in page
+    client().post("/jobs/run", data={"state": "blocked", "id": blocked})
+    assert ids(full, State.BLOCKED) == [blocked]

@@ -27,6 +27,7 @@ PAGES = [
     "/retries",
     "/dead",
     "/recurring",
+    "/limits",
 ]
 SECONDS = 15_000
 

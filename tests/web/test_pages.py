@@ -16,7 +16,7 @@ from jobkit.errors import AdapterError
 from jobkit_sql import SqlAdapter
 from tests.web.conftest import WORKER, Client, ids, put
 
-PAGES = ["/", "/busy", "/queues", "/scheduled", "/retries", "/dead", "/recurring"]
+PAGES = ["/", "/busy", "/queues", "/scheduled", "/retries", "/dead", "/recurring", "/limits"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -38,6 +38,10 @@ def test_every_page_shows_an_empty_store(client: Client, page: str) -> None:
         ("/scheduled", ["app.Later", "1 job<", "in 2"]),
         ("/retries", ["app.Retried", "ConnectionError", "no route"]),
         ("/dead", ["app.Dead", "ValueError", "the dead one"]),
+        (
+            "/limits",
+            ["account:7", "jobs at once", "api", "starts in 1 min", "app.Blocked", "1 job waits"],
+        ),
         ("/recurring", ["nightly", "0 3 * * *", "app.Report", "&#34;sales&#34;"]),
     ],
 )
@@ -117,7 +121,7 @@ def test_the_totals_are_there_for_programs(client: Client, full: SqlAdapter) -> 
         "processed", "failed", "enqueued", "scheduled", "retry", "dead", "running", "blocked",
         "workers",
     ]  # fmt: skip
-    assert (found["dead"], found["running"], found["workers"]) == (1, 1, 1)
+    assert (found["dead"], found["running"], found["workers"]) == (1, 2, 1)
 
 
 def test_below_a_prefix_every_address_has_it(full: SqlAdapter) -> None:

@@ -193,10 +193,24 @@ def test_hostile_data_is_text_on_every_page(
     put(store, hostile, hostile, scheduled_at=4e9, **fields)
     put(store, hostile, "running", **fields)
     store.claim(["running"], limit=1, worker=WORKER)
+    limits = [{"key": hostile, "to": 1}, {"key": hostile, "to": 1, "per": 60.0}]
+    put(store, hostile, hostile, limits=limits, **fields)
+    put(store, hostile, hostile, limits=limits, **fields)
+    store.claim([hostile], limit=9, worker=WORKER)
+    put(store, hostile, hostile, **fields)
     store.put_entry(hostile, "no json " + hostile, "")
 
     browser = client()
-    pages = ["/", "/busy", "/queues", "/scheduled", "/dead", "/recurring", f"/jobs/{job}"]
+    pages = [
+        "/",
+        "/busy",
+        "/queues",
+        "/scheduled",
+        "/dead",
+        "/recurring",
+        "/limits",
+        f"/jobs/{job}",
+    ]
     for page in pages:
         answer = browser.get(page)
         assert answer.status_code == 200, page
@@ -220,6 +234,7 @@ def test_hostile_parameters_are_inert(client: Client, name: str, hostile: str) -
         "/busy",
         "/scheduled",
         "/dead",
+        "/limits",
         "/queues/x",
         "/jobs/x",
         f"/jobs/{quote(hostile)}",

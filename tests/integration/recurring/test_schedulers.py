@@ -7,12 +7,15 @@ import signal
 import time
 from functools import partial
 
+import pytest
+
 from jobkit.adapter import State
 from jobkit.entries import RecurringEntries
 from jobkit.entries.jobs import tick_id
 from tests.integration.worker.site import Site, until
+from tests.soak import SOAK
 
-SECONDS = 8
+SECONDS = 8 if SOAK else 4
 SECONDLY = """
 [recurring.secondly]
 cron = "* * * * * *"
@@ -22,6 +25,7 @@ queue = "kept"
 """
 
 
+@pytest.mark.behaviour("H10")
 def test_eight_schedulers_of_which_one_dies_each_second_enqueue_each_tick_once(
     any_site: Site,
 ) -> None:

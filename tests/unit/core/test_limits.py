@@ -10,7 +10,16 @@ import pytest
 
 import jobkit
 from jobkit import Concurrency, Job, Rate, Unsupported, backends, events
-from jobkit.adapter import Claim, Enqueues, Features, State
+from jobkit.adapter import (
+    Ack,
+    Bury,
+    Claim,
+    Enqueues,
+    Features,
+    Release,
+    Requeue,
+    State,
+)
 from jobkit.jobs import check_classes
 from jobkit.limits import Limit, fields_of, is_limited, limits_of
 from jobkit.payload import Payload
@@ -181,6 +190,33 @@ class TestDiscarding:
         assert type(performed.settlement).__name__ == "Ack"
         assert performed.error is None
         assert heard == ["discard", "perform"]
+
+
+class TestRunning:
+    @pytest.mark.behaviour("H5")
+    def test_never_more_run_than_the_limit_whatever_ends_them(self) -> None:
+        store = MemoryAdapter(clock=ManualClock())
+        for worker in ("a", "b"):
+            store.beat(worker, lease=30, claims=[], register=True)
+        limits = fields_of([Limit("k", 2)])
+        jobs = [Payload.of({"class": "A", "jid": str(n), "limits": limits}) for n in range(9)]
+        store.enqueue(jobs)
+        endings: list[Any] = [
+            lambda claim: store.settle([Ack(claim)]),
+            lambda claim: store.settle([Bury(claim, claim.payload)]),
+            lambda claim: store.settle([Release(claim), Release(claim)]),
+            lambda claim: store.settle([Requeue(claim, claim.payload, State.ENQUEUED)]),
+            lambda claim: store.settle([Ack(each) for each in store.recover("a", to="b")]),
+        ]
+        for end in endings:
+            store.beat("a", lease=30, claims=[], register=True)
+            held = store.claim(["default"], limit=9, worker="a")
+            assert len(held) == 2
+            assert store.claim(["default"], limit=9, worker="b") == []
+            end(held[0])
+            assert len(store.claim(["default"], limit=9, worker="b")) in (1, 2)
+            for worker in ("a", "b"):
+                store.settle([Release(each) for each in store.held(worker) or ()])
 
 
 class TestWithTheFake:

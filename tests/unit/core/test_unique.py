@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, cast
 
@@ -147,6 +148,14 @@ class TestTold:
         jobkit.perform_all_later(jobs)
         assert [job.duplicate_of for job in jobs] == [None, None, jobs[0].id, None]
         assert [job.successfully_enqueued for job in jobs] == [True, True, False, True]
+
+    @pytest.mark.behaviour("H2")
+    def test_of_many_at_once_one_is_stored_and_the_others_learn_which(self, store: Store) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            jobs = list(threads.map(Only.perform_later, range(40)))
+        (stored,) = [job for job in jobs if won(job)]
+        assert store.only.id == stored.id
+        assert {job.duplicate_of for job in jobs if job is not stored} == {stored.id}
 
     def test_an_event_tells_of_the_loser(self, store: Store, heard: Heard) -> None:
         first, second = Sync.perform_later(1), Sync.perform_later(1)

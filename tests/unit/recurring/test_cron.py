@@ -34,6 +34,7 @@ def following(cron: str, zone: str, after: str, count: int) -> list[str]:
     return [datetime.fromtimestamp(each, ZoneInfo(zone)).isoformat() for each in moments[1:]]
 
 
+@pytest.mark.behaviour("H9")
 @pytest.mark.parametrize(
     ("cron", "first", "second"),
     [
@@ -63,6 +64,7 @@ def test_every_alias_is_an_expression() -> None:
         assert Schedule(alias).next(0.0) is not None
 
 
+@pytest.mark.behaviour("H9")
 @pytest.mark.parametrize("cron", ["30 2 * * *", "0 30 2 * * *"])
 def test_a_time_that_is_skipped_comes_right_after_the_jump(cron: str) -> None:
     assert following(cron, "Europe/Berlin", "2026-03-28T12:00+01:00", 2) == [
@@ -71,6 +73,7 @@ def test_a_time_that_is_skipped_comes_right_after_the_jump(cron: str) -> None:
     ]
 
 
+@pytest.mark.behaviour("H9")
 @pytest.mark.parametrize("cron", ["30 2 * * *", "0 30 2 * * *"])
 def test_a_time_that_comes_twice_ticks_once(cron: str) -> None:
     assert following(cron, "Europe/Berlin", "2026-10-24T12:00+02:00", 2) == [
@@ -79,6 +82,7 @@ def test_a_time_that_comes_twice_ticks_once(cron: str) -> None:
     ]
 
 
+@pytest.mark.behaviour("H9")
 def test_every_second_of_a_skipped_minute_comes_after_the_jump() -> None:
     assert following("15,45 30 2 * * *", "Europe/Berlin", "2026-03-28T12:00+01:00", 3) == [
         "2026-03-29T03:00:15+02:00",
@@ -87,6 +91,7 @@ def test_every_second_of_a_skipped_minute_comes_after_the_jump() -> None:
     ]
 
 
+@pytest.mark.behaviour("H9")
 def test_what_ticks_within_hours_goes_on_as_time_does() -> None:
     found = following("*/30 * * * *", "Europe/Berlin", "2026-10-25T02:00+02:00", 4)
     assert found == [
@@ -97,6 +102,7 @@ def test_what_ticks_within_hours_goes_on_as_time_does() -> None:
     ]
 
 
+@pytest.mark.behaviour("H9")
 @given(
     zone=st.sampled_from(ZONES),
     minute=st.integers(0, 59),

@@ -33,12 +33,14 @@ def test_no_tick_of_seconds_is_lost_while_a_worker_is_held_up(catch_up: CatchUp)
     assert ticks(catch_up, last=0, now=3.4, schedule=secondly) == [1, 2, 3]
 
 
+@pytest.mark.behaviour("H10")
 def test_none_makes_up_for_nothing() -> None:
     assert ticks("none", last=0, now=66) == []
     assert ticks("none", last=0, now=3_610) == []
     assert ticks("none", last=0, now=3_601) == [3_600]
 
 
+@pytest.mark.behaviour("H10")
 def test_last_makes_up_for_the_last_tick_inside_the_grace() -> None:
     assert ticks("last", last=0, now=3_600 + 59) == [3_600]
     hourly = Schedule("0 * * * *")
@@ -54,6 +56,7 @@ def test_all_makes_up_for_everything_but_not_without_bound() -> None:
     assert found[-1] == 86_400
 
 
+@pytest.mark.behaviour("H10")
 @pytest.mark.parametrize("catch_up", ["none", "last", "all"])
 def test_a_clock_that_was_set_back_ticks_nothing_again(catch_up: CatchUp) -> None:
     assert ticks(catch_up, last=3_600, now=120) == []

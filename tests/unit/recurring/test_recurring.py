@@ -162,6 +162,7 @@ def test_an_entry_belongs_into_the_backend_of_its_class(store: MemoryAdapter) ->
     assert sorted(own_entries("bulk")) == ["elsewhere", "told"]
 
 
+@pytest.mark.behaviour("H11")
 def test_an_entry_that_is_taken_out_of_the_code_is_gone_with_the_next_start(
     store: MemoryAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +179,7 @@ def test_an_entry_that_is_taken_out_of_the_code_is_gone_with_the_next_start(
     assert names() == ["added", "b"]
 
 
+@pytest.mark.behaviour("H11")
 def test_an_entry_whose_times_change_has_no_ticks_in_the_past(
     store: MemoryAdapter, clock: ManualClock
 ) -> None:
@@ -189,6 +191,7 @@ def test_an_entry_whose_times_change_has_no_ticks_in_the_past(
     assert enqueued(store) == []
 
 
+@pytest.mark.behaviour("H11")
 def test_an_entry_whose_job_changes_keeps_what_it_missed(
     store: MemoryAdapter, clock: ManualClock
 ) -> None:
@@ -202,6 +205,7 @@ def test_an_entry_whose_job_changes_keeps_what_it_missed(
 # At run time
 
 
+@pytest.mark.behaviour("H11")
 def test_an_added_entry_is_kept_listed_and_removed(store: MemoryAdapter) -> None:
     jobkit.recurring.add("x", "@daily", Report, args=[date(2026, 1, 2)], queue="slow")
     (entry,) = jobkit.recurring.list()
@@ -282,6 +286,7 @@ def test_the_envelope_serves_who_does_not_know_the_class(
 # Ticking
 
 
+@pytest.mark.behaviour("H10")
 def test_of_many_workers_one_enqueues_each_tick_under_the_same_id(
     store: MemoryAdapter, clock: ManualClock
 ) -> None:
