@@ -31,9 +31,9 @@ FAULTS: Final = (
     Fault(
         "A2",
         "says that a job is due when it was made",
-        "jobkit.jobs.enqueueing",
-        "job.scheduled_at = _datetime(payload.scheduled_at)",
-        "job.scheduled_at = job.created_at",
+        "jobkit.jobs.told",
+        "        seconds = super()._read(payload)\n",
+        "        seconds = payload.created_at\n",
     ),
     Fault(
         "A9",
