@@ -11,6 +11,7 @@ from jobkit import backends, jobs, settings
 from jobkit.cli import logs
 from jobkit.cli.application import app_option, import_modules
 from jobkit.cli.invocation import Invocation
+from jobkit.cli.observed import observers
 from jobkit.cli.options import Store, setting_option, store_options
 from jobkit.entries import own_entries
 from jobkit.errors import ConfigurationError
@@ -83,6 +84,12 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     text="Seconds that running jobs get when the worker stops.",
 )
 @setting_option(
+    "--health",
+    variable="JOBKIT_HEALTH",
+    metavar="HOST:PORT",
+    text="Answer probes here: /live, /ready and, with Prometheus, /metrics.",
+)
+@setting_option(
     "--log-level",
     variable="JOBKIT_LOG_LEVEL",
     type=click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False),
@@ -102,13 +109,15 @@ def command(store: Store, /, *, imports: tuple[str, ...], burst: bool, **flags: 
     configured = _configured()
     if call.link is not None:
         return _work(store, call.link, burst=burst, again=call.again)
-    plan = Plan(
-        processes=configured.processes,
-        stall_timeout=configured.stall_timeout,
-        burst=burst,
-        tether=call.tether,
-    )
-    return Supervisor(call.child, plan).run()
+    with observers(configured.health, store.backend) as watching:
+        plan = Plan(
+            processes=configured.processes,
+            stall_timeout=configured.stall_timeout,
+            burst=burst,
+            tether=call.tether,
+            observers=watching,
+        )
+        return Supervisor(call.child, plan).run()
 
 
 def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:

@@ -20,6 +20,9 @@ __all__ = ["Backend", "Settings"]
 
 _BACKEND_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
+_ADDRESS: Final = re.compile(r"([^\s:\[\]/]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
+_LAST_PORT: Final = 65_535
+
 _KEY_BYTES: Final = 32
 
 
@@ -62,6 +65,12 @@ def _key(key: str) -> str:
     return key
 
 
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text) or int(text.rpartition(":")[2]) > _LAST_PORT:
+        raise ValueError(f"{text[:200]!a} is no address")
+    return text
+
+
 def _named(name: str) -> str:
     if not _BACKEND_NAME.fullmatch(name):
         raise ValueError(f"{name[:200]!a} is no backend name")
@@ -80,6 +89,8 @@ _URL_IS: Final = "a URL such as sqlite:///jobkit.db, postgresql://host/db or red
 _COUNT_IS: Final = "a whole number, 1 or more"
 _SECONDS_ARE: Final = "seconds, 0 or more"
 _KEYS_ARE: Final = "a list of Fernet keys (32 bytes as URL-safe base64), the newest first"
+
+_HEALTH_IS: Final = "HOST:PORT, such as 127.0.0.1:7433 or [::1]:7433"
 
 _Url = Annotated[str, AfterValidator(_url), Field(description=_URL_IS)]
 _Count = Annotated[int, Field(ge=1, description=_COUNT_IS)]
@@ -157,6 +168,9 @@ class Settings(BaseModel):
     log_format: Annotated[
         Literal["text", "json"], BeforeValidator(_lower), Field(description='"text" or "json"')
     ] = "text"
+    health: Annotated[
+        Annotated[str, AfterValidator(_address)] | None, Field(description=_HEALTH_IS)
+    ] = None
     recurring: Annotated[
         Mapping[str, Mapping[str, Any]],
         AfterValidator(MappingProxyType),

@@ -49,6 +49,7 @@ class Values(TypedDict, total=False):
     timezone: str
     log_level: str
     log_format: str
+    health: str | None
     recurring: Mapping[str, Mapping[str, Any]]
 
 

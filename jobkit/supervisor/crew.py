@@ -60,6 +60,12 @@ class Crew:
         return not self._outgoing and all(slot.closed for slot in self._slots)
 
     @property
+    def unready(self) -> int:
+        """Slots whose child is not ready, or not there."""
+        open_ = [slot for slot in self._slots if not slot.closed]
+        return sum(slot.child is None or slot.child.hello is None for slot in open_)
+
+    @property
     def next_due(self) -> float | None:
         """When a slot is to be filled again, in monotonic seconds."""
         return min((slot.due for slot in self._slots if slot.due is not None), default=None)

@@ -64,6 +64,8 @@ class Station:
         self._adapter = adapter
         self._clock = clock
         self._patience = Patience("supervisor")
+        self.trouble: str | None = None
+        """Why the store could not be worked on just now, for people; None if it could."""
         self._identity: str | None = None
         self._leases: dict[str, float] = {}
         self._todo: deque[Callable[[], None]] = deque()
@@ -109,9 +111,11 @@ class Station:
         except AdapterError as error:
             # Never longer than until the next beat is due: it may be the last that saves a lease.
             wait = min(self._patience.failed(error), self._every or math.inf)
+            self.trouble = f"the store failed: {error}"
             self._retry_at = now + wait
             return wait
         self._patience.worked()
+        self.trouble = None
         return max(0.0, self._due - self._clock.monotonic())
 
     def leave(self) -> None:
@@ -206,6 +210,11 @@ class Medic:
     def tell(self, news: Joining | Gone) -> None:
         """A child is about to join, or is gone; from any thread."""
         self._news.put(news)
+
+    def troubles(self) -> list[str]:
+        """What is wrong with the stores, a line each; from any thread."""
+        troubles = [station.trouble for station in list(self._stations.values())]
+        return [trouble for trouble in troubles if trouble is not None]
 
     def end(self, within: float) -> None:
         """Finish what is to be done, if the store takes it within so many seconds, and leave."""

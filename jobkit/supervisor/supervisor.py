@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import ConfigurationError
 from jobkit.supervisor.child import Child, Command
+from jobkit.supervisor.condition import Condition, Observer, silent
 from jobkit.supervisor.crew import Crew
 from jobkit.supervisor.medic import Gone, Medic
 from jobkit.supervisor.rules import GIVE_UP_AFTER, Stops, Unready, exit_code, how_it_died
@@ -37,12 +38,14 @@ class Plan:
     """What is known before a child has said what the application configured. Times in seconds.
 
     `tether` is a file descriptor: when its other end is closed the supervisor stops, as by TERM.
+    `observers` are told at every turn how the supervisor is.
     """
 
     processes: int = 1
     stall_timeout: float = 600.0
     burst: bool = False
     tether: int | None = None
+    observers: tuple[Observer, ...] = ()
 
 
 class _Readable(Protocol):
@@ -113,6 +116,23 @@ class Supervisor:
             elif child.joined:
                 child.beaten_for(self._medic.beaten.get(child.joined[-1].worker, 0.0))
         self._crew.fill()
+        self._tell_observers()
+
+    def _tell_observers(self) -> None:
+        if self._plan.observers:
+            condition = Condition(self._clock.monotonic(), tuple(self._problems()), self._stopping)
+            for observer in self._plan.observers:
+                observer(condition)
+
+    def _problems(self) -> list[str]:
+        """Why the worker is not ready, for people, a line each."""
+        if self._stopping:
+            return ["stopping"]
+        problems = ["quiet: no more jobs are taken"] if self._quiet else []
+        if unready := self._crew.unready:
+            problems.append(f"worker processes that start, or wait for the store: {unready}")
+        problems += self._medic.troubles()
+        return problems + silent(self._crew, self._medic.beaten, self._clock.monotonic())
 
     def _wait(self, signals: Signals) -> Sequence[object]:
         watched: list[_Readable] = [child for child in self._crew if not child.deaf]
