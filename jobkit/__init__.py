@@ -30,6 +30,7 @@ from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
     AdapterError,
+    BatchFinished,
     BuryJob,
     ConfigurationError,
     DeserializationError,
@@ -73,6 +74,8 @@ from jobkit.settings import configure
 from jobkit.transactions import enqueue_in
 
 if TYPE_CHECKING:
+    from jobkit.batching import BatchInfo
+    from jobkit.jobs.batches import Batch, current_batch
     from jobkit.jobs.limits import Concurrency, Rate
     from jobkit.jobs.unique import Unique
     from jobkit.worker import EmbeddedWorker, run_worker
@@ -85,6 +88,9 @@ __all__ = [
     "DISCARD",
     "Abort",
     "AdapterError",
+    "Batch",
+    "BatchFinished",
+    "BatchInfo",
     "BuryJob",
     "ClassMetrics",
     "Concurrency",
@@ -137,6 +143,7 @@ __all__ = [
     "before_enqueue",
     "before_perform",
     "configure",
+    "current_batch",
     "current_job",
     "discard_on",
     "enqueue",
@@ -173,6 +180,14 @@ def __getattr__(name: str) -> Any:
         from jobkit import worker  # noqa: PLC0415
 
         return getattr(worker, name)
+    if name in ("Batch", "current_batch"):
+        from jobkit.jobs import batches  # noqa: PLC0415
+
+        return getattr(batches, name)
+    if name == "BatchInfo":
+        from jobkit.batching import BatchInfo  # noqa: PLC0415
+
+        return BatchInfo
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

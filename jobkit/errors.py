@@ -11,6 +11,7 @@ JobkitError
 ├── UnknownJob              no class is registered under the stored name
 │   └── UnknownVersion      the class here is older than the stored arguments
 ├── EnqueueError            the store did not take the job
+│   ├── BatchFinished       the batch takes no more members
 │   ├── DuplicateJob        another unique job holds its place
 │   └── EnqueueUncertain    the store may have taken it: the answer was lost
 ├── AdapterError            the store failed
@@ -35,6 +36,7 @@ from typing import Any
 __all__ = [
     "Abort",
     "AdapterError",
+    "BatchFinished",
     "BuryJob",
     "ConfigurationError",
     "Control",
@@ -107,6 +109,10 @@ class UnknownVersion(UnknownJob):
 
 class EnqueueError(JobkitError):
     """The store did not take the job; the cause is chained."""
+
+
+class BatchFinished(EnqueueError):
+    """The batch has finished, was cancelled, or is gone: it takes no more members."""
 
 
 class DuplicateJob(EnqueueError):

@@ -10,13 +10,14 @@ from typing import Any, Final, TypeAlias
 
 from jobkit.adapter import Retention, State
 from jobkit.backends import HasOwnTime, Performed
-from jobkit.capabilities import StoredJob
+from jobkit.batching import NewBatch
+from jobkit.capabilities import Move, StoredJob, SupportsManage
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import JobTimeout
 from jobkit.payload import Payload
 from jobkit_inline.clock import VirtualClock
 from jobkit_inline.memory.records import Job
-from jobkit_inline.stage import MOST_RUNS, WAITING, Stage
+from jobkit_inline.stage import MOST_RUNS, WAITING, Stage, named, stored
 
 __all__ = ["MOST_DRAINED", "FakeAdapter", "Where"]
 
@@ -65,7 +66,31 @@ class FakeAdapter(Stage, HasOwnTime):
         self._arrived(stored)
         return winners
 
+    def enqueue_batch(
+        self,
+        batch: str,
+        payloads: Sequence[Payload],
+        *,
+        opens: NewBatch | None = None,
+        closes: bool = False,
+        through: Any = None,
+    ) -> list[str | None]:
+        given = named(payloads)
+        winners = super().enqueue_batch(batch, given, opens=opens, closes=closes, through=through)
+        self._arrived(stored(given, winners))
+        return winners
+
+    def operated(self) -> SupportsManage:
+        return _Operated(self._verbs, self._changed)
+
+    def _changed(self, jobs: Sequence[StoredJob]) -> None:
+        for job in jobs:
+            self._place(job.id)
+        self._arrived([])
+
     def _arrived(self, job_ids: Sequence[str]) -> None:
+        """Those came to the store, and what their coming and going had batches enqueue."""
+        job_ids = [*job_ids, *self._fired()]
         for job_id in job_ids:
             if job_id not in self._placed:  # the same id twice is one job
                 self._place(job_id)
@@ -142,12 +167,14 @@ class FakeAdapter(Stage, HasOwnTime):
             for seen in [job for job in self.waiting() if where(job)]:
                 job = self._store.still(seen)
                 if job is not None:
-                    self._store.remove(job)
+                    self._verbs.delete([seen])
                     self._place(job.id)
+        self._arrived([])
 
     def _run(self, job_id: str) -> Performed | None:
         performed = super()._run(job_id)
         self._place(job_id)
+        self._arrived([])
         return performed
 
     def _place(self, job_id: str) -> None:
@@ -195,6 +222,32 @@ class FakeAdapter(Stage, HasOwnTime):
                 self.clock.move_to(following)
                 self._verbs.maintain(limit=MOST_RUNS)
             return job.id
+
+
+class _Operated(SupportsManage):
+    """Moves and removes what waits, and says what."""
+
+    def __init__(
+        self, verbs: SupportsManage, changed: Callable[[Sequence[StoredJob]], object]
+    ) -> None:
+        self._verbs = verbs
+        self._changed = changed
+
+    def move(self, moves: Sequence[Move]) -> int:
+        moved = self._verbs.move(moves)
+        self._changed([move.job for move in moves])
+        return moved
+
+    def delete(self, jobs: Sequence[StoredJob]) -> int:
+        deleted = self._verbs.delete(jobs)
+        self._changed(jobs)
+        return deleted
+
+    def clear(self, queue: str) -> int:
+        return self._verbs.clear(queue)
+
+    def order(self, worker: str, order: str) -> bool:
+        return self._verbs.order(worker, order)
 
 
 def _raise_unless_of_jobs(performed: Performed | None) -> None:

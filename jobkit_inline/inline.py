@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jobkit.adapter import Retention, State
+from jobkit.batching import NewBatch
 from jobkit.clock import Clock
 from jobkit.payload import Payload
-from jobkit_inline.stage import MOST_RUNS, Stage
+from jobkit_inline.stage import MOST_RUNS, Stage, named
 
 __all__ = ["InlineAdapter"]
 
@@ -52,11 +53,38 @@ class InlineAdapter(Stage):
                 self._perform_whole(job_id)
         return lost
 
+    def enqueue_batch(
+        self,
+        batch: str,
+        payloads: Sequence[Payload],
+        *,
+        opens: NewBatch | None = None,
+        closes: bool = False,
+        through: Any = None,
+    ) -> list[str | None]:
+        """Run the members one after the other, and each callback when its time has come."""
+        given = [each.replace(retry=False, limits=None) for each in named(payloads)]
+        lost: list[str | None] = []
+        super().enqueue_batch(batch, [], opens=opens, through=through)
+        for payload in given:
+            lost += super().enqueue_batch(batch, [payload], through=through)
+            if lost[-1] is None:
+                self._perform_whole(payload.id)
+        if closes:
+            super().enqueue_batch(batch, [], closes=True, through=through)
+            self._perform_fired()
+        return lost
+
+    def _perform_fired(self) -> None:
+        for job_id in self._fired():
+            self._perform_whole(job_id)
+
     def _perform_whole(self, job_id: str) -> None:
         try:
             self._perform(job_id)
         finally:
             self._forget(job_id)
+        self._perform_fired()
 
     def _perform(self, job_id: str) -> None:
         for _ in range(MOST_RUNS):

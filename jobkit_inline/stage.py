@@ -12,16 +12,17 @@ from urllib.parse import urlsplit
 from jobkit import backends
 from jobkit.adapter import Claim, Enqueues, Features, Release, Retention, State
 from jobkit.backends import Performed
-from jobkit.capabilities import SupportsUnique
+from jobkit.capabilities import SupportsManage, SupportsUnique
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import ConfigurationError
 from jobkit.payload import Payload, new_id
 from jobkit_inline.memory import MemoryAdapter
+from jobkit_inline.memory.batching import Batching
 from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.limiting import Limiting
 from jobkit_inline.memory.store import Store
 
-__all__ = ["MOST_RUNS", "WAITING", "Stage", "Started"]
+__all__ = ["MOST_RUNS", "WAITING", "Stage", "Started", "named", "stored"]
 
 WAITING: Final = (State.ENQUEUED, State.SCHEDULED, State.RETRY, State.BLOCKED)
 """The states that jobs are run from, whether or not they are due."""
@@ -41,11 +42,17 @@ class Started:
     payload: Payload
 
 
-def _named(payloads: Sequence[Payload]) -> list[Payload]:
+def named(payloads: Sequence[Payload]) -> list[Payload]:
+    """The payloads, each with an id."""
     return [each if each.id else each.replace(jid=new_id()) for each in payloads]
 
 
-class Stage(Inspection, Limiting, Enqueues, SupportsUnique):
+def stored(payloads: Sequence[Payload], winners: Sequence[str | None]) -> list[str]:
+    """The ids of those that lost to nobody."""
+    return [each.id for each, lost in zip(payloads, winners, strict=True) if lost is None]
+
+
+class Stage(Inspection, Limiting, Batching, Enqueues, SupportsUnique):
     """A store in memory whose jobs are run here, by the executor that the core hands down.
 
     `runs` is how many started runs it remembers; None is all of them.
@@ -86,6 +93,9 @@ class Stage(Inspection, Limiting, Enqueues, SupportsUnique):
         with self._lock:
             return [run.payload for run in self._runs if run.order > since]
 
+    def operated(self) -> SupportsManage:
+        return self._verbs
+
     def clear(self) -> None:
         """Forget everything but what is running."""
         with self._lock:
@@ -94,20 +104,28 @@ class Stage(Inspection, Limiting, Enqueues, SupportsUnique):
                     self._store.remove(job)
             self._store.days.clear()
             self._store.times.clear()
+            self._store.batches.kept.clear()
+            self._store.fired.clear()
             self._runs.clear()
 
     def _add(self, payloads: Sequence[Payload]) -> list[str]:
         """Store the payloads; their ids."""
-        named = _named(payloads)
-        self._verbs.enqueue(named)
-        return [each.id for each in named]
+        given = named(payloads)
+        self._verbs.enqueue(given)
+        return [each.id for each in given]
 
     def _add_unique(self, payloads: Sequence[Payload]) -> tuple[list[str | None], list[str]]:
         """Store those whose locks are free; what each lost to, and the ids of the stored."""
-        named = _named(payloads)
-        winners = self._verbs.enqueue_unique(named)
-        stored = [each.id for each, lost in zip(named, winners, strict=True) if lost is None]
-        return winners, stored
+        given = named(payloads)
+        winners = self._verbs.enqueue_unique(given)
+        return winners, stored(given, winners)
+
+    def _fired(self) -> list[str]:
+        """The ids of the jobs that batches had enqueued since this was asked."""
+        with self._lock:
+            fired = [*self._store.fired]
+            self._store.fired.clear()
+        return fired
 
     def _run(self, job_id: str) -> Performed | None:
         """Run the job once if it waits, due or not, and settle it; None if no run started."""

@@ -19,6 +19,7 @@ from jobkit.adapter import (
     Settlement,
     State,
 )
+from jobkit.batching import BatchInfo, BatchPage, Members, NewBatch, SupportsBatches
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
@@ -44,6 +45,7 @@ from jobkit.errors import AdapterError
 from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
+from jobkit_redis.batching import Batches
 from jobkit_redis.checks import advice, problems, server_info
 from jobkit_redis.claim import Take
 from jobkit_redis.enqueue import Enqueue
@@ -78,6 +80,7 @@ class RedisAdapter(
     SupportsTicks,
     SupportsUnique,
     SupportsLimits,
+    SupportsBatches,
     SupportsCheck,
 ):
     """Jobs in Redis 6.2 or newer, or Valkey, named by a URL (see `jobkit_redis.url`).
@@ -111,6 +114,7 @@ class RedisAdapter(
         self._manage = Manage(store)
         self._unique = EnqueueUnique(store, self._enqueue, self._inspection.find)
         self._restore = Restore(store)
+        self._batches = Batches(store, self._unique)
         self._ticks = Ticks(store, self._unique)
 
     @classmethod
@@ -160,6 +164,7 @@ class RedisAdapter(
         return beat
 
     def maintain(self, *, limit: int) -> Maintenance:
+        self._batches.upkeep()
         return self._maintain(limit=limit)
 
     def recover(self, worker: str, *, to: str, beat: int | None = None) -> list[Claim]:
@@ -237,6 +242,34 @@ class RedisAdapter(
 
     def resume(self, queue: str) -> None:
         self._manage.resume(queue)
+
+    # Batches.
+
+    def enqueue_batch(
+        self,
+        batch: str,
+        payloads: Sequence[Payload],
+        *,
+        opens: NewBatch | None = None,
+        closes: bool = False,
+        through: Any = None,
+    ) -> list[str | None]:
+        del through  # no transaction of a database's reaches here
+        return self._batches.enqueue(batch, payloads, opens=opens, closes=closes)
+
+    def batch(self, batch_id: str) -> BatchInfo | None:
+        return self._batches.find(batch_id)
+
+    def batches(self, *, limit: int = 50, after: str | None = None) -> BatchPage:
+        return self._batches.page(limit, after)
+
+    def members(
+        self, batch_id: str, *, failed: bool, limit: int = 500, after: str | None = None
+    ) -> Members:
+        return self._batches.members(batch_id, failed=failed, limit=limit, after=after)
+
+    def cancel_batch(self, batch_id: str, *, forget: bool = False) -> bool:
+        return self._batches.cancel(batch_id, forget=forget)
 
     # Recurring entries.
 

@@ -116,6 +116,25 @@ class Keys:
         return [f"{self.limits}:look", f"{self.limits}:due"]
 
     @property
+    def batches(self) -> str:
+        """The ids of all batches."""
+        return f"{self.ours}batches"
+
+    @property
+    def open_batches(self) -> str:
+        """Those whose block was not left, by when they were touched."""
+        return f"{self.ours}batches:open"
+
+    @property
+    def over_batches(self) -> str:
+        """Those that finished, by when they are forgotten."""
+        return f"{self.ours}batches:over"
+
+    def of_batch(self, batch: str) -> list[bytes]:
+        """What is known of one, its pending members, those that failed."""
+        return [encoded(f"{self.ours}{kind}:{batch}") for kind in ("batch", "pending", "failed")]
+
+    @property
     def recurring(self) -> list[str]:
         """Hashes and a set by the entries' names: text, owner, latest tick, ten runs, paused."""
         names = ("entries", "owners", "last", "runs", "paused")

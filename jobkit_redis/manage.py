@@ -13,6 +13,7 @@ from jobkit.locks import Lock, Until
 from jobkit_redis.errors import Refused
 from jobkit_redis.keys import Keys, encoded
 from jobkit_redis.listing import Locator
+from jobkit_redis.members import moved
 from jobkit_redis.placing import KeyList, Place, names, place_of
 from jobkit_redis.store import Store
 
@@ -40,7 +41,10 @@ class Manage:
         keys = self._store.keys
         removed: int = self._store.run(
             "clear",
-            [keys.listed(queue), keys.ranked(queue), keys.locks, keys.limits],
+            [
+                *(keys.listed(queue), keys.ranked(queue), keys.locks, keys.limits),
+                *(keys.queues, keys.sequence),
+            ],
             [self._store.now, keys.channel, encoded(queue)],
         )
         return removed
@@ -69,6 +73,7 @@ class Manage:
                 part
                 for job, move in changes
                 for part in (
+                    *moved(job, move),
                     *self._lock(job, move, named),
                     *lies_at(job, named, store.keys),
                     *self._to(job, move, named),

@@ -22,6 +22,8 @@ from jobkit.limits import MARK as LIMITED
 from jobkit.locks import MARK, Lock
 from jobkit.payload import Payload
 from jobkit_redis.keys import Keys, encoded
+from jobkit_redis.members import MARK as BATCHED
+from jobkit_redis.members import ended
 from jobkit_redis.placing import KeyList, Place, names, place_of
 from jobkit_redis.receipts import Field, Receipt
 from jobkit_redis.store import Store
@@ -125,6 +127,8 @@ class Settle:
         for each in settlements:
             try:
                 arguments = self._arguments(each, keys)
+                if BATCHED in each.claim.payload.text:
+                    arguments = (*ended(each), *arguments)
                 if MARK in each.claim.payload.text:
                     arguments = (*self._unlocking(each, keys), *arguments)
                 if LIMITED in each.claim.payload.text:
@@ -184,7 +188,8 @@ def _freeing(settlement: Settlement) -> tuple[Any, ...]:
 def _is_plain(claim: Claim) -> bool:
     """True of nearly all: nothing else ends with the job, and its receipt can be sent."""
     text = claim.payload.text
-    return MARK not in text and LIMITED not in text and claim.receipt.isascii()
+    special = MARK in text or LIMITED in text or BATCHED in text
+    return not special and claim.receipt.isascii()
 
 
 def _requeued(settlement: Requeue, place: Place, keys: KeyList, known: Keys) -> tuple[Any, ...]:

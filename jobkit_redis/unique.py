@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jobkit.adapter import State
+from jobkit.batching import closed_to_new
 from jobkit.capabilities import StoredJob
 from jobkit.errors import AdapterError
 from jobkit.locks import Lock, OnConflict, lost_to
@@ -29,7 +30,7 @@ _TRIES: Final = 100
 _PAUSE: Final = 0.002
 """Seconds between looks at most, at first."""
 
-_NO_LOCK: Final = ("", 0, "", 0, "skip", "", "", 0, "")
+_UNLOCKED: Final = (0, "skip", "", "", 0, "")
 _FIXED: Final = (State.RUNNING, State.DEAD, State.COMPLETED)
 
 Find = Callable[[Sequence[str]], list[StoredJob]]
@@ -65,14 +66,16 @@ class EnqueueUnique:
         self._enqueue = enqueue
         self._find = find
 
-    def __call__(self, payloads: Sequence[Payload]) -> list[str | None]:
-        """See `SupportsUnique.enqueue_unique`."""
-        if not payloads:
+    def __call__(
+        self, payloads: Sequence[Payload], batch: Sequence[Any] | None = None
+    ) -> list[str | None]:
+        """See `SupportsUnique.enqueue_unique`; with what a script needs of a batch, into that."""
+        if not payloads and batch is None:
             return []
         entries = _led(payloads)
         leading = [entry for entry in entries if entry.instead is None]
         lost = self.until_settled(
-            [entry.lock for entry in leading], lambda seen: self._send(leading, seen)
+            [entry.lock for entry in leading], lambda seen: self._send(leading, seen, batch)
         )
         return [_lost_to(entry, lost) for entry in entries]
 
@@ -112,7 +115,9 @@ class EnqueueUnique:
     def _found(self, ids: Collection[str]) -> dict[str, StoredJob]:
         return {job.payload.id: job for job in self._find([*ids])} if ids else {}
 
-    def _send(self, entries: Sequence[_Entry], seen: Mapping[str, Seen]) -> dict[str, str] | None:
+    def _send(
+        self, entries: Sequence[_Entry], seen: Mapping[str, Seen], batch: Sequence[Any] | None
+    ) -> dict[str, str] | None:
         """What each of the jobs that lost did so to, by id; None if it takes another look."""
         store, keys = self._store, self._store.keys
         fixed = (keys.queues, keys.waiting(State.SCHEDULED), keys.sequence, keys.locks)
@@ -124,10 +129,14 @@ class EnqueueUnique:
         except UnicodeEncodeError as error:
             raise Refused(f"the store keeps no half characters: {error}") from error
         head = [store.now, keys.channel, len(wake), *wake]
-        answer = self._enqueue.send("enqueue_unique", named.all, [*head, *jobs], payloads)
+        script = "enqueue_unique" if batch is None else "enqueue_batch"
+        arguments = [*head, *(batch or ()), *jobs]
+        answer = self._enqueue.send(script, named.all, arguments, payloads)
         kind, *told = [decoded(each) for each in answer]
         if kind == "again":
             return None
+        if kind == "late":
+            raise closed_to_new(*told)
         if kind == "raise":
             (payload,) = [each for each in payloads if each.id == told[0]]
             raise lost_to(told[1], payload)
@@ -140,7 +149,7 @@ def lock_arguments(
     """A payload's lock as the scripts have it (`parts/lock.lua`)."""
     lock = Lock.of(payload)
     if lock is None:
-        return _NO_LOCK
+        return ("", 0, encoded(payload.id), *_UNLOCKED)
     own = 0 if lock.is_held else named.at(store.keys.lock(lock.name))
     described = (encoded(lock.name), own, encoded(payload.id), repr(lock.seconds))
     had = seen.get(lock.name, Seen("", None))

@@ -19,6 +19,7 @@ from jobkit.adapter import (
     Settlement,
     State,
 )
+from jobkit.batching import BatchInfo, BatchPage, Members, NewBatch, SupportsBatches
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
@@ -45,11 +46,13 @@ from jobkit.errors import AdapterError, ConfigurationError
 from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
+from jobkit_sql.batching import Batches
 from jobkit_sql.claim import Take
 from jobkit_sql.counters import Counters
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.dialects.sqlite import Sqlite
 from jobkit_sql.enqueue import Enqueue
+from jobkit_sql.enqueue_batch import EnqueueBatch, ListBatches
 from jobkit_sql.inspection import Inspection
 from jobkit_sql.joining import Joining
 from jobkit_sql.lending import Lending
@@ -63,6 +66,7 @@ from jobkit_sql.registry import Registry
 from jobkit_sql.restoring import Restore
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
+from jobkit_sql.strays import Strays
 from jobkit_sql.ticks import Ticks
 from jobkit_sql.unique import EnqueueUnique
 from jobkit_sql.workers import Workers
@@ -79,6 +83,7 @@ class SqlAdapter(
     SupportsRestore,
     SupportsLimits,
     SupportsMetrics,
+    SupportsBatches,
     SupportsTicks,
     SupportsMigrations,
     SupportsTransactions,
@@ -107,17 +112,29 @@ class SqlAdapter(
         self._enqueue = Enqueue(store)
         locks = Locks(store.dialect)
         self._limiting = limiting = Limiting(store.dialect)
-        self._enqueue_unique = EnqueueUnique(store, locks)
+        batches = Batches(store.dialect)
+        strays = Strays(store, batches)
+        self._enqueue_unique = EnqueueUnique(store, locks, batches)
+        self._enqueue_batch = EnqueueBatch(store, batches, self._enqueue_unique)
+        self._batches = ListBatches(store)
         self._take = Take(store, lending, registry, limiting)
         keeps = retention.keep_finished > 0
-        self._settle = Settle(store, lending, counters, locks, limiting, keep_finished=keeps)
+        self._settle = Settle(
+            store,
+            lending,
+            counters,
+            locks,
+            limiting=limiting,
+            batches=batches,
+            keep_finished=keeps,
+        )
         self._workers = Workers(store, lending, registry, limiting)
-        self._maintain = Maintain(store, registry, limiting, retention)
+        self._maintain = Maintain(store, registry, limiting, strays, retention)
         self._listing = Listing(store)
         self._inspection = Inspection(store, registry, counters)
         self._measuring = Measuring(store)
-        self._manage = Manage(store, locks, limiting)
         self._restore = Restore(store, locks)
+        self._manage = Manage(store, locks, limiting, batches, strays)
         self._ticks = Ticks(store, self._enqueue_unique)
 
     @classmethod
@@ -252,6 +269,36 @@ class SqlAdapter(
         now = self._store.time()
         with self._store.reading() as connection:
             return self._limiting.infos(connection, now)
+
+    # Batches.
+
+    def enqueue_batch(
+        self,
+        batch: str,
+        payloads: Sequence[Payload],
+        *,
+        opens: NewBatch | None = None,
+        closes: bool = False,
+        through: Any = None,
+    ) -> list[str | None]:
+        if through is None:
+            return self._enqueue_batch(batch, payloads, opens=opens, closes=closes)
+        with self._joining.inside(through):
+            return self._enqueue_batch.through(through, batch, payloads, opens=opens, closes=closes)
+
+    def batch(self, batch_id: str) -> BatchInfo | None:
+        return self._batches.find(batch_id)
+
+    def batches(self, *, limit: int = 50, after: str | None = None) -> BatchPage:
+        return self._batches.page(limit, after)
+
+    def members(
+        self, batch_id: str, *, failed: bool, limit: int = 500, after: str | None = None
+    ) -> Members:
+        return self._batches.members(batch_id, failed=failed, limit=limit, after=after)
+
+    def cancel_batch(self, batch_id: str, *, forget: bool = False) -> bool:
+        return self._enqueue_batch.cancel(batch_id, forget=forget)
 
     # Recurring entries.
 

@@ -24,7 +24,8 @@ from jobkit.adapter import Maintenance, Retention, State
 from jobkit_sql.limiting import LOOK_DUE, NEXT_LOOK, Limiting
 from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store, again_if_undone
-from jobkit_sql.tables import in_state, jobs
+from jobkit_sql.strays import Strays
+from jobkit_sql.tables import batches, in_state, jobs
 
 __all__ = ["Maintain"]
 
@@ -39,15 +40,29 @@ class Maintain:
     """
 
     def __init__(
-        self, store: Store, registry: Registry, limiting: Limiting, retention: Retention
+        self,
+        store: Store,
+        registry: Registry,
+        limiting: Limiting,
+        strays: Strays,
+        retention: Retention,
     ) -> None:
         self._store = store
+        self._strays = strays
         self._limiting = limiting
         self._registry = registry
         self._retention = retention
+        self._has_batches = False
+
+    def __call__(self, *, limit: int) -> Maintenance:
+        """See `Adapter.maintain`."""
+        maintenance = self._maintain(limit)
+        if self._has_batches:
+            self._strays.upkeep()
+        return maintenance
 
     @again_if_undone
-    def __call__(self, *, limit: int) -> Maintenance:
+    def _maintain(self, limit: int) -> Maintenance:
         now = self._store.time()
         promoted = trimmed = called = 0
         if self._has_work(now):
@@ -65,7 +80,9 @@ class Maintain:
 
     def _has_work(self, now: float) -> bool:
         with self._store.reading() as connection:
-            return bool(connection.scalar(_LOOK, {**self._parameters(now), "limit": 1}))
+            found = connection.execute(_LOOK, {**self._parameters(now), "limit": 1}).one()
+        self._has_batches = bool(found[1])
+        return bool(found[0])
 
     def _parameters(self, now: float) -> dict[str, float]:
         retention = self._retention
@@ -116,7 +133,8 @@ _LOOK: Final = select(
         _TOO_MANY.limit(bindparam("limit")).exists(),
         _older(State.COMPLETED, "ended").exists(),
         LOOK_DUE.exists(),
-    )
+    ),
+    select(batches.c.id).exists(),
 )
 _NEXT_DUE: Final = union_all(
     *(select(func.min(jobs.c.run_at)).where(in_state(state)) for state in _WAITING), NEXT_LOOK

@@ -13,11 +13,13 @@ from jobkit.capabilities import Move, StoredJob
 from jobkit.limits import is_limited
 from jobkit.locks import Lock, Until
 from jobkit.payload import Payload
+from jobkit_sql.batching import Batches
 from jobkit_sql.lending import key_of
 from jobkit_sql.limiting import Limiting
 from jobkit_sql.locking import Locks, locked
 from jobkit_sql.placing import PLACE, place
 from jobkit_sql.store import Store, again_if_undone
+from jobkit_sql.strays import Strays
 from jobkit_sql.tables import in_state, jobs, paused
 
 __all__ = ["Manage"]
@@ -49,8 +51,17 @@ _CLEAR: Final = delete(jobs).where(
 class Manage:
     """Moves, deletes, clears, pauses. What runs belongs to its worker and is left alone."""
 
-    def __init__(self, store: Store, locks: Locks, limiting: Limiting) -> None:
+    def __init__(
+        self,
+        store: Store,
+        locks: Locks,
+        limiting: Limiting,
+        batches: Batches,
+        strays: Strays,
+    ) -> None:
         self._store = store
+        self._batches = batches
+        self._strays = strays
         self._limiting = limiting
         self._locks = locks
         self._pause = store.dialect.insert_new(paused)
@@ -102,6 +113,7 @@ class Manage:
     def _forget_the_cleared(self) -> None:
         with self._store.writing() as connection:
             self._locks.sweep(connection)
+        self._strays.look_everywhere()
 
     @again_if_undone
     def _clear_some(self, parameters: dict[str, Any]) -> int:
@@ -129,6 +141,8 @@ class Manage:
             for lock, job, change in sorted(moves, key=lambda each: each[0].name):
                 if self._locks.take(connection, lock, job, None, now) is None:
                     moved += connection.execute(_MOVE, change).rowcount
+            texts = (Payload(change["was_text"]) for _, _, change in moves)
+            self._batches.look_at(connection, texts, now)
             return moved
 
     @again_if_undone
@@ -149,7 +163,9 @@ class Manage:
             changed = connection.execute(statement, ordered).rowcount
             self._locks.free_if_over(connection, locked(ended))
             called = self._limiting.withdraw(connection, waited, now)
-        if called:
+            texts = (Payload(each["was_text"]) for each in changes)
+            fired = self._batches.look_at(connection, texts, now)
+        if called or fired:
             self._store.announce()
         return changed
 

@@ -22,6 +22,7 @@ from jobkit.adapter import (
 from jobkit.errors import SettlementRefused
 from jobkit.limits import is_limited
 from jobkit.payload import Payload
+from jobkit_sql.batching import Batches
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.limiting import Limiting
@@ -69,8 +70,9 @@ class Settle:
         lending: Lending,
         counters: Counters,
         locks: Locks,
-        limiting: Limiting,
         *,
+        limiting: Limiting,
+        batches: Batches,
         keep_finished: bool,
     ) -> None:
         self._store = store
@@ -78,6 +80,7 @@ class Settle:
         self._counters = counters
         self._locks = locks
         self._limiting = limiting
+        self._batches = batches
         keys = select(store.dialect.each("keys", BigInteger()).c.value)
         done = jobs.c.key.in_(keys)
         self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
@@ -97,7 +100,10 @@ class Settle:
         """The same as a part of a transaction of the application's, all or nothing."""
         now = self._store.time()
         self._store.dialect.seize(connection)
-        _, stale = self._apply_on(connection, [_change(each, now) for each in settlements], now)
+        changes = [_change(each, now) for each in settlements]
+        _, stale, fired = self._apply_on(connection, changes, now)
+        if fired:
+            self._store.dialect.announce_through(connection)
         return list(stale)
 
     def _settle(self, batch: Sequence[_Change], now: float) -> _Settled:
@@ -112,19 +118,21 @@ class Settle:
     @again_if_undone
     def _apply(self, batch: Sequence[_Change], now: float) -> tuple[Claim, ...]:
         with self._store.writing() as connection:
-            held, stale = self._apply_on(connection, batch, now)
-        if any(_lets_go_on(change.settlement) for change in held):
+            held, stale, fired = self._apply_on(connection, batch, now)
+        if fired or any(_lets_go_on(change.settlement) for change in held):
             self._store.announce()
         return stale
 
     def _apply_on(
         self, connection: Connection, batch: Sequence[_Change], now: float
-    ) -> tuple[list[_Change], tuple[Claim, ...]]:
+    ) -> tuple[list[_Change], tuple[Claim, ...], bool]:
+        """What was held and what not, and whether a batch had something enqueued."""
         valid = self._lending.receipts_for(connection, {change.key for change in batch})
         held, stale = _fenced(batch, valid)
         self._change_rows(connection, held, now)
+        fired = self._batches.settled(connection, (each.settlement for each in held), now)
         self._count(connection, held, now)
-        return held, stale
+        return held, stale, fired
 
     def _change_rows(self, connection: Connection, held: Sequence[_Change], now: float) -> None:
         # First: the claim of a checkpoint may be spent by a later settlement of the same batch.

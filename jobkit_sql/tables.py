@@ -23,12 +23,14 @@ from jobkit.adapter import State
 __all__ = [
     "OVER",
     "WRITE_NOTHING",
+    "batches",
     "blocked",
     "in_state",
     "jobs",
     "limits",
     "locks",
     "measures",
+    "members",
     "metadata",
     "not_over",
     "paused",
@@ -143,6 +145,29 @@ blocked = Table(
     Column("priority", BigInteger, nullable=False),
     Column("run_at", Float, nullable=False),
     Column("called", Integer, nullable=False),
+)
+batches = Table(
+    "jobkit_batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("parent", Text),
+    Column("callbacks", Text, nullable=False),
+    Column("fired", Text, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("closed", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("touched_at", Float, nullable=False),
+    Column("finished_at", Float),
+)
+
+members = Table(
+    "jobkit_members",
+    metadata,
+    Column("batch", Text, primary_key=True),
+    Column("member", Text, primary_key=True),
+    Column("failed", Integer, nullable=False),
 )
 
 

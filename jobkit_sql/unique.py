@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Text, bindparam, delete
+from sqlalchemy import Connection, Text, bindparam, delete, select
 
 from jobkit.adapter import State
 from jobkit.locks import Lock, OnConflict, lost_to
 from jobkit.payload import Payload
+from jobkit_sql.batching import Batches
 from jobkit_sql.locking import Locks
 from jobkit_sql.placing import new_row
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import jobs
 
-__all__ = ["EnqueueUnique"]
+__all__ = ["EnqueueUnique", "refuse"]
 
 _WAITS: Final = tuple(
     state.value for state in State if state not in (State.RUNNING, State.DEAD, State.COMPLETED)
@@ -24,6 +25,8 @@ _WAITS: Final = tuple(
 _REMOVE_WAITING: Final = delete(jobs).where(
     jobs.c.id == bindparam("of_job", type_=Text()), jobs.c.state.in_(_WAITS)
 )
+
+_TEXT: Final = select(jobs.c.payload).where(jobs.c.id == bindparam("of_job", type_=Text()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,10 @@ class _Entry:
 class EnqueueUnique:
     """See `SupportsUnique`."""
 
-    def __init__(self, store: Store, locks: Locks) -> None:
+    def __init__(self, store: Store, locks: Locks, batches: Batches) -> None:
         self._store = store
         self._locks = locks
+        self._batches = batches
         self._insert = store.dialect.insert_new(jobs)
 
     @again_if_undone
@@ -63,7 +67,7 @@ class EnqueueUnique:
         now = self._store.time()
         with self._store.writing() as connection:
             winners = self.admit(connection, payloads, now)
-            _refuse(payloads, winners)
+            refuse(payloads, winners)
         if None in winners:
             self._store.announce()
         return winners
@@ -76,7 +80,7 @@ class EnqueueUnique:
         self._store.dialect.seize(connection)
         with connection.begin_nested():
             winners = self.admit(connection, payloads, now)
-            _refuse(payloads, winners)
+            refuse(payloads, winners)
         if None in winners:
             self._store.dialect.announce_through(connection)
         return winners
@@ -117,13 +121,20 @@ class EnqueueUnique:
         if winner is None or lock.on_conflict is not OnConflict.REPLACE:
             return winner
         removed = arriving.pop(winner, None) is not None
-        if not removed and not connection.execute(_REMOVE_WAITING, {"of_job": winner}).rowcount:
+        if not removed and not self._remove_waiting(connection, winner, now):
             return winner
         self._locks.give(connection, lock, job, ends_at)
         return None
 
+    def _remove_waiting(self, connection: Connection, job: str, now: float) -> bool:
+        text = connection.scalar(_TEXT, {"of_job": job})
+        if text is None or not connection.execute(_REMOVE_WAITING, {"of_job": job}).rowcount:
+            return False
+        self._batches.look_at(connection, [Payload(text)], now)
+        return True
 
-def _refuse(payloads: Sequence[Payload], winners: Sequence[str | None]) -> None:
+
+def refuse(payloads: Sequence[Payload], winners: Sequence[str | None]) -> None:
     """Raise DuplicateJob for the first that must not lose, and did."""
     for payload, winner in zip(payloads, winners, strict=True):
         lock = Lock.of(payload)

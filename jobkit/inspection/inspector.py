@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 from jobkit.adapter import Enqueues, State
 from jobkit.capabilities import (
@@ -24,10 +24,11 @@ from jobkit.capabilities import (
 )
 from jobkit.clock import SYSTEM, Clock
 from jobkit.entries import RecurringEntries, RecurringInfo
-from jobkit.errors import PayloadError, Unsupported
+from jobkit.errors import Unsupported
 from jobkit.inspection.info import JobInfo, Page, info_of
 from jobkit.inspection.metrics import ClassMetrics, class_metrics
 from jobkit.jobs.options import When, moment_seconds
+from jobkit.jobs.reviving import rewritten, to_run
 from jobkit.measures import KEPT, MinuteStats, SupportsMetrics
 
 __all__ = ["Filters", "Inspector"]
@@ -38,11 +39,6 @@ _RUNNABLE: Final = _DUE | {State.DEAD}
 _BURIABLE: Final = _DUE | {State.ENQUEUED, State.BLOCKED}
 _RESCHEDULABLE: Final = _RUNNABLE | {State.ENQUEUED, State.BLOCKED}
 _LISTED: Final = tuple(state for state in State if state is not State.COMPLETED)
-
-_FRESH_BUDGET: Final[dict[str, None]] = dict.fromkeys(
-    ("retry_count", "exception_executions", "deliveries", "failed_at", "retried_at")
-)
-"""What a dead job forgets when it gets another life; the last error stays, to be read."""
 
 
 class Filters(TypedDict, total=False):
@@ -269,9 +265,7 @@ class Inspector:
         return managing.delete(waiting) if waiting else 0
 
     def _to_run(self, job: StoredJob) -> Move | None:
-        if job.state not in _RUNNABLE:
-            return None
-        return _rewritten(job, State.ENQUEUED, scheduled_at=None, enqueued_at=self._clock.time())
+        return to_run(job, self._clock.time())
 
 
 def _clamped(hours: int) -> int:
@@ -292,19 +286,7 @@ def _to_wait(job: StoredJob, at: float) -> Move | None:
     if job.state not in _RESCHEDULABLE:
         return None
     state = State.RETRY if job.state is State.RETRY else State.SCHEDULED
-    return _rewritten(job, state, scheduled_at=at)
-
-
-def _rewritten(job: StoredJob, state: State, **changes: Any) -> Move | None:
-    """The job elsewhere; one that was dead starts anew. None for text that is no job.
-
-    Whoever asks for a run wants one: what would expire before does not any more.
-    """
-    fresh = _FRESH_BUDGET if job.state is State.DEAD else {}
-    try:
-        return Move(job, job.payload.replace(**fresh, **changes, expires_at=None), state)
-    except PayloadError:
-        return None
+    return rewritten(job, state, scheduled_at=at)
 
 
 def _split(after: str | None) -> tuple[State, str | None]:

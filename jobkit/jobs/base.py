@@ -22,6 +22,7 @@ from jobkit.payload import Payload
 from jobkit.transactions import Completing, Completion, completing
 
 if TYPE_CHECKING:
+    from jobkit.jobs.batches import Batch
     from jobkit.transactions.subjects import Transactional
 
 __all__ = ["Job"]
@@ -103,6 +104,14 @@ class Job:
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments; see `args`."""
         return self._loaded()[1]
+
+    @property
+    def batch(self) -> Batch | None:
+        """The batch that the job is a member of, or whose callback it is."""
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.jobs.batches import batch_of_job  # noqa: PLC0415
+
+        return batch_of_job(self)
 
     @property
     def stopping(self) -> bool:

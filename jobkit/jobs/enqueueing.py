@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jobkit import (
     backends,
-    encryption,
     events,
     middleware,
     propagation,
@@ -32,16 +31,18 @@ from jobkit.errors import (
     Unsupported,
 )
 from jobkit.jobs.instances import due_at
+from jobkit.jobs.joining import current_block
 from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
 from jobkit.jobs.told import TOLD
-from jobkit.payload import MARK, VERSION, Payload
+from jobkit.jobs.writing import payload_of
+from jobkit.payload import MARK, Payload
 from jobkit.transactions import Scope
 
-if TYPE_CHECKING:
-    from jobkit.jobs.unique import Unique
-
 __all__ = [
-    "payload_of",
+    "adapter_of",
+    "callback_payload",
+    "mark",
+    "mark_lost",
     "put",
     "require_limits",
     "require_unique",
@@ -62,7 +63,7 @@ def store(job: Any) -> None:
 
     None there: it is kept for a commit, see `enqueue_in`.
     """
-    scope = transactions.current()
+    scope = _scope()
     if scope is not None and _waits(scope, job):
         _keep(scope, [_frozen(job)], lambda: _store(job))
     else:
@@ -75,6 +76,8 @@ def _store(job: Any) -> None:
         _store_all([job])
     else:
         _store_within_callbacks(job)
+    if job.successfully_enqueued is None:
+        return  # the block of a batch has it, and stores it
     aborted = not job.successfully_enqueued
     if events.subscribed():
         state = State.SCHEDULED if job.scheduled_at else State.ENQUEUED
@@ -90,7 +93,7 @@ def store_all(jobs: Sequence[Any]) -> None:
 
 
 def _store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
-    scope = transactions.current()
+    scope = _scope()
     if scope is None:
         _store_bulk(jobs, context)
         return
@@ -103,6 +106,11 @@ def _store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
         _store_bulk(now, context)
     if waiting:
         _keep(scope, frozen, lambda: _store_bulk(frozen, context))
+
+
+def _scope() -> Scope | None:
+    """The transaction that decides about a job now; inside the block of a batch that does."""
+    return transactions.current() if current_block() is None else None
 
 
 def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
@@ -125,58 +133,25 @@ def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
     return stored
 
 
-def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -> Payload:
-    """The payload of a job that is about to be stored, with what travels from here or `context`.
+def callback_payload(
+    job: Any, adapter: Enqueues, batch: str, event: str, parent: str | None
+) -> Payload | None:
+    """The payload of a job that a batch enqueues when it says so; None when middleware stopped it.
 
-    Raises SerializationError when an argument cannot be stored, ConfigurationError when it cannot
-    be encrypted.
+    It is a member of its batch's parent. It comes once, so that no lock is needed, and its time to
+    expire would have begun before it.
     """
-    options, given = job._plan.options, job._given
-    due = due_at(given, now)
-    lifetime = given.get("expires_in", options.expires_in)
-    timeout = given.get("timeout", options.timeout)
-    if timeout is None and options.timeout is not None:
-        timeout = 0  # not left out: the class's would be meant
-    unique = given.get("unique", options.unique)
-    return Payload.of(
-        {
-            "class": job._plan.name,
-            **_arguments_of(job),
-            "jid": job.id,
-            "queue": job.queue,
-            "priority": job.priority or None,
-            "retry": options.policy.retry,
-            "created_at": now,
-            "enqueued_at": now if due is None else None,
-            "scheduled_at": due,
-            "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
-            "timeout": None if timeout is None else _seconds(timeout),
-            "tags": list(job.tags) or None,
-            "limits": _limits(job) if options.limits else None,
-            "unique": None if unique is None else _lock_fields(job, unique),
-            "version": options.version if options.version > 1 else None,
-            "context": (propagation.captured() if context is None else context) or None,
-            "v": VERSION,
-        }
+    payload = _through_middleware(payload_of(job, backends.now(adapter)))
+    if payload is None:
+        return None
+    _check(adapter, [payload])
+    return payload.replace(
+        bid=parent,
+        callback={"batch": batch, "event": event},
+        enqueued_at=None,
+        expires_at=None,
+        unique=None,
     )
-
-
-def _lock_fields(job: Any, unique: Unique) -> dict[str, Any] | None:
-    # Loaded by those who use it: importing jobkit must be quick.
-    from jobkit.jobs.unique import lock_of  # noqa: PLC0415
-
-    lock = lock_of(job, unique)
-    return None if lock is None else lock.fields
-
-
-def _arguments_of(job: Any) -> dict[str, Any]:
-    """The fields that hold a job's arguments, and say what of them must not be shown."""
-    plan = job._plan
-    args, kwargs = job._dumped or plan.arguments.dump(*job._arguments)
-    if plan.options.encrypt:
-        return {"args": [], "encrypted": encryption.encrypted(plan.name, job.id, args, kwargs)}
-    hidden = plan.arguments.hidden(len(args), kwargs)
-    return {"args": args, "kwargs": kwargs or None, "redact": hidden or None}
 
 
 def put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
@@ -249,6 +224,7 @@ def _keep(scope: Scope, jobs: Sequence[Any], store: Callable[[], None]) -> None:
 
 def _store_within_callbacks(job: Any) -> None:
     known = job._plan.callbacks
+    job.successfully_enqueued = False  # until it is stored, or the block of a batch has it
     payload_of(job, SYSTEM.time())  # what cannot be stored is refused before any callback runs
     with suppress(Abort):  # after the storing it only stops the callbacks that follow
         surround(
@@ -258,7 +234,6 @@ def _store_within_callbacks(job: Any) -> None:
             around=known.around_enqueue,
             after=known.after_enqueue,
         )
-    job.successfully_enqueued = bool(job.successfully_enqueued)
 
 
 def _store_or_abort(job: Any) -> None:
@@ -270,7 +245,8 @@ def _store_or_abort(job: Any) -> None:
 
 def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
     _store_all(jobs, context)
-    events.emit("enqueue_bulk", count=_accepted(jobs))
+    if current_block() is None:
+        events.emit("enqueue_bulk", count=_accepted(jobs))
 
 
 def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) -> None:
@@ -286,13 +262,17 @@ def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) ->
         (adapter, group, _check(adapter, [payload for _, payload in group]))
         for adapter, group in groups.items()
     ]
+    if (block := current_block()) is not None:
+        for adapter, group, _ in checked:
+            block.take(adapter, group)
+        return
     for adapter, group, unique in checked:
         winners = _put(adapter, [payload for _, payload in group], unique=unique)
         for (job, payload), winner in zip(group, winners, strict=True):
             if winner is None:
-                _mark(job, payload)
+                mark(job, payload)
             else:
-                _mark_lost(job, adapter, winner)
+                mark_lost(job, adapter, winner)
 
 
 def _through_middleware(payload: Payload) -> Payload | None:
@@ -304,12 +284,14 @@ def _accepted(jobs: Iterable[Any]) -> int:
     return sum(job.successfully_enqueued is not False for job in jobs)
 
 
-def _mark_lost(job: Any, adapter: Enqueues, winner: str) -> None:
+def mark_lost(job: Any, adapter: Enqueues, winner: str) -> None:
+    """The job is not stored, as an equal one is."""
     job.duplicate_of = winner
     events.emit("duplicate", job=job, adapter=adapter, winner=winner)
 
 
-def _mark(job: Any, payload: Payload) -> None:
+def mark(job: Any, payload: Payload) -> None:
+    """The job is stored, as this payload."""
     job.successfully_enqueued = True
     job._payload = payload
     for name in TOLD:  # what was stored counts: middleware may have changed it
@@ -335,13 +317,6 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
 def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:
     """The adapter as one that keeps limits. Raises Unsupported, naming it and the job."""
     return require(adapter, SupportsLimits, f"limits, which {name} is under")  # type: ignore[type-abstract]
-
-
-def _limits(job: Any) -> list[dict[str, Any]] | None:
-    # Loaded by those who use it: importing jobkit must be quick.
-    from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
-
-    return limit_fields(job, job._plan.options.limits)
 
 
 def _is_unique(payload: Payload) -> bool:
@@ -384,7 +359,3 @@ def _spread(jobs: Iterable[Any], window: float) -> None:
             job._given = {**given, "wait": wait + offset}
         else:
             job._given = {**given, "wait_until": moment_seconds(given["wait_until"]) + offset}
-
-
-def _seconds(duration: Seconds) -> float:
-    return delay_seconds(duration)

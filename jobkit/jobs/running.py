@@ -13,9 +13,10 @@ from jobkit.errors import Abort, UnknownJob, UnknownVersion
 from jobkit.execution import Await, attempt, current, judge
 from jobkit.handlers import Policy, Rule
 from jobkit.jobs import registry
-from jobkit.jobs.enqueueing import adapter_of, payload_of, put
+from jobkit.jobs.enqueueing import adapter_of, put
 from jobkit.jobs.instances import loaded
 from jobkit.jobs.plan import Plan, plan_by_name, plan_of, policy_for
+from jobkit.jobs.writing import payload_of
 from jobkit.outcome import Discarded, Retried, Snoozed, Succeeded
 from jobkit.payload import Payload
 from jobkit.propagation import fresh_context, restore

@@ -46,6 +46,11 @@ class Completion:
         """True when its transaction is known to have settled the job."""
         return self._state == "committed"
 
+    @property
+    def adapter(self) -> Enqueues:
+        """The store that lent the job."""
+        return self._adapter
+
     def outcome_after(self, error: BaseException) -> Outcome | None:
         """The outcome of a run whose error the failure rules must not see; None for any other.
 

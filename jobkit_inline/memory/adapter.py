@@ -19,11 +19,14 @@ from jobkit.adapter import (
     Retention,
     Settlement,
     State,
+    Tally,
 )
+from jobkit.batching import How
 from jobkit.capabilities import SupportsWait
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import AdapterError, ConfigurationError, SettlementRefused
 from jobkit.payload import Payload
+from jobkit_inline.memory.batching import Batching
 from jobkit_inline.memory.index import Index
 from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.leases import Leases
@@ -52,6 +55,7 @@ class MemoryAdapter(
     Limiting,
     Measuring,
     Restoring,
+    Batching,
     Adapter,
     SupportsWait,
 ):
@@ -135,12 +139,14 @@ class MemoryAdapter(
             return False
         now = self._clock.time()
         match settlement:
-            case Ack():
+            case Ack(tally=tally):
                 self._finish(job, now)
+                self._store.end_member(job, _end(tally), now)
             case Requeue():
                 self._store.move(job, _requeued(job, settlement, now))
             case Bury(payload=payload):
                 self._store.move(job, job.rewritten(payload).ended(State.DEAD, now))
+                self._store.end_member(job, How.FAILED, now)
             case Checkpoint(payload=payload):
                 self._store.move(job, job.rewritten(payload))
             case Release(started=started):
@@ -161,6 +167,10 @@ class MemoryAdapter(
             self._store.move(job, job.ended(State.COMPLETED, now))
         else:
             self._store.remove(job)
+
+
+def _end(tally: Tally) -> How:
+    return How.FAILED if tally is Tally.FAILED else How.SUCCEEDED
 
 
 def _requeued(job: Job, settlement: Requeue, now: float) -> Job:

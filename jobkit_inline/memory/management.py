@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jobkit.adapter import State
+from jobkit.batching import How
 from jobkit.capabilities import Move, StoredJob, SupportsManage, SupportsPause
 from jobkit.locks import Lock, Until
 from jobkit_inline.memory.handle import Handle
 from jobkit_inline.memory.records import Job
-from jobkit_inline.memory.store import WAITING
+from jobkit_inline.memory.store import OVER, WAITING
 
 __all__ = ["Management"]
 
@@ -30,7 +31,7 @@ class Management(Handle, SupportsManage, SupportsPause):
         with self._lock:
             jobs = list(self._store.queue(queue))
             for job in jobs:
-                self._store.remove(job)
+                self._remove(job)
             return len(jobs)
 
     def order(self, worker: str, order: str) -> bool:
@@ -55,6 +56,10 @@ class Management(Handle, SupportsManage, SupportsPause):
             return False
         moved = self._moved(job.rewritten(move.payload), move.state)
         self._store.move(job, replace(moved, lock=lock))
+        if move.state is State.DEAD:
+            self._store.end_member(job, How.FAILED, self._clock.time())
+        elif job.state is State.DEAD and job.envelope.batch:
+            self._store.batches.revived(job.envelope.batch, job.id)
         return True
 
     def _lock_for(self, job: Job, move: Move) -> str | None:
@@ -75,5 +80,10 @@ class Management(Handle, SupportsManage, SupportsPause):
     def _delete(self, seen: StoredJob) -> bool:
         job = self._store.still(seen)
         if job is not None:
-            self._store.remove(job)
+            self._remove(job)
         return job is not None
+
+    def _remove(self, job: Job) -> None:
+        self._store.remove(job)
+        if job.state not in OVER:  # a dead one stays what it was to its batch
+            self._store.end_member(job, How.REMOVED, self._clock.time())

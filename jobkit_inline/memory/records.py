@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from jobkit.adapter import Claim, Presence, State
+from jobkit.batching import batch_of
 from jobkit.capabilities import StoredJob
 from jobkit.errors import PayloadError
 from jobkit.limits import Limit, limits_of
@@ -27,6 +28,7 @@ class Envelope:
     scheduled_at: float | None
     deliveries: int
     limits: tuple[Limit, ...] = ()
+    batch: str = ""
 
     @classmethod
     def of(cls, payload: Payload) -> Envelope:
@@ -38,6 +40,7 @@ class Envelope:
             scheduled_at=payload.scheduled_at,
             deliveries=payload.deliveries,
             limits=limits_of(payload),
+            batch=batch_of(payload),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -12,9 +13,11 @@ from operator import attrgetter
 from typing import Final
 
 from jobkit.adapter import State, Tally
+from jobkit.batching import End, How
 from jobkit.capabilities import DayStats, StoredEntry, StoredJob
 from jobkit.clock import as_datetime
 from jobkit.payload import Payload, new_id
+from jobkit_inline.memory.batches import Batches
 from jobkit_inline.memory.index import Index
 from jobkit_inline.memory.quotas import Quotas
 from jobkit_inline.memory.records import Envelope, Job, Key, Worker
@@ -26,6 +29,9 @@ WAITING: Final = (State.SCHEDULED, State.RETRY)
 
 OVER: Final = (State.DEAD, State.COMPLETED)
 """Where jobs lie that have ended: they hold no lock, and the newest is shown first."""
+
+
+_REMEMBERED: Final = 10_000
 
 
 class Store:
@@ -44,6 +50,9 @@ class Store:
         """By the minute, class and bucket: runs and seconds."""
         self.claimed: dict[str, Job] = {}
         self.quotas = Quotas()
+        self.batches = Batches(self._fire)
+        self.fired: deque[str] = deque(maxlen=_REMEMBERED)
+        """The jobs that batches had enqueued, for who runs them in place."""
         self.times: dict[str, tuple[float, str]] = {}
         """Locks that end by time: when, and whose they are."""
         self._locks: dict[str, str] = {}
@@ -82,6 +91,11 @@ class Store:
         self._insert(to)
         if not to.receipt or to.receipt != job.receipt:
             self._call_for(job)
+
+    def end_member(self, job: Job, how: How, now: float) -> None:
+        """Tell the job's batch, if it is in one, that it has ended."""
+        if job.envelope.batch:
+            self.batches.ended(End(job.envelope.batch, job.id, how), now)
 
     def set_aside(self, job: Job, now: float) -> bool:
         """Block the job if a limit has no place for it; False if there is one, or it is dropped."""
@@ -184,6 +198,10 @@ class Store:
         if job is None or job.state is State.RUNNING:
             return None
         return job if (job.state, job.text) == (seen.state, seen.payload.text) else None
+
+    def _fire(self, payload: Payload, now: float) -> None:
+        self.add(payload, Envelope.of(payload), now)
+        self.fired.append(payload.id)
 
     def _take_out(self, job: Job) -> None:
         del self._jobs[job.sequence], self._ids[job.id]

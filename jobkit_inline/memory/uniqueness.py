@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobkit.adapter import State
+from jobkit.batching import How
 from jobkit.capabilities import SupportsUnique
 from jobkit.errors import AdapterError
 from jobkit.locks import Lock, OnConflict, lost_to
@@ -14,7 +15,7 @@ from jobkit_inline.memory.handle import Handle
 from jobkit_inline.memory.records import Envelope, check_text
 from jobkit_inline.memory.store import OVER, Store
 
-__all__ = ["Uniqueness", "admit"]
+__all__ = ["Uniqueness", "admit", "admit_all", "readable"]
 
 
 class Uniqueness(Handle, SupportsUnique):
@@ -24,19 +25,31 @@ class Uniqueness(Handle, SupportsUnique):
         self, payloads: Sequence[Payload], *, through: Any = None
     ) -> list[str | None]:
         del through  # no transaction of anybody's reaches here
-        envelopes = [Envelope.of(payload) for payload in payloads]
-        try:
-            for payload in payloads:
-                check_text(payload)
-        except UnicodeEncodeError as error:
-            raise AdapterError(f"the store refuses a value: {error}") from error
+        envelopes = readable(payloads)
         with self._lock:
-            now = self._clock.time()
-            _refuse(self._store, payloads, now)
-            return [
-                admit(self._store, payload, envelope, now)
-                for payload, envelope in zip(payloads, envelopes, strict=True)
-            ]
+            return admit_all(self._store, payloads, envelopes, self._clock.time())
+
+
+def readable(payloads: Sequence[Payload]) -> list[Envelope]:
+    """What the store reads of them. Raises PayloadError, or AdapterError for what is no text."""
+    envelopes = [Envelope.of(payload) for payload in payloads]
+    try:
+        for payload in payloads:
+            check_text(payload)
+    except UnicodeEncodeError as error:
+        raise AdapterError(f"the store refuses a value: {error}") from error
+    return envelopes
+
+
+def admit_all(
+    store: Store, payloads: Sequence[Payload], envelopes: Sequence[Envelope], now: float
+) -> list[str | None]:
+    """Store those whose locks are free; what the others lost to. Raises DuplicateJob before."""
+    _refuse(store, payloads, now)
+    return [
+        admit(store, payload, envelope, now)
+        for payload, envelope in zip(payloads, envelopes, strict=True)
+    ]
 
 
 def admit(store: Store, payload: Payload, envelope: Envelope, now: float) -> str | None:
@@ -52,6 +65,7 @@ def admit(store: Store, payload: Payload, envelope: Envelope, now: float) -> str
         waiting = store.find(winner)
         if waiting is not None:
             store.remove(waiting)
+            store.end_member(waiting, How.REMOVED, now)
     if not lock.is_held:
         store.times[lock.name] = (lock.ends_at(payload, now), payload.id)
     store.add(payload, envelope, now, lock=lock.name if lock.is_held else "")

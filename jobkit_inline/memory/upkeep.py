@@ -47,6 +47,7 @@ class Upkeep(Handle):
         jobs = [*self._surplus(now, limit), *self._forgettable(now, limit)]
         for job in jobs:
             self._store.remove(job)
+        self._store.batches.trim(now, limit)
         return len(jobs)
 
     def _surplus(self, now: float, limit: int) -> Iterator[Job]:

@@ -1,4 +1,4 @@
--- include: kind moment publish push lock
+-- include: kind moment publish push batch lock
 -- KEYS: queues, schedule, sequence, locks; then what the jobs name by position.
 -- ARGV: now, channel, names to wake, and the jobs: list, queue, priority, payload, score ('' for
 -- none), key that remembers it and for how many seconds (0 for none), and its lock.
@@ -11,17 +11,12 @@ for i, kind in ipairs({'set', 'zset', 'string', 'hash'}) do
   if wrong then return wrong end
 end
 local first, width = 4 + tonumber(ARGV[3]), 7 + LOCK
+local batches = keep_batches(KEYS[1], KEYS[3], now, ARGV[2])
 
 local told, verdicts = {'ok'}, {}
 for at = first, #ARGV, width do
-  local list, once, own = tonumber(ARGV[at]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 8])
-  local wrong = check(KEYS[list], 'list') or check(KEYS[list + 1], 'zset')
-    or own > 0 and check(KEYS[own], 'string')
+  local verdict, owner, wrong = judge(at, now, KEYS[4])
   if wrong then return wrong end
-  local verdict, owner = 'known', nil
-  if once == 0 or redis.call('EXISTS', KEYS[once]) == 0 then
-    verdict, owner = verdict_of(KEYS[4], at + 7, now)
-  end
   if verdict == 'again' then return {'again'} end
   if verdict == 'raise' then return {'raise', ARGV[at + 9], owner} end
   if verdict == 'lost' then
@@ -32,18 +27,7 @@ for at = first, #ARGV, width do
 end
 
 for at = first, #ARGV, width do
-  local verdict, list, once = verdicts[at], tonumber(ARGV[at]), tonumber(ARGV[at + 5])
-  if verdict == 'own' or verdict == 'replace' then
-    local queue, priority, payload, score = unpack(ARGV, at + 1, at + 4)
-    if once > 0 then redis.call('SET', KEYS[once], '1', 'EX', ARGV[at + 6]) end
-    take(KEYS[4], at + 7, now, score, verdict)
-    if score ~= '' and tonumber(score) > tonumber(now) then
-      redis.call('ZADD', KEYS[2], score, payload)
-    else
-      redis.call('SADD', KEYS[1], queue)
-      push(KEYS[list], KEYS[list + 1], KEYS[3], priority, false, payload)
-    end
-  end
+  admit(at, now, KEYS[1], KEYS[2], KEYS[3], KEYS[4], verdicts[at], batches)
 end
 publish(ARGV[2], 3)
 return told

@@ -1,10 +1,11 @@
--- include: moment publish push unlock limits
+-- include: moment publish push unlock limits batch
 -- KEYS: queues, sequence; then what is named by position.
 -- ARGV: now, channel, names to wake, and the moves: how and where it lies (L list, or Z set), its
 -- text there, and where it goes:
 --   D                                  deleted
 --   Q list queue priority payload      enqueued
 --   Z set score payload                scheduled, to be retried, or dead
+-- Before all that may stand B, a batch, the job, and what the move is to it: failed, removed, revived.
 -- Before a move may stand what it does to a job's lock, with locks, name and job: F it is freed, T it
 -- has to be free and is taken.
 -- The removal decides: what is no longer there is left alone. Returns how many were.
@@ -48,8 +49,14 @@ local function withdraw(kind, key, text)
 end
 
 local widths = {D = 1, Q = 5, Z = 4}
+local batches = keep_batches(KEYS[1], KEYS[2], now, ARGV[2])
 local at, moved = 4 + tonumber(ARGV[3]), 0
 while at <= #ARGV do
+  local batch, member, how
+  if ARGV[at] == 'B' then
+    batch, member, how = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    at = at + 4
+  end
   local change, locks, name, job = ARGV[at], nil, nil, nil
   if change == 'F' or change == 'T' then
     locks, name, job = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
@@ -68,6 +75,11 @@ while at <= #ARGV do
       withdraw(kind, key, text)
       if change == 'F' then unlock(locks, name, job) end
       if change == 'T' then redis.call('HSET', locks, name, job) end
+      if batch and how == 'revived' then
+        batches.revived(batch, member)
+      elseif batch then
+        batches.ended(batch, member, how)
+      end
     end
   end
   at = at + 3 + widths[ARGV[at + 3]]

@@ -1,4 +1,4 @@
--- include: moment day publish push field unlock limits
+-- include: moment day publish push field unlock limits batch
 -- KEYS: queues, sequence, completed, stat:processed, stat:failed; then what is named by position.
 -- ARGV: now, seconds to keep a day's counts, channel, names to wake, and the settlements, each
 -- with its hash, field, tally (p, f or n) and kind:
@@ -10,7 +10,8 @@
 --   Z set score payload                     scheduled, to be retried, or dead
 -- Returns the positions of the stale, and positions and errors of the refused.
 -- Before one of a job under limits stands L, and 1 if it never started; before one that ends a unique
--- job U, locks, the lock's name and the job.
+-- job U, locks, the lock's name and the job; before one that ends a member of a batch B, the batch,
+-- the job and how it ended; in this order.
 -- Many that are done are one: D, hash, tally, kind (A or K), their number, and their fields.
 -- The removal of the field is the fence: where there was none, nothing happens.
 local now = moment(ARGV[1])
@@ -48,6 +49,12 @@ local function free(hash, field, text, unstarted)
   kit.free(hash, field, text, unstarted)
 end
 
+local batches
+local function end_member(batch, member, how)
+  batches = batches or keep_batches(KEYS[1], KEYS[2], now, ARGV[3])
+  batches.ended(batch, member, how)
+end
+
 -- What was claimed, or nil if the claim is not settled; its arguments stand at `at`.
 local function applied(hash, field, tally, kind, at, number, limited)
   local text = kind == 'A' and not limited or redis.call('HGET', hash, field)
@@ -82,6 +89,11 @@ local function settle(at, number)
     locks, name, job = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
     at = at + 4
   end
+  local batch, member, how
+  if ARGV[at] == 'B' then
+    batch, member, how = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    at = at + 4
+  end
   local hash, field, tally, kind = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   if kind == 'C' then
     if redis.call('HEXISTS', hash, field) == 0 then
@@ -94,6 +106,7 @@ local function settle(at, number)
   local text = applied(hash, field, tally, kind, at + 4, number, limited)
   if text and locks then unlock(locks, name, job) end
   if text and limited then free(hash, field, text, limited == '1') end
+  if text and batch then end_member(batch, member, how) end
   return at + kinds[kind][1], number + 1
 end
 

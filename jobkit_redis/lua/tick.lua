@@ -1,4 +1,4 @@
--- include: kind moment publish push lock
+-- include: kind moment publish push batch lock
 -- KEYS: entries, owners, last, runs, paused, queues, schedule, sequence, list, ranked set, locks;
 -- then what the lock names by position.
 -- ARGV: now, channel, names to wake; the entry's name, the tick, the run as a line, how many runs
@@ -26,7 +26,10 @@ end
 
 redis.call('HSET', KEYS[3], name, tick)
 if verdict == 'lost' or verdict == 'raise' then return 1 end
-if locked then take(KEYS[11], at + 8, moment(ARGV[1]), score, verdict) end
+if locked then
+  local now = moment(ARGV[1])
+  take(KEYS[11], at + 8, now, score, verdict, keep_batches(KEYS[6], KEYS[8], now, ARGV[2]))
+end
 local kept = 1
 for line in string.gmatch(redis.call('HGET', KEYS[4], name) or '', '[^\n]+') do
   if kept == most then break end

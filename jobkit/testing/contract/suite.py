@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from jobkit.adapter import Adapter, Retention
+from jobkit.batching import SupportsBatches
 from jobkit.capabilities import (
     SupportsInspect,
     SupportsLimits,
@@ -70,6 +71,10 @@ class AdapterContract:
     TestTicking = groups.Ticking
     TestLimiting = groups.Limiting
     TestRating = groups.Rating
+    TestBatching = groups.Batching
+    TestFinishing = groups.Finishing
+    TestAmending = groups.Amending
+    TestNesting = groups.Nesting
     TestUniqueness = groups.Uniqueness
     TestLocking = groups.Locking
     TestWaiting = groups.Waiting
@@ -178,6 +183,11 @@ class AdapterContract:
     def limiter(self, adapter: Adapter) -> SupportsLimits:
         """The adapter, if it can keep jobs within limits."""
         return adapter if isinstance(adapter, SupportsLimits) else _lacks(adapter, SupportsLimits)
+
+    @pytest.fixture
+    def batcher(self, adapter: Adapter) -> SupportsBatches:
+        """The adapter, if it can keep batches."""
+        return adapter if isinstance(adapter, SupportsBatches) else _lacks(adapter, SupportsBatches)
 
     @pytest.fixture
     def uniquely(self, adapter: Adapter) -> SupportsUnique:

@@ -20,7 +20,14 @@ from jobkit_sql.tables import metadata
 from tests.servers.postgres import Postgres
 from tests.unit.sql.support import at_once, claim, enqueue, register
 
-ALL = ["0001_initial", "0002_recurring", "0003_unique", "0004_limits", "0005_measures"]
+ALL = [
+    "0001_initial",
+    "0002_recurring",
+    "0003_unique",
+    "0004_limits",
+    "0005_measures",
+    "0006_batches",
+]
 _names = count()
 
 

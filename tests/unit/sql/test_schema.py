@@ -19,7 +19,14 @@ from jobkit_sql.store import Store
 from jobkit_sql.tables import metadata
 from tests.unit.sql.support import at_once, enqueue, peek
 
-ALL = ["0001_initial", "0002_recurring", "0003_unique", "0004_limits", "0005_measures"]
+ALL = [
+    "0001_initial",
+    "0002_recurring",
+    "0003_unique",
+    "0004_limits",
+    "0005_measures",
+    "0006_batches",
+]
 
 
 def start(url: str) -> list[str]:

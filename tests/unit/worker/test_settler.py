@@ -42,10 +42,10 @@ class Recording(MemoryAdapter):
     def __init__(self, gather: float) -> None:
         super().__init__()
         self.features = replace(MemoryAdapter.features, gather=gather)
-        self.batches: list[int] = []
+        self.settled: list[int] = []
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
-        self.batches.append(len(settlements))
+        self.settled.append(len(settlements))
         return super().settle(settlements)
 
     def add(self, job: type[Job], number: int) -> None:
@@ -58,8 +58,8 @@ def test_outcomes_wait_for_others_while_jobs_run(start_worker: StartWorker) -> N
     adapter.add(Hold, 1)
     adapter.add(Short, BATCH)
     start_worker(adapter, concurrency=2)
-    until(lambda: adapter.batches)
-    assert adapter.batches == [BATCH]
+    until(lambda: adapter.settled)
+    assert adapter.settled == [BATCH]
 
 
 def test_outcomes_wait_no_longer_than_the_adapter_says(start_worker: StartWorker) -> None:
@@ -67,8 +67,8 @@ def test_outcomes_wait_no_longer_than_the_adapter_says(start_worker: StartWorker
     adapter.add(Hold, 1)
     adapter.add(Short, 1)
     start_worker(adapter, concurrency=2)
-    until(lambda: adapter.batches)
-    assert adapter.batches == [1]
+    until(lambda: adapter.settled)
+    assert adapter.settled == [1]
 
 
 @pytest.mark.parametrize(("adapter", "seconds"), [(SqlAdapter, 0.01), (RedisAdapter, 0.005)])

@@ -1,9 +1,12 @@
 """The groups of the contract: one class for each thing an adapter does."""
 
+from jobkit.testing.contract.groups.amending import Amending
+from jobkit.testing.contract.groups.batching import Batching
 from jobkit.testing.contract.groups.claiming import Claiming, Ordering, Prioritizing
 from jobkit.testing.contract.groups.competing import Competing
 from jobkit.testing.contract.groups.enqueueing import Closing, Enqueueing
 from jobkit.testing.contract.groups.fencing import Fencing
+from jobkit.testing.contract.groups.finishing import Finishing
 from jobkit.testing.contract.groups.inspecting import Finding, Inspecting
 from jobkit.testing.contract.groups.keeping import Keeping
 from jobkit.testing.contract.groups.leasing import Holding, Leasing, Retiring
@@ -13,6 +16,7 @@ from jobkit.testing.contract.groups.locking import Locking
 from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
 from jobkit.testing.contract.groups.measuring import Measuring
 from jobkit.testing.contract.groups.modelled import Modelled
+from jobkit.testing.contract.groups.nesting import Nesting
 from jobkit.testing.contract.groups.pausing import Pausing
 from jobkit.testing.contract.groups.preserving import Preserving
 from jobkit.testing.contract.groups.rating import Rating
@@ -29,6 +33,8 @@ from jobkit.testing.contract.groups.waiting import Waiting
 from jobkit.testing.contract.groups.working import Working
 
 __all__ = [
+    "Amending",
+    "Batching",
     "Claiming",
     "Closing",
     "Commanding",
@@ -38,6 +44,7 @@ __all__ = [
     "Fencing",
     "Filtering",
     "Finding",
+    "Finishing",
     "Holding",
     "Inspecting",
     "Keeping",
@@ -48,6 +55,7 @@ __all__ = [
     "Measuring",
     "Modelled",
     "Moving",
+    "Nesting",
     "Ordering",
     "Pausing",
     "Preserving",

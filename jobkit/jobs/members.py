@@ -1,0 +1,67 @@
+"""Operating on the members of a stored batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from jobkit import backends
+from jobkit.adapter import Enqueues, State
+from jobkit.batching import Members
+from jobkit.capabilities import StoredJob, SupportsInspect, require
+from jobkit.jobs.blocks import keeps_batches
+from jobkit.jobs.reviving import to_run
+
+__all__ = ["cancel_members", "retry_members"]
+
+
+def cancel_members(adapter: Enqueues, batch_id: str, *, forget: bool = False) -> int:
+    """Cancel a batch and discard its members that wait; their number, nested ones included."""
+    store = keeps_batches(adapter)
+    if not store.cancel_batch(batch_id, forget=forget):
+        return 0
+    manage = store.operated()
+
+    def discard(jobs: Sequence[StoredJob]) -> int:
+        return manage.delete([job for job in jobs if job.state is not State.RUNNING])
+
+    return _each(adapter, batch_id, discard, cancel_members, failed=False)
+
+
+def retry_members(adapter: Enqueues, batch_id: str) -> int:
+    """Have the dead members of a batch run again; their number, nested ones included."""
+    manage = keeps_batches(adapter).operated()
+
+    def run(jobs: Sequence[StoredJob]) -> int:
+        now = backends.now(adapter)
+        moves = [to_run(job, now) for job in jobs if job.state is State.DEAD]
+        return manage.move([move for move in moves if move is not None])
+
+    return _each(adapter, batch_id, run, retry_members, failed=True)
+
+
+def _each(
+    adapter: Enqueues,
+    batch_id: str,
+    change: Callable[[Sequence[StoredJob]], int],
+    within: Callable[[Enqueues, str], int],
+    *,
+    failed: bool,
+) -> int:
+    inspect = require(adapter, SupportsInspect, "inspection")  # type: ignore[type-abstract]
+    changed = 0
+    for members in _pages(adapter, batch_id, failed=failed):
+        if members.jobs:
+            changed += change(inspect.find(members.jobs))
+        changed += sum(within(adapter, nested) for nested in members.batches)
+    return changed
+
+
+def _pages(adapter: Enqueues, batch_id: str, *, failed: bool) -> Iterator[Members]:
+    store = keeps_batches(adapter)
+    after: str | None = None
+    while True:
+        members = store.members(batch_id, failed=failed, after=after)
+        yield members
+        if members.next is None:
+            return
+        after = members.next

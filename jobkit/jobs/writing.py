@@ -1,0 +1,83 @@
+"""From a job instance to the payload it is stored as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jobkit import encryption, propagation
+from jobkit.jobs.instances import due_at
+from jobkit.jobs.joining import current_block
+from jobkit.jobs.options import Seconds, delay_seconds
+from jobkit.payload import VERSION, Payload
+
+if TYPE_CHECKING:
+    from jobkit.jobs.unique import Unique
+
+__all__ = ["payload_of"]
+
+
+def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -> Payload:
+    """The payload of a job that is about to be stored, with what travels from here or `context`.
+
+    Raises SerializationError when an argument cannot be stored, ConfigurationError when it cannot
+    be encrypted.
+    """
+    options, given = job._plan.options, job._given
+    due = due_at(given, now)
+    lifetime = given.get("expires_in", options.expires_in)
+    timeout = given.get("timeout", options.timeout)
+    if timeout is None and options.timeout is not None:
+        timeout = 0  # not left out: the class's would be meant
+    unique = given.get("unique", options.unique)
+    return Payload.of(
+        {
+            "class": job._plan.name,
+            **_arguments_of(job),
+            "jid": job.id,
+            "queue": job.queue,
+            "priority": job.priority or None,
+            "retry": options.policy.retry,
+            "created_at": now,
+            "enqueued_at": now if due is None else None,
+            "scheduled_at": due,
+            "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
+            "timeout": None if timeout is None else _seconds(timeout),
+            "tags": list(job.tags) or None,
+            "limits": _limits(job) if options.limits else None,
+            "bid": None if (block := current_block()) is None else block.id,
+            "unique": None if unique is None else _lock_fields(job, unique),
+            "version": options.version if options.version > 1 else None,
+            "context": (propagation.captured() if context is None else context) or None,
+            "v": VERSION,
+        }
+    )
+
+
+def _lock_fields(job: Any, unique: Unique) -> dict[str, Any] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.unique import lock_of  # noqa: PLC0415
+
+    lock = lock_of(job, unique)
+    return None if lock is None else lock.fields
+
+
+def _arguments_of(job: Any) -> dict[str, Any]:
+    """The fields that hold a job's arguments, and say what of them must not be shown."""
+    plan = job._plan
+    args, kwargs = job._dumped or plan.arguments.dump(*job._arguments)
+    if plan.options.encrypt:
+        return {"args": [], "encrypted": encryption.encrypted(plan.name, job.id, args, kwargs)}
+    hidden = plan.arguments.hidden(len(args), kwargs)
+    return {"args": args, "kwargs": kwargs or None, "redact": hidden or None}
+
+
+def _limits(job: Any) -> list[dict[str, Any]] | None:
+    # Loaded by those who use it: importing jobkit must be quick.
+    from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
+
+    return limit_fields(job, job._plan.options.limits)
+
+
+def _seconds(duration: Seconds) -> float:
+    return delay_seconds(duration)
