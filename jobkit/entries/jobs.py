@@ -10,10 +10,10 @@ from jobkit import middleware
 from jobkit.entries.entry import Entry
 from jobkit.errors import UnknownJob
 from jobkit.jobs import Job, registry
-from jobkit.jobs.enqueueing import payload_of
 from jobkit.jobs.instances import made
 from jobkit.jobs.options import SetOptions
 from jobkit.jobs.plan import plan_of
+from jobkit.jobs.writing import payload_of
 from jobkit.payload import VERSION, Payload, new_id
 
 __all__ = ["as_payload", "class_named", "envelope_of", "payload_for", "tick_id"]

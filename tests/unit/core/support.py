@@ -14,7 +14,7 @@ from jobkit.backends import HasOwnTime
 from jobkit.events import Event
 from jobkit.execution import execute
 from jobkit.jobs import run_of
-from jobkit.jobs.enqueueing import payload_of
+from jobkit.jobs.writing import payload_of
 from jobkit.outcome import Outcome, Retried, Snoozed
 from jobkit.payload import Payload
 from jobkit.settlement import settlement_of
