@@ -25,7 +25,7 @@ print((time.process_time() - began) * 1000, *[name for name in sys.argv[1:] if n
 
 
 def imported() -> tuple[float, list[str]]:
-    """Milliseconds of the processor that `import jobkit` takes in a new process, and the store libraries loaded."""
+    """Milliseconds of processor that importing takes in a new process; the stores it loaded."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORT, *STORES, "click", "asyncio.subprocess", "pytest"],
         capture_output=True,
