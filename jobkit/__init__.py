@@ -56,7 +56,7 @@ from jobkit.errors import (
 )
 from jobkit.execution import is_stopping as stopping
 from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
-from jobkit.inspection import ClassMetrics, Inspector, JobInfo, Page, TimeBucket, inspect
+from jobkit.inspection import ClassMetrics, FailedRun, Inspector, JobInfo, Page, TimeBucket, inspect
 from jobkit.jobs import (
     Job,
     JobOptions,
@@ -102,6 +102,7 @@ __all__ = [
     "EmbeddedWorker",
     "EnqueueError",
     "EnqueueUncertain",
+    "FailedRun",
     "Inspector",
     "Interrupted",
     "Job",

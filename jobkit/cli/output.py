@@ -53,7 +53,7 @@ def _cut(line: str) -> str:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        told = {field: getattr(value, field.name) for field in fields(value)}
+        told = {field: getattr(value, field.name) for field in fields(value) if field.compare}
         return {
             field.name: content
             for field, content in told.items()

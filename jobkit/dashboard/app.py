@@ -63,6 +63,7 @@ def _pages() -> list[Route]:
         Route("/jobs/{id:path}", pages.job),
         Route("/recurring", pages.recurring),
         Route("/limits", pages.limits),
+        Route("/metrics", pages.metrics),
         Route("/stats.json", pages.stats),
     ]
 

@@ -11,16 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from jobkit.dashboard.charts import daily
+from jobkit.dashboard.charts import Chart, daily, minutely, times
 from jobkit.dashboard.site import site_of
-from jobkit.inspection import JobInfo
+from jobkit.errors import Unsupported
+from jobkit.inspection import Inspector, JobInfo
+from jobkit.inspection.timeline import timeline
 
 __all__ = [
-    "Filters", "arguments", "busy", "dead", "job", "limits", "overview", "problem", "queue",
-    "queues", "recurring", "retries", "scheduled", "stats",
+    "Filters", "arguments", "busy", "dead", "job", "limits", "metrics", "overview", "problem",
+    "queue", "queues", "recurring", "retries", "scheduled", "stats",
 ]  # fmt: skip
 
 _DAYS: Final = 30
+_HOURS: Final = (1, 3, 8)
 _USUAL: Final = 25
 _MOST: Final = 100
 _LONGEST_TEXT: Final = 200
@@ -65,7 +68,7 @@ class Filters:
 
 
 def overview(request: Request) -> Response:
-    """Totals, the last days, the queues."""
+    """Totals, the last hour and days, the queues."""
     site = site_of(request)
     inspector = site.inspector()
     return site.page(
@@ -73,6 +76,7 @@ def overview(request: Request) -> Response:
         "overview",
         stats=inspector.stats(),
         queues=inspector.queues()[:_MOST],
+        hour=_last_minutes(inspector, 1),
         days=daily(inspector.history(_DAYS)),
     )
 
@@ -130,7 +134,8 @@ def dead(request: Request) -> Response:
 
 def job(request: Request) -> Response:
     """One job, whole."""
-    return site_of(request).page(request, "job", job=_found(request))
+    found = _found(request)
+    return site_of(request).page(request, "job", job=found, moments=timeline(found))
 
 
 def arguments(request: Request) -> Response:
@@ -171,6 +176,23 @@ def limits(request: Request) -> Response:
     )
 
 
+def metrics(request: Request) -> Response:
+    """What the runs of each class took."""
+    site = site_of(request)
+    inspector = site.inspector()
+    hours = _hours(request.query_params.get("hours"))
+    found = inspector.metrics(hours)[:_MOST]
+    return site.page(
+        request,
+        "metrics",
+        hours=hours,
+        choices=_HOURS,
+        chart=minutely(inspector.minutes(hours)),
+        classes=[(each, times(each)) for each in found],
+        total=sum(each.seconds for each in found),
+    )
+
+
 def stats(request: Request) -> Response:
     """The totals, for programs."""
     return JSONResponse(asdict(site_of(request).inspector().stats()))
@@ -197,6 +219,21 @@ def _listed(request: Request, state: str, title: str) -> Response:
     return site.page(
         request, "listed", title=title, state=state, page=page, filters=filters, total=total
     )
+
+
+def _last_minutes(inspector: Inspector, hours: int) -> Chart | None:
+    """The chart of the last minutes; None where the store keeps none."""
+    try:
+        return minutely(inspector.minutes(hours))
+    except Unsupported:
+        return None
+
+
+def _hours(given: str | None) -> int:
+    try:
+        return min(_HOURS, key=lambda hours: abs(hours - int(given or 1)))
+    except ValueError:
+        return 1
 
 
 def _found(request: Request) -> JobInfo:

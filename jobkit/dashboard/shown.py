@@ -32,6 +32,13 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:.1f} s"
 
 
+def within(seconds: float | None) -> str:
+    """A duration that is no more than this."""
+    if seconds == float("inf"):
+        return "longer"
+    return _NOTHING if seconds is None else f"\N{LESS-THAN OR EQUAL TO} {duration(seconds)}"
+
+
 def ago(moment: datetime | None) -> str:
     """How far from now, in its largest unit."""
     if moment is None:
@@ -101,6 +108,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "printable": printable,
     "size": size,
     "utc": utc,
+    "within": within,
     "brief": lambda job: call(job.args, job.kwargs),
 }
 

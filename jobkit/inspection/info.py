@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,14 +15,27 @@ from jobkit.failure import unpacked
 from jobkit.jobs.stored import is_private, shown_arguments
 from jobkit.payload import Payload
 
-__all__ = ["JobInfo", "Page", "info_of"]
+__all__ = ["FailedRun", "JobInfo", "Page", "info_of"]
 
 _WAITING: Final = frozenset({State.SCHEDULED, State.RETRY})
 
 
 @dataclass(frozen=True, slots=True)
+class FailedRun:
+    """One of a job's last failures; the message is cut."""
+
+    at: datetime | None
+    error_class: str
+    error_message: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobInfo:
     """A stored job. Times are UTC; `scheduled_at` is when it is or was due.
+
+    `at` is since when it is where it is: when a waiting one is due, an enqueued one became so, a
+    running one was claimed, a dead one died, a completed one ended. `history` has its last
+    failures, oldest first, five at most. Both are for pages: as JSON a job has the others alone.
 
     Safe to be shown: arguments that their class redacts read `[redacted]`, all of an encrypted
     job `[encrypted]`. What the job's own error says is the job's affair.
@@ -47,6 +60,8 @@ class JobInfo:
     error_backtrace: tuple[str, ...]
     tags: tuple[str, ...]
     worker: str | None
+    at: datetime | None = field(default=None, compare=False, repr=False)
+    history: tuple[FailedRun, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +99,8 @@ def _readable(stored: StoredJob, payload: Payload) -> JobInfo:
         error_backtrace=unpacked(payload.fields.get("error_backtrace")),
         tags=payload.tags,
         worker=stored.worker,
+        at=_datetime(stored.at or None),
+        history=_history(payload),
     )
 
 
@@ -105,6 +122,7 @@ def _unreadable(stored: StoredJob, error: Exception) -> JobInfo:
         error_backtrace=(),
         tags=(),
         worker=stored.worker,
+        at=_moment(stored.at),
     )
 
 
@@ -113,6 +131,29 @@ def _id(payload: Payload) -> str:
         return payload.id
     except PayloadError:
         return ""
+
+
+def _history(payload: Payload) -> tuple[FailedRun, ...]:
+    """What is written there by us; whatever else stands in its place is passed over."""
+    written = payload.fields.get("history")
+    entries = written if isinstance(written, list) else []
+    return tuple(
+        FailedRun(
+            _moment(entry.get("at")),
+            str(entry.get("error_class", "")),
+            str(entry.get("error_message", "")),
+        )
+        for entry in entries
+        if isinstance(entry, dict)
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    """A time that may be anything."""
+    try:
+        return as_datetime(value) if isinstance(value, int | float) and value else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _datetime(epoch: float | None) -> datetime | None:

@@ -28,6 +28,7 @@ PAGES = [
     "/dead",
     "/recurring",
     "/limits",
+    "/metrics",
 ]
 SECONDS = 15_000
 

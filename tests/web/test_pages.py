@@ -13,10 +13,21 @@ from starlette.testclient import TestClient
 from jobkit.adapter import State
 from jobkit.dashboard import create_app
 from jobkit.errors import AdapterError
+from jobkit.measures import FAILED, Measure
 from jobkit_sql import SqlAdapter
 from tests.web.conftest import WORKER, Client, ids, put
 
-PAGES = ["/", "/busy", "/queues", "/scheduled", "/retries", "/dead", "/recurring", "/limits"]
+PAGES = [
+    "/",
+    "/busy",
+    "/queues",
+    "/scheduled",
+    "/retries",
+    "/dead",
+    "/recurring",
+    "/limits",
+    "/metrics",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -50,6 +61,35 @@ def test_every_page_shows_what_is_there(client: Client, page: str, texts: list[s
     assert answer.status_code == 200
     for text in texts:
         assert text in answer.text
+
+
+def test_metrics_show_each_class_and_what_its_runs_took(client: Client, full: SqlAdapter) -> None:
+    full.record([Measure("app.Slow", 20, 3, 150.0), Measure("app.Slow", FAILED, 1)])
+    full.record([Measure("app.<b>", 0, 1000, 5.0)])
+    page = client().get("/metrics").text
+    for text in ("app.Slow", "50.0 s", "(25.0 %)", "(97 %)", "\u2264 1 min 5 s", "app.&lt;b&gt;"):
+        assert text in page
+    assert "1,003 ended well" in page
+    assert "1,003 ended well" in client().get("/").text
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"), [("3", "3"), ("-5", "1"), ("1e9", "1"), ("100", "8"), ("", "1"), ("x", "1")]
+)
+def test_absurd_hours_are_brought_to_reason(client: Client, hours: str, shown: str) -> None:
+    page = client().get("/metrics", params={"hours": hours}).text
+    assert re.search(rf'href="/metrics\?hours={shown}" aria-current="page"', page)
+
+
+def test_a_job_shows_its_life(client: Client, store: SqlAdapter) -> None:
+    history = [
+        {"at": 1.7e9, "error_class": "First", "error_message": "<i>"},
+        {"at": 1.7e9 + 60, "error_class": "Second", "error_message": "no"},
+    ]
+    job = put(store, "app.Later", "low", scheduled_at=4e9, history=history, executions=4)
+    page = client().get(f"/jobs/{job}").text
+    for text in ("created", "2 earlier runs", "run 3 failed", "First: &lt;i&gt;", "run 5 is due"):
+        assert text in page
 
 
 def test_a_job_is_shown_whole(client: Client, full: SqlAdapter) -> None:

@@ -59,6 +59,7 @@ async function refresh() {
 
 // The graph of the overview: what was processed and failed a second, over the last five minutes.
 const graph = document.getElementById("graph");
+const most = document.getElementById("graph-most");
 const points = [];
 let before = null;
 
@@ -84,6 +85,7 @@ async function sample() {
     area.setAttribute("d", drawn(rates, highest, true));
     line.setAttribute("d", drawn(rates, highest, false));
     bad.setAttribute("d", drawn(failures, highest, false));
+    most.textContent = Math.round(highest).toLocaleString();
     document.getElementById("rate").textContent = Math.round(rates.at(-1)).toLocaleString();
     document.getElementById("failure-rate").textContent = Math.round(failures.at(-1)).toLocaleString();
   }
@@ -98,7 +100,7 @@ function every(seconds, act) {
 localize(document);
 every(3, refresh);
 if (graph) {
-  graph.removeAttribute("hidden");
+  for (const shown of [graph, most, document.getElementById("graph-axis")]) shown.removeAttribute("hidden");
   document.getElementById("graph-legend").hidden = false;
   sample().catch(() => {});
   every(2, sample);

@@ -81,7 +81,7 @@ def test_every_run_has_a_span_and_a_failed_one_says_why(exporter: InMemorySpanEx
 
 def span_of(span: ReadableSpan) -> int:
     assert span.context is not None
-    return span.context.span_id
+    return int(span.context.span_id)
 
 
 def _executions(runs: list[ReadableSpan]) -> list[object]:

@@ -1,0 +1,208 @@
+"""Pictures of every page, light and dark, wide and on a phone, of a store as in life.
+
+    JOBKIT_SCREENSHOTS=docs/images .venv/bin/pytest tests/web/test_screenshots.py
+
+keeps them there; else they are only made, which shows that every page can be drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Page
+
+import jobkit
+from jobkit.adapter import Ack, Bury, Claim, Presence, Requeue, Settlement, State, Tally
+from jobkit.failure import packed
+from jobkit.measures import FAILED, Measure, bucket_of
+from jobkit.payload import Payload, new_id
+from jobkit.testing import ManualClock
+from jobkit_sql import SqlAdapter
+from tests.web.test_browser import Open, address, chromium, pytestmark, show
+
+__all__ = ["address", "chromium", "pytestmark", "show"]
+
+PAGES: Final = {
+    "overview": "/",
+    "busy": "/busy",
+    "queues": "/queues",
+    "queue": "/queues/mailers",
+    "scheduled": "/scheduled",
+    "retries": "/retries",
+    "dead": "/dead",
+    "recurring": "/recurring",
+    "metrics": "/metrics",
+    "job": "/jobs/the-broken-one",
+}
+LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "light": {"viewport": {"width": 1200, "height": 800}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1200, "height": 800}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light"},
+}
+HOUR: Final = 3_600.0
+DAY: Final = 24 * HOUR
+CLASSES: Final = (
+    ("shop.mail.WelcomeEmail", "mailers", 5, 0.12),
+    ("shop.orders.ShipOrder", "default", 8, 0.9),
+    ("shop.search.Reindex", "low", 20, 4.2),
+    ("shop.images.Thumbnail", "images", 0, 0.03),
+    ("shop.billing.ChargeCard", "critical", 3, 0.4),
+)
+TRACE: Final = (
+    'File "/srv/shop/billing/charge.py", line 41, in perform',
+    "    answer = gateway.charge(card, amount_cents=order.total_cents)",
+    'File "/srv/shop/billing/gateway.py", line 118, in charge',
+    '    raise GatewayError("the bank does not answer")',
+)
+
+
+@pytest.fixture
+def full(store: SqlAdapter, url: str) -> SqlAdapter:
+    """A store after a busy day; in place of the small one of the other tests."""
+    die = random.Random(5)
+    now = time.time()
+    clock = ManualClock(now - 30 * DAY)
+    with closing(SqlAdapter(url, clock=clock)) as past:
+        live(past, clock, die)
+    fill(store, now, die)
+    return store
+
+
+def live(past: SqlAdapter, clock: ManualClock, die: random.Random) -> None:
+    """What workers left behind: days, and minutes."""
+    past.beat("past", lease=1e9, claims=(), register=True)
+    for day in range(30):
+        ran = int((500 + 250 * (day % 7 < 5)) * die.uniform(0.8, 1.2)) // 5
+        past.enqueue([payload("shop.Job", "past") for _ in range(ran)])
+        claims = past.claim(["past"], limit=ran, worker="past")
+        past.settle(
+            [Ack(each, Tally.FAILED if die.random() < 0.03 else Tally.PROCESSED) for each in claims]
+        )
+        clock.advance(DAY)
+    past.retire("past")
+    clock.step(-1.5 * HOUR)
+    for minute in range(90):
+        busy = 1 + 0.6 * (minute % 30 < 8)
+        measured: list[Measure] = []
+        for name, _, failures, seconds in CLASSES:
+            runs = int(die.uniform(30, 60) * busy / (1 + seconds))
+            spread = [max(0.004, die.lognormvariate(0, 0.7) * seconds) for _ in range(runs)]
+            measured += [Measure(name, bucket_of(each), 1, each) for each in spread]
+            if die.random() * 100 < failures * 4:
+                measured.append(Measure(name, FAILED, die.randint(1, 3)))
+        past.record(measured)
+        clock.advance(60)
+
+
+def fill(store: SqlAdapter, now: float, die: random.Random) -> None:
+    """What waits, runs, failed and died; the workers, and the recurring jobs."""
+    queues = ("critical", "default", "mailers", "images", "low")
+    for nth in range(3):
+        told = Presence(f"app-{nth + 1}", 4000 + 7 * nth, queues, 10, now - DAY - 977 * nth)
+        told = (
+            told
+            if nth
+            else Presence(
+                told.host, told.pid, queues, 10, told.started_at, quiet=True, rss=148 << 20
+            )
+        )
+        store.beat(f"app-{nth + 1}:{4000 + 7 * nth}:f00d", lease=1e6, claims=None, register=True,
+                   presence=told)  # fmt: skip
+    worker = "app-2:4007:f00d"
+    for name, queue, _, _ in CLASSES:
+        store.enqueue([waiting(name, queue, die, now) for _ in range(2)])
+    claims = store.claim(queues, limit=7, worker=worker)
+    del claims
+    store.enqueue([failing("the-broken-one", now)])
+    store.enqueue([failing(new_id(), now) for _ in range(23)])
+    broken = store.claim(["critical"], limit=30, worker=worker)
+    store.settle([ended(claim, nth, now) for nth, claim in enumerate(broken)])
+    for nth in range(214):
+        name, queue, _, _ = CLASSES[nth % 4]
+        store.enqueue([waiting(name, queue, die, now)])
+    store.enqueue(
+        [waiting("shop.mail.Reminder", "mailers", die, now, nth * 1700 + 120) for nth in range(40)]
+    )
+    store.pause("low")
+    every = {"nightly-report": "0 3 * * *", "reindex": "*/15 * * * *", "invoices": "0 8 1 * *"}
+    for name, cron in every.items():
+        jobkit.recurring.add(name, cron, f"shop.{name.title()}", queue="low")
+    jobkit.inspect().pause_recurring("invoices")
+
+
+def payload(job: str, queue: str, **fields: Any) -> Payload:
+    return Payload.of({"class": job, "args": [], "jid": new_id(), "queue": queue, **fields})
+
+
+def waiting(
+    job: str, queue: str, die: random.Random, now: float, due: float | None = None
+) -> Payload:
+    at = {"enqueued_at": now - die.uniform(1, 40)} if due is None else {"scheduled_at": now + due}
+    tags = ["vip"] if die.random() < 0.1 else []
+    args = [die.randint(1000, 99_999)]
+    locale = die.choice(["de", "en", "fr"])
+    return payload(job, queue, args=args, kwargs={"locale": locale}, tags=tags,
+                   created_at=now - 50, **at)  # fmt: skip
+
+
+def failing(job_id: str, now: float) -> Payload:
+    card = {"order": 4711, "currency": "EUR", "card": "[redacted]"}
+    return Payload.of(
+        {
+            "class": "shop.billing.ChargeCard",
+            "args": [4711],
+            "kwargs": card,
+            "jid": job_id,
+            "queue": "critical",
+            "created_at": now - 5 * HOUR,
+            "enqueued_at": now - 5 * HOUR,
+        }
+    )
+
+
+def ended(claim: Claim, nth: int, now: float) -> Settlement:
+    kinds = (
+        ("GatewayError", "the bank does not answer"),
+        ("ConnectionResetError", "[Errno 104] Connection reset by peer"),
+        ("CardDeclined", "insufficient funds (code 51)"),
+    )
+    kind, message = kinds[nth % 3]
+    runs = 5 if nth % 2 == 0 else 2
+    history = [
+        {"at": now - 5 * HOUR + 60 * 4**k, "error_class": kind, "error_message": message}
+        for k in range(min(runs, 5))
+    ]
+    changed = claim.payload.replace(
+        error_class=kind, error_message=message, executions=runs, retry_count=runs - 1,
+        failed_at=now - 5 * HOUR, error_backtrace=packed(TRACE), history=history,
+    )  # fmt: skip
+    if nth % 2 == 0:
+        return Bury(claim, changed)
+    later = changed.replace(scheduled_at=now + 90 + 400 * nth)
+    return Requeue(claim, later, State.RETRY, tally=Tally.FAILED)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_can_be_drawn(show: Open, tmp_path: Path, look: str) -> None:
+    folder = Path(os.environ.get("JOBKIT_SCREENSHOTS", str(tmp_path)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, place in PAGES.items():
+        page = show(place, **LOOKS[look])
+        settle(page, name)
+        file = folder / f"dashboard-{name}-{look}.png"
+        page.screenshot(path=file, full_page=look == "phone")
+        assert file.stat().st_size > 5_000
+        page.close()
+
+
+def settle(page: Page, name: str) -> None:
+    page.get_by_role("heading", level=1).wait_for()
+    if name == "overview":
+        page.wait_for_timeout(4_500)  # a few samples of the live graph
