@@ -16,6 +16,7 @@ from jobkit.locks import Lock, OnConflict, lost_to
 from jobkit.payload import Payload
 from jobkit_redis.enqueue import REMEMBERED, Enqueue, has_key
 from jobkit_redis.errors import Refused
+from jobkit_redis.ghosts import Find, Ghosts
 from jobkit_redis.keys import encoded
 from jobkit_redis.manage import lies_at
 from jobkit_redis.placing import KeyList, names, place_of
@@ -32,8 +33,6 @@ _PAUSE: Final = 0.002
 
 _UNLOCKED: Final = (0, "skip", "", "", 0, "")
 _FIXED: Final = (State.RUNNING, State.DEAD, State.COMPLETED)
-
-Find = Callable[[Sequence[str]], list[StoredJob]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class EnqueueUnique:
         self._store = store
         self._enqueue = enqueue
         self._find = find
+        self._ghosts = Ghosts(store, find)
 
     def __call__(
         self, payloads: Sequence[Payload], batch: Sequence[Any] | None = None
@@ -83,6 +83,7 @@ class EnqueueUnique:
         self, locks: Sequence[Lock | None], send: Callable[[Mapping[str, Seen]], Any]
     ) -> Any:
         """What `send` answers, which is tried again with another look while that is None."""
+        self._ghosts.lay(locks)
         for nth in range(_TRIES):
             answer = send(self._look(locks))
             if answer is not None:

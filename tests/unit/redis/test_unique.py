@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -15,6 +17,22 @@ from jobkit_redis import RedisAdapter
 from tests.servers.valkey import Server
 
 LOCKS = "{jobkit}:unique"
+
+
+@pytest.fixture
+def shared(server: Server) -> Iterator[RedisAdapter]:
+    """On keys that Ruby's workers share."""
+    with server.client() as client:
+        client.flushall()
+    with closing(RedisAdapter(f"{server.url()}&namespace=")) as adapter:
+        yield adapter
+
+
+def ruby(server: Server, queue: str = "default") -> bytes | None:
+    """Takes a job as Sidekiq's workers do."""
+    with server.client() as client:
+        taken: bytes | None = client.rpop(f"queue:{queue}")
+    return taken
 
 
 def job(**fields: Any) -> Payload:
@@ -149,3 +167,58 @@ def test_arguments_that_look_like_a_lock_free_nobody_s(
         adapter.settle([Ack(claim(adapter))])
     with server.client() as client:
         assert client.hlen(LOCKS) == 1
+
+
+@pytest.mark.parametrize("until", ["success", "start"])
+def test_a_job_that_ruby_took_keeps_nobody_out(
+    shared: RedisAdapter, server: Server, until: str
+) -> None:
+    first, second, third = (unique(until=until) for _ in range(3))
+    assert shared.enqueue_unique([first]) == [None]
+    assert ruby(server) is not None
+    assert shared.enqueue_unique([second]) == [None]
+    assert shared.enqueue_unique([third]) == [second.id]
+
+
+def test_a_job_that_ruby_buried_keeps_nobody_out(shared: RedisAdapter, server: Server) -> None:
+    first, second = unique(), unique()
+    shared.enqueue_unique([first])
+    text = ruby(server)
+    assert text is not None
+    with server.client() as client:
+        client.zadd("dead", {text: time.time()})
+    assert shared.enqueue_unique([second]) == [None]
+
+
+def test_a_tick_goes_on_when_ruby_took_the_one_before(shared: RedisAdapter, server: Server) -> None:
+    now = time.time()
+    shared.put_entry("x", "{}", "")
+    first, second = unique(), unique()
+    assert shared.tick("x", now + 1, first)
+    assert ruby(server) is not None
+    assert shared.tick("x", now + 2, second)
+    assert [job.payload.id for job in shared.jobs(State.ENQUEUED).items] == [second.id]
+
+
+def test_where_ruby_is_the_winner_is_looked_for_now_and_then_only(
+    shared: RedisAdapter, server: Server
+) -> None:
+    first = unique()
+    shared.enqueue_unique([first])
+    assert shared.enqueue_unique([unique()]) == [first.id]
+    with server.client() as client:
+        client.config_resetstat()
+        assert shared.enqueue_unique([unique()]) == [first.id]
+        stats = client.info("commandstats")
+    assert stats["cmdstat_evalsha"]["calls"] == 1
+    assert stats["cmdstat_hmget"]["calls"] == 1
+
+
+def test_a_job_that_runs_is_no_ghost(shared: RedisAdapter) -> None:
+    shared.beat("worker", lease=30, claims=[], register=True)
+    first = unique()
+    shared.enqueue_unique([first])
+    held = claim(shared)
+    assert shared.enqueue_unique([unique()]) == [first.id]
+    shared.settle([Ack(held)])
+    assert shared.enqueue_unique([unique()]) == [None]
