@@ -13,6 +13,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.integration.worker.site import Site, payload, until
+from tests.soak import SOAK
 
 Workers: TypeAlias = Sequence[subprocess.Popen[bytes]]
 
@@ -21,9 +22,10 @@ LONE = """
     class Lone(Job):
         def perform(self, number):
             note("S", number)
-            time.sleep(0.1)
+            time.sleep(0.05)
             note("F", number)
 """
+JOBS = 60 if SOAK else 16
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def most_at_once(site: Site) -> int:
 def test_a_limit_of_one_holds_through_kills_and_zombies_and_no_place_is_lost(site: Site) -> None:
     workers = [site.start("-c", "3", JOBKIT_LEASE="1") for _ in range(3)]
     until(lambda: site.store.stats().workers == 3, 40)
-    site.store.enqueue([payload("app.Lone", number).replace(limits=ONE) for number in range(30)])
+    site.store.enqueue([payload("app.Lone", number).replace(limits=ONE) for number in range(JOBS)])
     killed = stop_in_the_middle(site, workers)
     site.kill(killed)
     workers.remove(killed)
@@ -98,9 +100,9 @@ def test_a_limit_of_one_holds_through_kills_and_zombies_and_no_place_is_lost(sit
     before = len(site.finished())
     until(lambda: len(site.finished()) > before + 1)  # others have recovered it, and go on
     os.killpg(zombie.pid, signal.SIGCONT)
-    until(lambda: site.store.stats().processed == 30, 40)
+    until(lambda: site.store.stats().processed == JOBS, 40)
     assert most_at_once(site) == 1
-    assert set(site.finished()) == set(range(30))
+    assert set(site.finished()) == set(range(JOBS))
     stats = site.store.stats()
     assert (stats.blocked, stats.enqueued, stats.running, stats.dead) == (0, 0, 0, 0)
     assert [(each.used, each.blocked) for each in site.store.limits()] == []
