@@ -13,7 +13,7 @@ from typing import Final
 from jobkit.adapter import Claim, Settlement
 from jobkit.execution import Abandoned, stop_signal
 from jobkit.transactions import Settled
-from jobkit.worker.desk import Desk
+from jobkit.worker.desk import Broken, Desk
 
 __all__ = ["Pool"]
 
@@ -153,8 +153,11 @@ class Pool:
         self._live(slot)
 
     def _live(self, slot: int) -> None:
-        with suppress(Abandoned):  # another thread has taken this one's place
-            self._work(slot)
+        try:
+            with suppress(Abandoned):  # another thread has taken this one's place
+                self._work(slot)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which leaves
+            self._desk.inbox.put(Broken("pool", error))
 
     def _work(self, slot: int) -> None:
         stop_signal.set(self._desk.stopping.is_set)

@@ -28,7 +28,7 @@ from tests.chaos.processes import Guard, members
 from tests.chaos.stores import STORES, Server
 from tests.faults.proxy import Proxy
 
-__all__ = ["Plan", "Result", "run"]
+__all__ = ["Inspected", "Plan", "Result", "dead_of", "run", "waiting_in"]
 
 _STATES: Final = (State.ENQUEUED, State.SCHEDULED, State.RETRY, State.RUNNING)
 _LEAVE_WITHIN: Final = 30.0
@@ -201,7 +201,7 @@ class _Run:
             while time.monotonic() - began < self._plan.drain_within:
                 fleet.tend()
                 _spare_the_wait(adapter)
-                if not _waiting(adapter):
+                if not waiting_in(adapter):
                     return time.monotonic() - began
                 time.sleep(0.05)
         return math.inf
@@ -210,8 +210,8 @@ class _Run:
         with _reaching(self._store.url) as adapter:
             stats = adapter.stats()
             return Closing(
-                dead=_dead(adapter),
-                waiting=_waiting(adapter),
+                dead=dead_of(adapter),
+                waiting=waiting_in(adapter),
                 workers=stats.workers,
                 processed=stats.processed,
                 drained_in=drained_in,
@@ -220,31 +220,33 @@ class _Run:
             )
 
 
-class _Inspected(Adapter, SupportsInspect, SupportsManage):
+class Inspected(Adapter, SupportsInspect, SupportsManage):
     """What every store under test is. Never made."""
 
 
 @contextmanager
-def _reaching(url: str) -> Generator[_Inspected]:
+def _reaching(url: str) -> Generator[Inspected]:
     """The store as an operator reaches it, from this process."""
     [point] = entry_points(group="jobkit.adapters", name=url_scheme(url))
     with closing(point.load().from_url(url)) as adapter:
-        yield cast("_Inspected", adapter)
+        yield cast("Inspected", adapter)
 
 
-def _waiting(adapter: _Inspected) -> int:
+def waiting_in(adapter: Inspected) -> int:
+    """Jobs that are neither done nor dead."""
     stats = adapter.stats()
     return stats.enqueued + stats.scheduled + stats.retry + stats.running
 
 
-def _spare_the_wait(adapter: _Inspected) -> None:
+def _spare_the_wait(adapter: Inspected) -> None:
     """Have jobs that lost their worker twice run now: they wait up to 15 s."""
     page = adapter.jobs(State.SCHEDULED)
     lost = [job for job in page.items if job.payload.deliveries]
     adapter.move([Move(job, job.payload, State.ENQUEUED) for job in lost])
 
 
-def _dead(adapter: _Inspected) -> dict[str, tuple[int, str]]:
+def dead_of(adapter: Inspected) -> dict[str, tuple[int, str]]:
+    """The dead set: executions and error class of each job."""
     dead: dict[str, tuple[int, str]] = {}
     after = None
     while True:

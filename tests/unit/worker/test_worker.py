@@ -30,6 +30,7 @@ from jobkit.errors import AdapterError
 from jobkit.payload import Payload
 from jobkit.settings import Queues
 from jobkit.worker.desk import Broken
+from jobkit.worker.performing import Performer
 from jobkit_inline import MemoryAdapter
 from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import until
@@ -536,6 +537,21 @@ def test_a_part_that_breaks_is_told_to_the_main_thread(start_worker: StartWorker
     message = start_worker(Buggy()).next_message()
     assert isinstance(message, Broken)
     assert message.part == "claimer"
+
+
+def test_a_thread_of_the_pool_that_breaks_is_told_to_the_main_thread(
+    start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job can do this: it would be a fault of the worker's own, and its job stay undone."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Performer, "perform", broken)
+    Count.perform_later(1)
+    message = start_worker().next_message()
+    assert isinstance(message, Broken)
+    assert message.part == "pool"
 
 
 def test_middleware_hears_of_the_workers_life_and_a_hook_that_raises_harms_nobody(
