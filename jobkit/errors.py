@@ -18,6 +18,7 @@ JobkitError
 │   ├── LeaseLost           the store has given this worker's jobs to others
 │   └── SettlementRefused   the store works, and does not take what jobs became
 ├── WorkerLost              the job brought its process down too often
+├── JobCrashed              the process of an isolated job died
 └── Control                 raised by jobs to say what should happen next
     ├── RetryJob, SnoozeJob, DiscardJob, BuryJob
     └── Abort               stops a chain of callbacks
@@ -31,7 +32,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from signal import Signals
+from typing import Any, Self
 
 __all__ = [
     "Abort",
@@ -46,6 +48,7 @@ __all__ = [
     "EnqueueError",
     "EnqueueUncertain",
     "Interrupted",
+    "JobCrashed",
     "JobTimeout",
     "JobkitError",
     "LeaseLost",
@@ -163,6 +166,32 @@ class SettlementRefused(AdapterError):
 
 class WorkerLost(JobkitError):
     """The job's process died while it ran, as often as a job may do that."""
+
+
+class JobCrashed(JobkitError):
+    """The process that an isolated job had for itself ended before the job did.
+
+    `exit_code` is what it exited with, `signal` the name of the signal that killed it; one of them
+    is None, or both when it never ran.
+    """
+
+    def __init__(
+        self, message: str, *, exit_code: int | None = None, signal: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.signal = signal
+
+    @classmethod
+    def of_code(cls, code: int) -> Self:
+        """From an exit code, or minus the number of a signal."""
+        if code >= 0:
+            return cls(f"its process exited with code {code} before it had ended", exit_code=code)
+        try:
+            name = Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return cls(f"its process was killed by {name}", signal=name)
 
 
 class Control(JobkitError):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+
+from jobkit.worker.command import module_command
 
 if TYPE_CHECKING:
     from jobkit.worker.link import Link  # what a worker needs is not loaded for every command
@@ -39,12 +39,3 @@ class Invocation:
         """The command line of a worker process that does what this one was called for."""
         turn = "again" if again else "first"
         return [*module_command("jobkit.cli.child"), str(line), str(board), turn, *self.words]
-
-
-def module_command(module: str) -> list[str]:
-    """The start of a command that runs the module as this process runs: interpreter and flags."""
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined] # as multiprocessing does
-    # `-m` puts the working directory first, whose modules could stand in for installed ones: not
-    # unless it is there already, as it is when this process was started that way.
-    safe = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]  # noqa: PTH109 - the entry is text
-    return [sys.executable, *flags, *safe, "-m", module]

@@ -126,12 +126,13 @@ def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:
     configured = _configured()  # the application may have configured more
     own_entries(store.backend)  # a mistake in one is better noticed now
     adapter = backends.get_adapter(store.backend)
+    url = backends.shared_url(store.backend)
     options = _options(configured, burst=burst, again=again)
     return run_supervised(
         adapter,
-        replace(options, backend=store.backend),
+        replace(options, backend=store.backend, url=url),
         link,
-        url=backends.shared_url(store.backend),
+        url=url,
         hello=Hello(configured.processes, configured.shutdown_timeout, configured.stall_timeout),
     )
 

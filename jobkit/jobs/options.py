@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from jobkit.backoff import LONGEST
 from jobkit.callbacks import refuse_async
@@ -53,6 +53,8 @@ class JobOptions(TypedDict, total=False):
     retry_in: RetryIn | None
     retry_for: Seconds | None
     timeout: Seconds | None
+    isolation: Literal["thread", "process"]
+    max_memory: int | None
     expires_in: Seconds | None
     backend: str
     aliases: Collection[str]
@@ -89,6 +91,8 @@ class Options:
     priority: int = 0
     policy: Policy = Policy()
     timeout: float | None = None
+    isolation: Literal["thread", "process"] = "thread"
+    max_memory: int | None = None
     expires_in: float | None = None
     backend: str = "default"
     aliases: tuple[str, ...] = ()
@@ -109,6 +113,8 @@ def merged(parent: Options, given: JobOptions, owner: str) -> Options:
         # Former names are a class's own: what inherits from it was never called that.
         options = replace(parent, **{"aliases": (), **_checked(parent, given)})
         _unique(options.unique, encrypt=options.encrypt)
+        if options.max_memory is not None and options.isolation == "thread":
+            raise ValueError("max_memory needs isolation='process': threads share their memory")
     except (TypeError, ValueError) as error:
         raise type(error)(f"{owner}: {error}") from None
     return options
@@ -195,6 +201,8 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "priority": lambda value: _whole("priority", value),
         "timeout": lambda value: _duration("timeout", value),
         "expires_in": lambda value: _duration("expires_in", value),
+        "isolation": _isolation,
+        "max_memory": _megabytes,
         "version": _version,
         "tags": lambda value: _names("tags", value),
         "aliases": lambda value: _names("aliases", value),
@@ -250,6 +258,26 @@ def _unique(value: object, *, encrypt: bool = False) -> Unique | None:
     from jobkit.jobs.unique import check_unique  # noqa: PLC0415
 
     return check_unique(value, encrypt=encrypt)
+
+
+def _isolation(value: object) -> Literal["thread", "process"]:
+    match value:
+        case "thread":
+            return "thread"
+        case "process":
+            return "process"
+        case _:
+            pass
+    raise ValueError(f"isolation is {ascii(value)[:200]}: give 'thread' or 'process'")
+
+
+def _megabytes(value: object) -> int | None:
+    if value is None:
+        return None
+    most = _whole("max_memory", value)
+    if most < 1:
+        raise ValueError(f"max_memory is {most}: give whole megabytes from 1")
+    return most
 
 
 def _version(value: object) -> int:

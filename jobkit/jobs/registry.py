@@ -13,7 +13,7 @@ from typing import Any
 
 from jobkit.errors import UnknownJob
 
-__all__ = ["classes", "importable_name", "lookup", "register"]
+__all__ = ["classes", "importable_module", "importable_name", "lookup", "register"]
 
 _classes: dict[str, Any] = {}
 _log = logging.getLogger("jobkit")
@@ -60,7 +60,12 @@ def importable_name(module: str, qualname: str) -> str:
     A class of `__main__` is named by the module or script that was started; one of an interactive
     session keeps `__main__`, which enqueueing refuses.
     """
-    return f"{_main_module() if module == '__main__' else module}.{qualname}"
+    return f"{importable_module(module)}.{qualname}"
+
+
+def importable_module(module: str) -> str:
+    """The name under which another process would import the module."""
+    return _main_module() if module == "__main__" else module
 
 
 def _definition(cls: Any) -> tuple[str, str]:

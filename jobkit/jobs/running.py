@@ -46,6 +46,21 @@ class Run:
         return self.payload.timeout if said else self._plan.options.timeout
 
     @property
+    def isolated(self) -> bool:
+        """True when the run is to have a process of its own."""
+        return self._plan.options.isolation == "process"
+
+    @property
+    def max_memory(self) -> int | None:
+        """Megabytes that the process of an isolated run may take."""
+        return self._plan.options.max_memory
+
+    @property
+    def module(self) -> str:
+        """The module whose import registers the class."""
+        return registry.importable_module(type(self.job).__module__)
+
+    @property
     def rules(self) -> tuple[Rule, ...]:
         return self._plan.rules
 

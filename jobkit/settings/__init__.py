@@ -24,6 +24,7 @@ __all__ = [
     "check_queue_name",
     "configure",
     "current",
+    "handed_on",
     "nearest",
     "overlaid",
     "override",
@@ -73,6 +74,13 @@ def overlaid(caller: str, values: Mapping[str, Any]) -> Settings:
     from jobkit.settings import reading  # noqa: PLC0415 - at first use, see above
 
     return reading.overlaid(caller, values)
+
+
+def handed_on() -> dict[str, Any]:
+    """What `override` must be given in another process that runs this one's jobs, as JSON."""
+    from jobkit.settings import reading  # noqa: PLC0415 - at first use, see above
+
+    return reading.handed_on()
 
 
 def where(*key: str) -> str:

@@ -22,7 +22,7 @@ from jobkit.settings.queues import Queues
 from jobkit.settings.sources import find_file, from_environ, from_file
 from jobkit.settings.words import nearest
 
-__all__ = ["Values", "configure", "current", "overlaid", "override", "reset", "where"]
+__all__ = ["Values", "configure", "current", "handed_on", "overlaid", "override", "reset", "where"]
 
 
 class Values(TypedDict, total=False):
@@ -119,6 +119,21 @@ def overlaid(caller: str, values: Mapping[str, Any]) -> Settings:
     """
     layer = Layer(only_given(values), lambda key: f"{caller}({key[0]}=…)")
     return merge([*(_reading or _read_once()).layers, layer])
+
+
+def handed_on() -> dict[str, Any]:
+    """What `override` must be given in another process that runs this one's jobs, as JSON."""
+    now = current()
+    return {
+        "config": _given.config,
+        "url": now.url,
+        "backends": {name: backend.url for name, backend in now.backends.items()} or None,
+        "encryption_keys": list(now.encryption_keys) or None,
+        "max_payload": now.max_payload,
+        "timezone": now.timezone,
+        "log_level": now.log_level,
+        "log_format": now.log_format,
+    }
 
 
 def where(*key: str) -> str:

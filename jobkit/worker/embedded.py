@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from types import TracebackType
@@ -159,7 +160,8 @@ class EmbeddedWorker:
                 backends.opened(configured.url) if own else backends.get_adapter(self._backend)
             )
             own_entries(self._backend)  # a mistake in one is better noticed now
-            options = _options(configured, self._backend, burst=self._burst)
+            url = configured.url if own else backends.shared_url(self._backend)
+            options = replace(_options(configured, self._backend, burst=self._burst), url=url)
             self._life = _Life(adapter, options, own=own)
             self._life.begin()
             return self._life

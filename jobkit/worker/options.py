@@ -15,7 +15,8 @@ class WorkerOptions:
 
     `max_memory`: leave above so many bytes, once nothing runs; only where the system tells (Linux).
     `boot_timeout` bounds the wait for a store that is away at the start; None waits for ever.
-    `backend` is the store's name in the configuration; `application` names the modules that the
+    `backend` is the store's name in the configuration, `url` where another process finds it (None:
+    nowhere); `application` names the modules that the
     worker imported, whose recurring entries it keeps up. `embedded`: it works in a program of
     somebody else's, which alone may stop it.
     """
@@ -31,6 +32,7 @@ class WorkerOptions:
     application: str = "code"
     max_memory: int | None = None
     embedded: bool = False
+    url: str | None = None
 
     @property
     def beat_every(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from jobkit import events
@@ -31,9 +32,18 @@ class Performer:
     """Performs claims, on any thread: what cannot be run is buried or retried."""
 
     def __init__(
-        self, adapter: Adapter, clock: Clock, wait_for: Await, timer: Timer | None = None
+        self,
+        adapter: Adapter,
+        clock: Clock,
+        wait_for: Await,
+        timer: Timer | None = None,
+        isolated: Callable[[Claim, Run], Outcome | None] | None = None,
     ) -> None:
-        """Without a `timer` time limits are not kept."""
+        """Without a `timer` time limits are not kept.
+
+        `isolated` runs a job in a process of its own: the outcome, None if it is settled already.
+        """
+        self._isolated = isolated
         self._adapter = adapter
         self._clock = clock
         self._wait_for = wait_for
@@ -76,6 +86,11 @@ class Performer:
     def _settled(self, claim: Claim, run: Run) -> Settlement | Settled:
         if claim.full is not None:
             outcome = overflowed(run, claim, self._adapter)
+        elif claim.deliveries < MOST_DELIVERIES and run.isolated and self._isolated is not None:
+            apart = self._isolated(claim, run)
+            if apart is None:
+                return Settled(claim)
+            outcome = apart
         elif claim.deliveries < MOST_DELIVERIES:
             completion = Completion(
                 self._adapter, lambda: settlement_of(claim, SUCCEEDED, self._clock.time())

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from functools import partial
 from queue import Empty
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jobkit import events, middleware
-from jobkit.adapter import Adapter, Settlement
+from jobkit.adapter import Adapter, Claim, Settlement
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import AdapterError
+from jobkit.jobs.running import Run
 from jobkit.measures import SupportsMetrics
+from jobkit.outcome import Outcome
 from jobkit.transactions import Settled
 from jobkit.worker.board import Board
 from jobkit.worker.claimer import Claimer
@@ -28,6 +31,9 @@ from jobkit.worker.performing import Performer
 from jobkit.worker.pool import Pool
 from jobkit.worker.settler import Settler
 from jobkit.worker.timer import Alarm, Timer, stack_of
+
+if TYPE_CHECKING:
+    from jobkit.worker.isolation import Isolation
 
 __all__ = ["Worker"]
 
@@ -61,11 +67,15 @@ class Worker:
         the process is about to leave. Without a supervisor it stays.
         """
         self.desk = desk = Desk(adapter, options, clock, board=board, announce=announce)
+        self._lock = threading.Lock()
         self._loop = EventLoop()
         self._pace = pace = Pace(options.concurrency)
         self._stuck = stuck
         self._timer = Timer(desk, self._write_off)
-        self._performer = Performer(adapter, clock, self._loop.run, self._timer)
+        self._isolation: Isolation | None = None
+        self._performer = Performer(
+            adapter, clock, self._loop.run, self._timer, self._perform_isolated
+        )
         self._pool = Pool(desk, self._performer.perform, self._deliver, self._rested)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
@@ -117,6 +127,8 @@ class Worker:
         self._end(self._claimer)
         self._claimer.give_back_waiting()
         ended = self._pool.drained(timeout)
+        if self._isolation is not None:
+            self._isolation.end()
         middleware.tell("shutdown", self)
         for part in (self._timer, self._keeper, self._settler, self._recorder, self._heart):
             self._end(part)
@@ -155,6 +167,15 @@ class Worker:
 
     def _rested(self) -> None:
         self._settler.hurry()
+
+    def _perform_isolated(self, claim: Claim, run: Run) -> Outcome | None:
+        if self._isolation is None:
+            # Loaded by those who use it.
+            from jobkit.worker.isolation import Isolation  # noqa: PLC0415
+
+            with self._lock:
+                self._isolation = self._isolation or Isolation(self.desk)
+        return self._isolation.outcome(claim, run)
 
     def _write_off(self, alarm: Alarm) -> None:
         """A thread sits in a job that does not heed its limit: go on without it."""

@@ -11,17 +11,15 @@ from time import monotonic
 from types import FrameType, TracebackType
 from typing import Any, Final
 
-from jobkit import middleware
 from jobkit.adapter import Adapter
 from jobkit.callbacks import Callbacks
 from jobkit.clock import Clock
-from jobkit.execution import current, judge
 from jobkit.handlers import Policy, Rule
 from jobkit.jobs.performing import tell_outcome
 from jobkit.jobs.running import Run
 from jobkit.outcome import Outcome, Retried, Snoozed
 from jobkit.payload import Payload
-from jobkit.propagation import fresh_context, restore
+from jobkit.worker.failing import failed
 from jobkit.worker.timer import Alarm, frame_of, limited
 
 __all__ = ["TimedRun", "written_off"]
@@ -79,20 +77,10 @@ def written_off(alarm: Alarm, adapter: Adapter, clock: Clock, *, not_before: flo
     Hooks and subscribers are told, in this thread. `not_before` is the least number of seconds
     until a retry, so that the old thread is gone by then.
     """
-    outcome = _later(fresh_context().run(_judged, alarm, clock.time()), not_before + _MARGIN)
+    error = alarm.error().with_traceback(_traceback(frame_of(alarm.runs_in)))
+    outcome = _later(failed(alarm.run, error, clock.time()), not_before + _MARGIN)
     tell_outcome(alarm.run.job, adapter, outcome, monotonic() - alarm.began)
     return outcome
-
-
-def _judged(alarm: Alarm, now: float) -> Outcome:
-    run = alarm.run
-    current.set(run.job)
-    try:
-        restore(run.payload)
-    except BaseException as failure:  # noqa: BLE001 - an application's `load` may raise anything
-        middleware.report("restoring the context", run.job, failure)
-    error = alarm.error().with_traceback(_traceback(frame_of(alarm.runs_in)))
-    return judge(run, error, now)
 
 
 def _later(outcome: Outcome, not_before: float) -> Outcome:

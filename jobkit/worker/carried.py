@@ -1,0 +1,158 @@
+"""What a worker and the process of an isolated run say to each other, a line of JSON each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from jobkit.adapter import Claim
+from jobkit.outcome import (
+    Buried,
+    Discarded,
+    Dropped,
+    Failure,
+    Outcome,
+    Released,
+    Retried,
+    Snoozed,
+    Succeeded,
+)
+from jobkit.payload import Payload
+
+__all__ = [
+    "STOP",
+    "Began",
+    "BodyEnded",
+    "Broke",
+    "Completed",
+    "Ended",
+    "Task",
+    "Word",
+    "decoded",
+    "encoded",
+]
+
+STOP: Final = b"stop\n"
+"""To the process: the worker is about to stop."""
+
+_OUTCOMES: Final[dict[str, Any]] = {
+    kind.__name__: kind
+    for kind in (Succeeded, Retried, Snoozed, Discarded, Dropped, Buried, Released)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """To the process: what to run, and what it must know of the program that it belongs to.
+
+    `settings` are for `jobkit.settings.override`; `modules` define the jobs, `path` is where they
+    are; `url` is the store's. `log`: jobkit's own log is to be set up.
+    """
+
+    text: str
+    receipt: str
+    deliveries: int
+    url: str
+    path: list[str]
+    modules: list[str]
+    settings: dict[str, Any]
+    log: bool
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(Payload(self.text), self.receipt, self.deliveries)
+
+    @classmethod
+    def of_line(cls, line: bytes) -> Task:
+        return cls(**json.loads(line))
+
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The body has begun: from here on its limit counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEnded:
+    """The body has ended; callbacks, rules and hooks go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run has ended, hooks included."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A transaction of the job's own has settled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """The job could not be run at all."""
+
+    reason: str
+
+
+Word = Began | BodyEnded | Ended | Completed | Broke
+"""From the process."""
+
+_WORDS: Final[dict[str, Any]] = {
+    kind.__name__: kind for kind in (Began, BodyEnded, Completed, Broke)
+}
+
+
+def encoded(word: Word) -> bytes:
+    """The word as a line."""
+    said = _written(word.outcome) if isinstance(word, Ended) else _fields(word)
+    return json.dumps({"word": type(word).__name__, **said}).encode() + b"\n"
+
+
+def decoded(line: bytes) -> Word:
+    """The word of a line."""
+    said: dict[str, Any] = json.loads(line)
+    name = said.pop("word")
+    if name == Ended.__name__:
+        return Ended(_read(said))
+    word: Word = _WORDS[name](**said)
+    return word
+
+
+def _written(outcome: Outcome) -> dict[str, Any]:
+    """An outcome; of a failure without the error itself, of a result only what is JSON."""
+    said = {"kind": type(outcome).__name__, **_fields(outcome)}
+    if isinstance(outcome, Succeeded):
+        said["result"] = _json_or_none(outcome.result)
+    if isinstance(failure := said.get("failure"), Failure):
+        said["failure"] = {**_fields(failure), "error": None}
+    if isinstance(counts := said.get("counts"), Mapping):
+        said["counts"] = dict(counts)
+    return said
+
+
+def _read(said: dict[str, Any]) -> Outcome:
+    kind = _OUTCOMES[said.pop("kind")]
+    if (failure := said.get("failure")) is not None:
+        failure["backtrace"] = tuple(failure["backtrace"])
+        said["failure"] = Failure(**failure)
+    outcome: Outcome = kind(**said)
+    return outcome
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _json_or_none(value: Any) -> Any:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return value

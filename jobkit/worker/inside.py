@@ -1,0 +1,137 @@
+"""One run in a process of its own, as that process does it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import socket
+import sys
+import threading
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from jobkit import backends
+from jobkit.adapter import Enqueues
+from jobkit.callbacks import Callbacks
+from jobkit.clock import SYSTEM
+from jobkit.execution import execute, stop_signal
+from jobkit.handlers import Policy, Rule
+from jobkit.jobs import run_of
+from jobkit.jobs.running import Run
+from jobkit.outcome import SUCCEEDED
+from jobkit.payload import Payload
+from jobkit.settlement import settlement_of
+from jobkit.transactions import Completion
+from jobkit.worker.carried import Began, BodyEnded, Completed, Ended, Task, Word, encoded
+from jobkit.worker.wire import Lines
+
+__all__ = ["Line", "die_with_parent", "performed"]
+
+_PR_SET_PDEATHSIG: Final = 1
+_SIGKILL: Final = 9
+
+
+class Line:
+    """The process's line to its worker. When that is gone the process goes, too, at once.
+
+    The job is another worker's then, or will be: it must not run on here.
+    """
+
+    def __init__(self, fd: int) -> None:
+        os.set_inheritable(fd, False)
+        self._socket = socket.socket(fileno=fd)
+        self._lines = Lines()
+        self._stopping = threading.Event()
+
+    def task(self) -> Task:
+        """Wait for the task, which comes first, and listen from then on."""
+        while not (lines := self._lines.fed(self._received())):
+            pass
+        threading.Thread(target=self._listen, name="jobkit-line", daemon=True).start()
+        return Task.of_line(lines[0])
+
+    def tell(self, word: Word) -> None:
+        self._socket.sendall(encoded(word))
+
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def _listen(self) -> None:
+        while True:
+            self._received()  # the only word there is
+            self._stopping.set()
+
+    def _received(self) -> bytes:
+        try:
+            piece = self._socket.recv(65_536)
+        except OSError:
+            piece = b""
+        if not piece:
+            os._exit(1)
+        return piece
+
+
+def performed(task: Task, line: Line) -> Word:
+    """Run the job, in this thread; the last word."""
+    stop_signal.set(line.is_stopping)
+    claim = task.claim
+    run = run_of(claim.payload)
+    completion = Completion(
+        _store(task.url), lambda: settlement_of(claim, SUCCEEDED, SYSTEM.time())
+    )
+    run.job._completion = completion
+    outcome = execute(_Told(run, line), clock=SYSTEM, wait_for=_never)
+    return Completed() if completion.end() else Ended(outcome)
+
+
+class _Told:
+    """A run that tells when its body begins and ends; see `jobkit.execution.Runnable`."""
+
+    def __init__(self, run: Run, line: Line) -> None:
+        self.job: Any = run.job
+        self.payload: Payload = run.payload
+        self.executions = run.executions
+        self.rules: tuple[Rule, ...] = run.rules
+        self.callbacks: Callbacks = run.callbacks
+        self._run = run
+        self._line = line
+
+    @property
+    def policy(self) -> Policy:
+        return self._run.policy
+
+    def call(self) -> Any:
+        """The body's result, of an `async def` too, which has a loop of its own."""
+        self._line.tell(Began())
+        try:
+            result = self._run.call()
+            if inspect.iscoroutine(result):
+                import asyncio  # noqa: PLC0415 - heavy, and not needed by all
+
+                return asyncio.run(result)
+            return result
+        finally:
+            self._line.tell(BodyEnded())
+
+
+def die_with_parent() -> None:
+    """Where the system can (Linux), have it kill this process with the worker's thread.
+
+    The line's end does it everywhere else, but not while the job holds the GIL.
+    """
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - for this
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+
+
+def _never(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    raise AssertionError(coroutine)  # `call` has waited for it
+
+
+def _store(url: str) -> Enqueues:
+    """The worker's store: the application's own adapter where it is one of its backends."""
+    for name in backends.names():
+        if backends.shared_url(name) == url:
+            return backends.get(name)
+    return backends.opened(url)
