@@ -33,6 +33,7 @@ from jobkit.handlers import (
 )
 from jobkit.outcome import (
     SUCCEEDED,
+    Abandoned,
     Buried,
     Discarded,
     Dropped,
@@ -47,7 +48,6 @@ from jobkit.propagation import fresh_context, restore
 from jobkit.settings import check_queue_name
 
 __all__ = [
-    "Abandoned",
     "Await",
     "Runnable",
     "attempt",
@@ -71,10 +71,6 @@ current: ContextVar[Any] = ContextVar("jobkit_current_job", default=None)
 
 stop_signal: ContextVar[Callable[[], bool]] = ContextVar("jobkit_stopping", default=lambda: False)
 """Tells whether the worker that runs this context is about to stop."""
-
-
-class Abandoned(BaseException):
-    """Raised in a run whose outcome was decided without it: it unwinds, and nobody judges it."""
 
 
 class Runnable(Protocol):

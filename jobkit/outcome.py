@@ -8,6 +8,7 @@ from typing import Any, Final
 
 __all__ = [
     "SUCCEEDED",
+    "Abandoned",
     "Buried",
     "Discarded",
     "Dropped",
@@ -96,3 +97,7 @@ class Released:
 
 
 Outcome = Succeeded | Retried | Snoozed | Discarded | Dropped | Buried | Released
+
+
+class Abandoned(BaseException):
+    """Raised in a run whose outcome was decided without it: it unwinds, and nobody judges it."""

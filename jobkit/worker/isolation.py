@@ -16,10 +16,9 @@ from jobkit import events, settings
 from jobkit.adapter import Adapter, Claim
 from jobkit.clock import Clock
 from jobkit.errors import JobCrashed, JobTimeout, Unsupported
-from jobkit.execution import Abandoned
 from jobkit.jobs.performing import tell_outcome
 from jobkit.jobs.running import Run
-from jobkit.outcome import SUCCEEDED, Outcome
+from jobkit.outcome import SUCCEEDED, Abandoned, Outcome
 from jobkit.worker.carried import Began, BodyEnded, Broke, Completed, Ended, Task
 from jobkit.worker.cell import Cell
 from jobkit.worker.desk import Desk

@@ -10,12 +10,12 @@ from jobkit import events
 from jobkit.adapter import Adapter, Bury, Claim, Settlement
 from jobkit.clock import Clock
 from jobkit.errors import PayloadError, WorkerLost
-from jobkit.execution import Abandoned, Await, buried
+from jobkit.execution import Await, buried
 from jobkit.failure import failure_of
 from jobkit.jobs import run_of
 from jobkit.jobs.performing import outcome_of, overflowed, tell_outcome
 from jobkit.jobs.running import Run
-from jobkit.outcome import SUCCEEDED, Buried, Outcome
+from jobkit.outcome import SUCCEEDED, Abandoned, Buried, Outcome
 from jobkit.settlement import settlement_of
 from jobkit.transactions import Completion, Settled
 from jobkit.worker.timer import Alarm, Timer

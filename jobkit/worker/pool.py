@@ -11,7 +11,8 @@ from time import perf_counter
 from typing import Final
 
 from jobkit.adapter import Claim, Settlement
-from jobkit.execution import Abandoned, stop_signal
+from jobkit.execution import stop_signal
+from jobkit.outcome import Abandoned
 from jobkit.transactions import Settled
 from jobkit.worker.desk import Broken, Desk
 

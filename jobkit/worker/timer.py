@@ -19,7 +19,6 @@ from typing import Any, Final, Literal
 
 from jobkit.adapter import Claim
 from jobkit.errors import JobTimeout
-from jobkit.execution import Abandoned
 from jobkit.jobs.running import Run
 from jobkit.worker.desk import Desk
 from jobkit.worker.part import Part
