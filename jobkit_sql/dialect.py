@@ -30,6 +30,14 @@ class Database(Protocol):
         """A connection for one statement that may write, which is a transaction of its own."""
         ...
 
+    def put_off(self, act: Callable[[], object]) -> bool:
+        """Have this done when the write ends in whose middle the calling thread was interrupted.
+
+        By a signal handler or a finalizer, where that write would be waited for in vain. False
+        where nothing need be put off, and nothing was.
+        """
+        ...
+
     def is_there(self) -> bool:
         """False when the first use makes the database: asking is no use. Changes nothing."""
         ...

@@ -24,7 +24,7 @@ class Enqueue:
 
     @again_if_undone
     def __call__(self, payloads: Sequence[Payload]) -> None:
-        if not payloads:
+        if not payloads or self._store.put_off(lambda: self(payloads)):
             return
         now = self._store.time()
         rows = [new_row(payload, now) for payload in payloads]

@@ -59,7 +59,7 @@ class _Home:
         self.pid = os.getpid()
         self.database: Database = dialect.open()
         self.ready = False
-        self.getting_ready = threading.Lock()
+        self.getting_ready = threading.RLock()  # a handler may enqueue in the middle of it
 
 
 # What forked children inherited. Kept for ever: a connection that was in use at the fork belongs
@@ -107,6 +107,10 @@ class Store:
         """A connection for one statement that may write, see `Database.single`."""
         with self.explained(), self._ready().single() as connection:
             yield connection
+
+    def put_off(self, act: Callable[[], object]) -> bool:
+        """See `Database.put_off`."""
+        return self._here().database.put_off(act)
 
     @property
     def is_ready(self) -> bool:

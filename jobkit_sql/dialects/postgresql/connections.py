@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, cast
 
@@ -36,7 +36,7 @@ class Connections:
         self._watchdog = Watchdog(options.timeout)
         self._listener = Listener(options)
         self._bell = Bell(options)
-        self._clock = threading.Lock()
+        self._clock = threading.RLock()  # a handler may enqueue in the middle of it
         self._offset = 0.0
         self._asked_at: float | None = None
 
@@ -56,6 +56,10 @@ class Connections:
             connection.begin(),
         ):
             yield connection
+
+    def put_off(self, act: Callable[[], object]) -> bool:
+        del act
+        return False  # each connection writes on its own
 
     def is_there(self) -> bool:
         return True  # jobkit makes none

@@ -46,7 +46,7 @@ class Watchdog:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler may enqueue in the middle of it
         self._calls: dict[int, _Call] = {}
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None

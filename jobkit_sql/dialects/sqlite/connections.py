@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -21,6 +23,8 @@ from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently,
 from jobkit_sql.dialects.sqlite.watch import Watch
 
 __all__ = ["Connections"]
+
+_logger = logging.getLogger("jobkit.sqlite")
 
 
 class Connections:
@@ -34,6 +38,9 @@ class Connections:
         self._gate = Gate(self.close)
         self._watch = Watch(self._readers, self._gate)
         self._turn = threading.RLock()
+        self._writer: tuple[int, Connection] | None = None
+        """The thread whose turn it is, and what it writes with."""
+        self._later: deque[Callable[[], object]] = deque()
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -42,13 +49,29 @@ class Connections:
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        with self._in_turn(), self._gate, self._writers.connect() as connection:
-            execute_patiently(connection, "BEGIN IMMEDIATE")
-            yield connection
-            connection.commit()
+        if self._writer is not None and self._interrupted():
+            raise AdapterError(f"this thread is in the middle of writing to {self._file}")
+        try:
+            with self._in_turn(), self._gate, self._writers.connect() as connection:
+                outer, self._writer = self._writer, (threading.get_ident(), connection)
+                try:
+                    execute_patiently(connection, "BEGIN IMMEDIATE")
+                    yield connection
+                    connection.commit()
+                finally:
+                    self._writer = outer
+        finally:
+            if self._later:
+                self._catch_up()
 
     def single(self) -> AbstractContextManager[Connection]:
         return self.writing()
+
+    def put_off(self, act: Callable[[], object]) -> bool:
+        if self._writer is None or not self._interrupted():
+            return False
+        self._later.append(act)
+        return True
 
     def is_there(self) -> bool:
         if self._file.exists():
@@ -77,6 +100,27 @@ class Connections:
         self._watch.close()
         self._readers.dispose()
         self._writers.dispose()
+
+    def _interrupted(self) -> bool:
+        """True where a signal handler or a finalizer runs in the middle of its thread's writing.
+
+        The file is locked by what is below on the same stack: to wait for it is in vain.
+        """
+        writer = self._writer
+        if writer is None or writer[0] != threading.get_ident() or writer[1].closed:
+            return False
+        return bool(
+            cast("sqlite3.Connection", writer[1].connection.driver_connection).in_transaction
+        )
+
+    def _catch_up(self) -> None:
+        while self._later:
+            try:
+                self._later.popleft()()
+            except Exception:
+                _logger.critical(
+                    "what was enqueued in a handler could not be stored", exc_info=True
+                )
 
     @contextmanager
     def _in_turn(self) -> Generator[None]:
