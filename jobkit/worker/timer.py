@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 from jobkit.adapter import Claim
 from jobkit.errors import JobTimeout
 from jobkit.jobs.running import Run
+from jobkit.outcome import Abandoned
 from jobkit.worker.desk import Desk
 from jobkit.worker.part import Part
 
