@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from jobkit.cli.application import app_option, import_modules
 from jobkit.cli.invocation import Invocation
 from jobkit.cli.observed import observers
 from jobkit.cli.options import Store, setting_option, store_options
+from jobkit.cli.reloading import reloading
 from jobkit.entries import own_entries
 from jobkit.errors import ConfigurationError
 from jobkit.settings import Queues, Settings
@@ -62,6 +64,9 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     text="Worker processes, each with as many threads.",
 )
 @click.option("--burst", is_flag=True, show_envvar=True, help="Leave when there is nothing to do.")
+@click.option(
+    "--reload", is_flag=True, show_envvar=True, help="Replace the processes when the code changes."
+)
 @setting_option(
     "--max-jobs",
     variable="JOBKIT_MAX_JOBS",
@@ -102,14 +107,19 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     text="A line of text, or of JSON, for each record.",
 )
 @store_options
-def command(store: Store, /, *, imports: tuple[str, ...], burst: bool, **flags: Any) -> int:
+def command(
+    store: Store, /, *, imports: tuple[str, ...], burst: bool, reload: bool, **flags: Any
+) -> int:
     """Run jobs until told to stop."""
     settings.override(imports=imports or None, **flags)
     call = Invocation.current()
     configured = _configured()
     if call.link is not None:
         return _work(store, call.link, burst=burst, again=call.again)
-    with observers(configured.health, store.backend) as watching:
+    with ExitStack() as around:
+        if reload:
+            around.enter_context(reloading(configured.imports))
+        watching = around.enter_context(observers(configured.health, store.backend))
         plan = Plan(
             processes=configured.processes,
             stall_timeout=configured.stall_timeout,
