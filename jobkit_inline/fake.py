@@ -17,6 +17,7 @@ from jobkit.errors import JobTimeout
 from jobkit.payload import Payload
 from jobkit_inline.clock import VirtualClock
 from jobkit_inline.memory.records import Job
+from jobkit_inline.memory.ticking import Ticking
 from jobkit_inline.stage import MOST_RUNS, WAITING, Stage, named, stored
 
 __all__ = ["MOST_DRAINED", "FakeAdapter", "Where"]
@@ -31,7 +32,7 @@ _OF_JOBS: Final = (Exception, JobTimeout, CancelledError, SystemExit, GeneratorE
 """Errors by which jobs fail; others (Ctrl-C, pytest's own) are meant for who runs the test."""
 
 
-class FakeAdapter(Stage, HasOwnTime):
+class FakeAdapter(Stage, Ticking, HasOwnTime):
     """Records jobs and runs nothing by itself: the test helpers look into it and tell it to run.
 
     No job falls due by itself: time is virtual and moves only in `drain`. Once it was moved
@@ -79,6 +80,12 @@ class FakeAdapter(Stage, HasOwnTime):
         winners = super().enqueue_batch(batch, given, opens=opens, closes=closes, through=through)
         self._arrived(stored(given, winners))
         return winners
+
+    def tick(self, name: str, at: float, payload: Payload) -> bool:
+        ticked = super().tick(name, at, payload)
+        if ticked and self._store.find(payload.id) is not None:  # not lost to an equal one
+            self._arrived([payload.id])
+        return ticked
 
     def operated(self) -> SupportsManage:
         return _Operated(self._verbs, self._changed)

@@ -104,6 +104,7 @@ class Stage(Inspection, Limiting, Batching, Enqueues, SupportsUnique):
                     self._store.remove(job)
             self._store.days.clear()
             self._store.times.clear()
+            self._store.entries.clear()
             self._store.batches.kept.clear()
             self._store.fired.clear()
             self._runs.clear()

@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from jobkit import events, middleware
-from jobkit.adapter import Adapter
+from jobkit.adapter import Enqueues
 from jobkit.capabilities import StoredEntry, SupportsTicks
 from jobkit.entries.declared import own_entries
 from jobkit.entries.due import due
@@ -23,7 +23,7 @@ _NEVER: Final = float("inf")
 class Ticker:
     """Looks which entries of one store are due, and enqueues their jobs."""
 
-    def __init__(self, adapter: Adapter, *, owner: str, backend: str = "default") -> None:
+    def __init__(self, adapter: Enqueues, *, owner: str, backend: str = "default") -> None:
         """`owner` names the application, `backend` the store as its configuration does."""
         self._adapter = adapter
         self._owner = owner
