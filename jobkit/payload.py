@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from jobkit.errors import PayloadError
@@ -28,9 +29,9 @@ VERSION: Final = 1
 MARK: Final = '"unique"'
 """A payload's text without it names no lock, as nearly all do not: they need not be read."""
 
-#: Compact, keeps every character and whole number, refuses NaN and infinities.
-dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _decoder = json.JSONDecoder()
+_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]
 _SPACES = " \t\n\r"
 _MOMENTS: Final = frozenset(
     {"created_at", "enqueued_at", "scheduled_at", "expires_at", "failed_at", "retried_at"}
@@ -44,40 +45,50 @@ def new_id() -> str:
     return uuid7().hex
 
 
+def _one_encoder() -> Callable[[Any], str]:
+    """The module's encoder makes another one at each call, which costs as much as its work."""
+    if c_make_encoder is None:  # an interpreter without it
+        return _encoder.encode
+    encoded = c_make_encoder(
+        None, _encoder.default, encode_basestring, None, ":", ",", False, False, False
+    )
+    return lambda value: "".join(encoded(value, 0))
+
+
+dumps: Final = _one_encoder()
+"""JSON: compact, with every character and whole number kept, and no NaN nor infinity."""
+
+
 class Payload:
     """One job as it travels. Reading a malformed one raises `PayloadError`."""
 
-    __slots__ = ("_fields", "_text")
+    __slots__ = ("fields", "text")
+
+    text: str
+    """The JSON text, as stored."""
+    fields: Mapping[str, Any]
+    """All fields, unknown ones included. Not to be changed."""
 
     def __init__(self, text: str) -> None:
-        self._text: str | None = text
-        self._fields: dict[str, Any] | None = None
+        self.text = text
+
+    def __getattr__(self, name: str) -> Any:
+        # Of the two one was given. The other is made of it when somebody first asks, and stays.
+        if name == "fields":
+            self.fields = _parse(self.text)
+        elif name == "text":
+            self.text = dumps(self.fields)
+        return object.__getattribute__(self, name)
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Payload:
         """The payload with these fields; those that are None are left out."""
         payload = cls.__new__(cls)
-        payload._text = None
-        payload._fields = {  # `_written`, without a call for each field of each job
-            name: float(value) if name in _MOMENTS else value
-            for name, value in fields.items()
-            if value is not None
-        }
+        given = {name: value for name, value in fields.items() if value is not None}
+        for name in _MOMENTS & given.keys():
+            given[name] = _written(name, given[name])
+        payload.fields = given
         return payload
-
-    @property
-    def text(self) -> str:
-        """The JSON text, as stored."""
-        if self._text is None:
-            self._text = dumps(self._fields)
-        return self._text
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """All fields, unknown ones included. Not to be changed."""
-        if self._fields is None:
-            self._fields = _parse(self.text)
-        return self._fields
 
     def replace(self, **changes: Any) -> Payload:
         """A copy with these fields changed, None removing one; the rest stays as it is written."""
@@ -242,12 +253,21 @@ class Payload:
 
 def _parse(text: str) -> dict[str, Any]:
     try:
-        fields = json.loads(text)
+        fields = _read(text)
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"the payload is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise PayloadError(f"the payload is {_kind(fields)}, not an object")
     return fields
+
+
+def _read(text: str) -> Any:
+    # Spaces around it, which nobody writes, are looked for only where there is something.
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return json.loads(text)
+    return value if end == len(text) else json.loads(text)
 
 
 def _members(payload: Payload) -> dict[str, str]:

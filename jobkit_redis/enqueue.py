@@ -25,13 +25,14 @@ class Enqueue:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        keys = store.keys
+        self._keys = (keys.queues, keys.waiting(State.SCHEDULED), keys.sequence)
 
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads:
             return
         keys = self._store.keys
-        waiting = keys.waiting(State.SCHEDULED)
-        call = _Call(KeyList(keys, keys.queues, waiting, keys.sequence))
+        call = _Call(KeyList(keys, *self._keys))
         try:
             for payload in payloads:
                 call.add(payload, encoded(payload.text))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jobkit.payload import Payload
 from jobkit_redis.keys import Keys, encoded
@@ -15,8 +14,7 @@ _LARGEST: Final = 2**53
 """Scores are doubles: further out the order of priorities would be lost anyway."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A queue, a priority as a score's text, and when it is due, if the payload says so."""
 
     queue: str
@@ -26,6 +24,9 @@ class Place:
 
 def place_of(payload: Payload) -> Place:
     """The place the envelope names. Raises PayloadError for text that is no job."""
+    fields = payload.fields
+    if "priority" not in fields and "scheduled_at" not in fields:
+        return Place(payload.queue, "0")
     priority = max(-_LARGEST, min(payload.priority, _LARGEST))
     return Place(payload.queue, str(priority), payload.scheduled_at)
 

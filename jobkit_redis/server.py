@@ -21,7 +21,7 @@ from redis.exceptions import (
 from jobkit_redis.errors import Refused, Unanswered
 from jobkit_redis.scripts import Script
 from jobkit_redis.url import Address, Location
-from jobkit_redis.wire import Connection
+from jobkit_redis.wire import Connection, packed
 
 __all__ = ["Command", "Pool", "Server"]
 
@@ -138,7 +138,7 @@ class Pool:
         connection = self._take()
         try:
             connection.send_packed_command(
-                [part for command in commands for part in connection.pack_command(*command)],
+                [part for command in commands for part in packed(connection, command)],
                 check_health=False,
             )
             replies = [_reply(connection) for _ in commands]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "packed"]
 
 
 class Connection(Protocol):
@@ -33,3 +34,13 @@ class Connection(Protocol):
 
     def read_response(self) -> Any:
         """The next answer; one that is an error is raised."""
+
+
+def packed(connection: Connection, command: Sequence[Any]) -> Sequence[bytes]:
+    """The command's bytes: by hiredis, where its own way past every argument is not Python's."""
+    return connection.pack_command(*command) if _pack is None else (_pack(tuple(command)),)
+
+
+_pack: Callable[[tuple[Any, ...]], bytes] | None = None
+with suppress(ImportError):
+    from hiredis import pack_command as _pack

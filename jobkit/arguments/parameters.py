@@ -58,9 +58,11 @@ class Arguments:
         return (
             [
                 self._dump_one(name, codec, value)
-                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=True)
+                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=False)
             ],
-            {name: self._dump_one(name, codecs.named(name), kwargs[name]) for name in kwargs},
+            {name: self._dump_one(name, codecs.named(name), kwargs[name]) for name in kwargs}
+            if kwargs
+            else {},
         )
 
     def load(
@@ -79,9 +81,11 @@ class Arguments:
         return (
             [
                 self._load_one(name, codec, value)
-                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=True)
+                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=False)
             ],
-            {name: self._load_one(name, codecs.named(name), kwargs[name]) for name in kwargs},
+            {name: self._load_one(name, codecs.named(name), kwargs[name]) for name in kwargs}
+            if kwargs
+            else {},
         )
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -205,9 +209,9 @@ class _Codecs:
         return self._serializers is not registered()
 
     def positional(self, count: int) -> list[tuple[str, Codec]]:
-        """Names and codecs of the first `count` positional arguments."""
+        """Names and codecs of the positional arguments, of at least the first `count`."""
         missing = count - len(self._positional)
-        return self._positional[:count] + [self._rest] * missing
+        return self._positional + [self._rest] * missing if missing > 0 else self._positional
 
     def named(self, name: str) -> Codec:
         return self._named.get(name, self._others)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -188,7 +187,12 @@ def _put(adapter: Enqueues, payloads: Sequence[Payload], *, unique: bool) -> Seq
 
 def adapter_of(job: Any) -> Enqueues:
     """The adapter of the backend that the call or the class chose."""
-    return backends.get(job._given.get("backend", job._plan.options.backend))
+    return backends.get(_backend_of(job))
+
+
+def _backend_of(job: Any) -> str:
+    backend: str = job._given.get("backend", job._plan.options.backend)
+    return backend
 
 
 def _waits(scope: Scope, job: Any) -> bool:
@@ -250,17 +254,10 @@ def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
 
 
 def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) -> None:
-    payloads = [
-        _through_middleware(payload_of(job, backends.now(adapter_of(job)), context)) for job in jobs
-    ]
-    groups: defaultdict[Enqueues, list[tuple[Any, Payload]]] = defaultdict(list)
-    for job, payload in zip(jobs, payloads, strict=True):
-        job.successfully_enqueued = False
-        if payload is not None:
-            groups[adapter_of(job)].append((job, payload))
     checked = [  # all of them before one is stored
         (adapter, group, _check(adapter, [payload for _, payload in group]))
-        for adapter, group in groups.items()
+        for adapter, group in _by_adapter(jobs, context).items()
+        if group
     ]
     if (block := current_block()) is not None:
         for adapter, group, _ in checked:
@@ -273,6 +270,23 @@ def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) ->
                 mark(job, payload)
             else:
                 mark_lost(job, adapter, winner)
+
+
+def _by_adapter(
+    jobs: Sequence[Any], context: Mapping[str, Any] | None
+) -> Mapping[Enqueues, list[tuple[Any, Payload]]]:
+    """The jobs that middleware lets through, with their payloads; one moment for all of a store."""
+    names = [_backend_of(job) for job in jobs]
+    adapters = {name: backends.get(name) for name in dict.fromkeys(names)}
+    moments = {adapter: backends.now(adapter) for adapter in adapters.values()}
+    groups: dict[Enqueues, list[tuple[Any, Payload]]] = {adapter: [] for adapter in moments}
+    for job, name in zip(jobs, names, strict=True):
+        adapter = adapters[name]
+        payload = _through_middleware(payload_of(job, moments[adapter], context))
+        job.successfully_enqueued = False
+        if payload is not None:
+            groups[adapter].append((job, payload))
+    return groups
 
 
 def _through_middleware(payload: Payload) -> Payload | None:
@@ -294,8 +308,9 @@ def mark(job: Any, payload: Payload) -> None:
     """The job is stored, as this payload."""
     job.successfully_enqueued = True
     job._payload = payload
-    for name in TOLD:  # what was stored counts: middleware may have changed it
-        job.__dict__.pop(name, None)
+    if middleware.entries():  # what was stored counts, and they may have changed it
+        for name in TOLD:
+            job.__dict__.pop(name, None)
 
 
 def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
@@ -303,9 +318,11 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
     unique = False
     limit = adapter.features.max_payload or settings.current().max_payload
     for payload in payloads:
-        _check_name(payload.job_class)
         text = payload.text
-        _check_size(payload, text, limit)
+        if '"__main__.' in text:
+            _check_name(payload.job_class)
+        if len(text) * 4 > limit:  # a character is at most four bytes
+            _check_size(payload, text, limit)
         if LIMITED in text and "limits" in payload.fields:
             require_limits(adapter, payload.job_class)
         if MARK in text and _is_unique(payload):
@@ -327,9 +344,6 @@ def _is_unique(payload: Payload) -> bool:
 
 
 def _check_size(payload: Payload, text: str, limit: int) -> None:
-    # A character is at most four bytes: most payloads need no second look.
-    if len(text) * 4 <= limit:
-        return
     size = len(text.encode())
     if size > limit:
         raise PayloadTooLarge(

@@ -33,7 +33,9 @@ def made(
     job._given = given
     job._arguments = (list(args), dict(kwargs))
     job.id = _id(job._plan.name, given)
-    job.tags = (*job._plan.options.tags, *given.get("tags", ()))
+    job.tags = (
+        (*job._plan.options.tags, *given.get("tags", ())) if given else job._plan.options.tags
+    )
     job.priority = given.get("priority", job._plan.options.priority)
     job.successfully_enqueued = None
     job.queue = _queue(job, given)

@@ -105,6 +105,17 @@ class Options:
     limits: tuple[AnyLimit, ...] = ()
     unique: Unique | None = None
 
+    @property
+    def demands(self) -> bool:
+        """True when the payloads of the class's jobs have more fields than others."""
+        return (
+            self.expires_in is not None
+            or self.timeout is not None
+            or self.unique is not None
+            or self.version > 1
+            or bool(self.limits)
+        )
+
 
 def merged(parent: Options, given: JobOptions, owner: str) -> Options:
     """The parent's options with these changed. Raises TypeError or ValueError for a wrong one."""

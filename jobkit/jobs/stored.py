@@ -25,12 +25,9 @@ def stored_arguments(job: Any) -> Upgraded:
     Raises DeserializationError, ConfigurationError, and what the class's `upgrade` raises.
     """
     payload: Payload = job._payload
-    stored = (
-        (payload.args, payload.kwargs)
-        if payload.encrypted is None
-        else encryption.decrypted(payload)
-    )
-    if payload.version >= job._plan.options.version:
+    encrypted = "encrypted" in payload.fields
+    stored = encryption.decrypted(payload) if encrypted else (payload.args, payload.kwargs)
+    if job._plan.options.version == 1 or payload.version >= job._plan.options.version:
         return stored
     # A copy: what was parsed is the payload's, whatever the hook does to it.
     args, kwargs = copy.deepcopy(stored)

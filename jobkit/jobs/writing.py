@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobkit import encryption, propagation
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.joining import current_block
-from jobkit.jobs.options import Seconds, delay_seconds
+from jobkit.jobs.options import Options, SetOptions, delay_seconds
 from jobkit.payload import VERSION, Payload
 
 if TYPE_CHECKING:
@@ -23,35 +23,45 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     Raises SerializationError when an argument cannot be stored, ConfigurationError when it cannot
     be encrypted.
     """
-    options, given = job._plan.options, job._given
-    due = due_at(given, now)
+    plan, given = job._plan, job._given
+    due = due_at(given, now) if given else None
+    fields = {
+        "class": plan.name,
+        **_arguments_of(job),
+        "jid": job.id,
+        "queue": job.queue,
+        "retry": plan.options.policy.retry,
+        "created_at": now,
+        "enqueued_at" if due is None else "scheduled_at": now if due is None else due,
+        "v": VERSION,
+    }
+    if given or plan.options.demands or job.priority or job.tags:
+        fields |= _demanded(job, given, due or now)
+    if (block := current_block()) is not None:
+        fields["bid"] = block.id
+    travelling = propagation.captured() if context is None else context
+    if travelling:
+        fields["context"] = travelling
+    return Payload.of(fields)
+
+
+def _demanded(job: Any, given: SetOptions, due: float) -> dict[str, Any]:
+    """The fields of what few jobs ask for."""
+    options: Options = job._plan.options
     lifetime = given.get("expires_in", options.expires_in)
     timeout = given.get("timeout", options.timeout)
     if timeout is None and options.timeout is not None:
         timeout = 0  # not left out: the class's would be meant
     unique = given.get("unique", options.unique)
-    return Payload.of(
-        {
-            "class": job._plan.name,
-            **_arguments_of(job),
-            "jid": job.id,
-            "queue": job.queue,
-            "priority": job.priority or None,
-            "retry": options.policy.retry,
-            "created_at": now,
-            "enqueued_at": now if due is None else None,
-            "scheduled_at": due,
-            "expires_at": None if lifetime is None else (due or now) + _seconds(lifetime),
-            "timeout": None if timeout is None else _seconds(timeout),
-            "tags": list(job.tags) or None,
-            "limits": _limits(job) if options.limits else None,
-            "bid": None if (block := current_block()) is None else block.id,
-            "unique": None if unique is None else _lock_fields(job, unique),
-            "version": options.version if options.version > 1 else None,
-            "context": (propagation.captured() if context is None else context) or None,
-            "v": VERSION,
-        }
-    )
+    return {
+        "priority": job.priority or None,
+        "tags": list(job.tags) or None,
+        "expires_at": None if lifetime is None else due + delay_seconds(lifetime),
+        "timeout": None if timeout is None else delay_seconds(timeout),
+        "limits": _limits(job) if options.limits else None,
+        "unique": None if unique is None else _lock_fields(job, unique),
+        "version": options.version if options.version > 1 else None,
+    }
 
 
 def _lock_fields(job: Any, unique: Unique) -> dict[str, Any] | None:
@@ -77,7 +87,3 @@ def _limits(job: Any) -> list[dict[str, Any]] | None:
     from jobkit.jobs.limits import limit_fields  # noqa: PLC0415
 
     return limit_fields(job, job._plan.options.limits)
-
-
-def _seconds(duration: Seconds) -> float:
-    return delay_seconds(duration)

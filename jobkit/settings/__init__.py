@@ -6,7 +6,7 @@ What reads and checks it is loaded at first use: building its model costs more t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from jobkit.settings.queues import Queues, check_queue_name
@@ -61,9 +61,18 @@ def current() -> Settings:
 
     Raises ConfigurationError naming file and line, variable, call or flag, and what is allowed.
     """
+    return (_current or _load())()
+
+
+def _load() -> Callable[[], Settings]:
+    global _current  # noqa: PLW0603 - asked for at every enqueue, where an import costs
     from jobkit.settings import reading  # noqa: PLC0415 - at first use, see above
 
-    return reading.current()
+    _current = reading.current
+    return _current
+
+
+_current: Callable[[], Settings] | None = None
 
 
 def overlaid(caller: str, values: Mapping[str, Any]) -> Settings:

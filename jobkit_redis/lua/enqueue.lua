@@ -8,11 +8,11 @@
 -- All or none: whatever may fail does so before the first write, as there is no rollback.
 local now = tonumber(moment(ARGV[1]))
 
+local first = 4 + tonumber(ARGV[3])
 for i, kind in ipairs({'set', 'zset', 'string'}) do
   local wrong = check(KEYS[i], kind)
   if wrong then return wrong end
 end
-local first = 4 + tonumber(ARGV[3])
 local at = first
 while at <= #ARGV do
   local op, list = ARGV[at], tonumber(ARGV[at + 1])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 from datetime import UTC, datetime
+from types import MemberDescriptorType
 from typing import Any
 
 import pytest
@@ -16,7 +17,11 @@ from jobkit.payload import Payload, dumps, new_id
 from jobkit.testing import ManualClock
 from tests.unit.core.support import Life, raising
 
-READERS = [name for name, member in vars(Payload).items() if isinstance(member, property)]
+READERS = [
+    name
+    for name, member in vars(Payload).items()
+    if isinstance(member, (property, MemberDescriptorType))
+]
 
 FIELDS = [
     *("class", "jid", "args", "kwargs", "queue", "priority", "retry", "timeout", "tags"),
