@@ -23,7 +23,12 @@ from jobkit.callbacks import (
     around_perform,
     before_enqueue,
     before_perform,
+    on_cancel,
+    on_complete,
     on_exhausted,
+    on_resume,
+    on_start,
+    on_stop,
 )
 from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
 from jobkit.entries import RecurringInfo, RecurringRun, recurring
@@ -39,6 +44,8 @@ from jobkit.errors import (
     EnqueueError,
     EnqueueUncertain,
     Interrupted,
+    InvalidStep,
+    JobCancelled,
     JobCrashed,
     JobkitError,
     JobTimeout,
@@ -46,6 +53,7 @@ from jobkit.errors import (
     PayloadError,
     PayloadTooLarge,
     RecordNotFound,
+    ResumeLimitReached,
     RetryJob,
     SerializationError,
     SettlementRefused,
@@ -79,6 +87,7 @@ if TYPE_CHECKING:
     from jobkit.jobs.batches import Batch, current_batch
     from jobkit.jobs.limits import Concurrency, Rate
     from jobkit.jobs.unique import Unique
+    from jobkit.steps import Step
     from jobkit.worker import EmbeddedWorker, run_worker
 
 __version__ = "0.1.0"
@@ -106,7 +115,9 @@ __all__ = [
     "FailedRun",
     "Inspector",
     "Interrupted",
+    "InvalidStep",
     "Job",
+    "JobCancelled",
     "JobCrashed",
     "JobInfo",
     "JobOptions",
@@ -124,11 +135,13 @@ __all__ = [
     "RecordNotFound",
     "RecurringInfo",
     "RecurringRun",
+    "ResumeLimitReached",
     "RetryJob",
     "SerializationError",
     "SettlementRefused",
     "SnoozeJob",
     "Stats",
+    "Step",
     "TimeBucket",
     "Unique",
     "UnknownJob",
@@ -155,9 +168,14 @@ __all__ = [
     "inspect",
     "job",
     "middleware",
+    "on_cancel",
+    "on_complete",
     "on_death",
     "on_error",
     "on_exhausted",
+    "on_resume",
+    "on_start",
+    "on_stop",
     "perform_all_later",
     "propagate",
     "recurring",
@@ -191,6 +209,10 @@ def __getattr__(name: str) -> Any:
         from jobkit.batching import BatchInfo  # noqa: PLC0415
 
         return BatchInfo
+    if name == "Step":
+        from jobkit.steps import Step  # noqa: PLC0415
+
+        return Step
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -23,7 +23,12 @@ __all__ = [
     "before_enqueue",
     "before_perform",
     "collect",
+    "on_cancel",
+    "on_complete",
     "on_exhausted",
+    "on_resume",
+    "on_start",
+    "on_stop",
     "refuse_async",
     "surround",
 ]
@@ -46,6 +51,11 @@ class Callbacks:
     after_perform: tuple[str, ...] = ()
     after_discard: tuple[str, ...] = ()
     on_exhausted: tuple[str, ...] = ()
+    on_start: tuple[str, ...] = ()
+    on_resume: tuple[str, ...] = ()
+    on_stop: tuple[str, ...] = ()
+    on_cancel: tuple[str, ...] = ()
+    on_complete: tuple[str, ...] = ()
 
 
 KINDS: Final = tuple(Callbacks.__dataclass_fields__)
@@ -74,6 +84,19 @@ after_discard = _marker(
 on_exhausted = _marker(
     "on_exhausted",
     "Over a method `(self, error)`: no attempts are left; DISCARD skips the dead set.",
+)
+
+on_start = _marker("on_start", "Over a method: runs before the first step of a job's first run.")
+on_resume = _marker(
+    "on_resume", "Over a method: runs before the first step of a run that goes on with the steps."
+)
+on_stop = _marker("on_stop", "Over a method: runs when a run of steps has ended, in whatever way.")
+on_cancel = _marker(
+    "on_cancel", "Over a method: runs, behind `on_stop`, when a job with steps was cancelled."
+)
+on_complete = _marker(
+    "on_complete",
+    "Over a method: runs last, when the steps are over: all done, or the job cancelled.",
 )
 
 

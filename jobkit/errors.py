@@ -19,8 +19,11 @@ JobkitError
 │   └── SettlementRefused   the store works, and does not take what jobs became
 ├── WorkerLost              the job brought its process down too often
 ├── JobCrashed              the process of an isolated job died
+├── InvalidStep             a step is repeated, nested, out of order, or none at all
+├── ResumeLimitReached      the job would be resumed more often than it may be
 └── Control                 raised by jobs to say what should happen next
     ├── RetryJob, SnoozeJob, DiscardJob, BuryJob
+    │   └── JobCancelled    not raised by jobs: the job was cancelled from outside
     └── Abort               stops a chain of callbacks
 
 BaseException
@@ -48,6 +51,8 @@ __all__ = [
     "EnqueueError",
     "EnqueueUncertain",
     "Interrupted",
+    "InvalidStep",
+    "JobCancelled",
     "JobCrashed",
     "JobTimeout",
     "JobkitError",
@@ -55,6 +60,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLarge",
     "RecordNotFound",
+    "ResumeLimitReached",
     "RetryJob",
     "SerializationError",
     "SettlementRefused",
@@ -194,6 +200,14 @@ class JobCrashed(JobkitError):
         return cls(f"its process was killed by {name}", signal=name)
 
 
+class InvalidStep(JobkitError):
+    """A step that cannot be: repeated, inside of another, out of order, no name or no function."""
+
+
+class ResumeLimitReached(JobkitError):
+    """The job would be resumed more often than its `max_resumptions`; the cause is chained."""
+
+
 class Control(JobkitError):
     """Base of what a job raises to say what should happen to it."""
 
@@ -229,6 +243,13 @@ class DiscardJob(Control):
         self.reason = reason
 
 
+class JobCancelled(DiscardJob):
+    """The job was cancelled from outside: what `after_discard` is told."""
+
+    def __init__(self, reason: str = "cancelled") -> None:
+        super().__init__(reason)
+
+
 class BuryJob(Control):
     """Put the job into the dead set at once."""
 
@@ -250,4 +271,7 @@ class JobTimeout(BaseException):
 
 
 class Interrupted(BaseException):
-    """Raised by a job that saw `self.stopping`: back to the head of its queue, uncharged."""
+    """Raised by a job that saw `self.stopping`: back to the head of its queue, uncharged.
+
+    Raised by the checkpoints of steps, too: the job goes on at its cursor.
+    """

@@ -27,7 +27,7 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "snooze": "a job asked to run later without using an attempt (data: delay)",
         "discard": "a job was dropped for good and is not kept (data: reason, failure)",
         "bury": "a job went to the dead set (data: reason, failure)",
-        "interrupt": "a job gave itself back because the worker stops",
+        "interrupt": "a run ended early, the job goes on in another (data: failure)",
         "tick": "a recurring job was enqueued (data: entry, at, id)",
         "claim_lost": "an outcome came too late, the job belongs to another worker (data: claim)",
         "hook_error": "a hook, handler or middleware of the application raised (data: where)",

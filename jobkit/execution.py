@@ -8,17 +8,24 @@ a small `Runnable` is known here, so that the rules can be read and tested witho
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import partial
 from operator import index
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn
 
 from jobkit import events, middleware
 from jobkit.backoff import policy_delay, policy_jitter, within_bounds
-from jobkit.callbacks import Callbacks, surround
+from jobkit.callbacks import surround
 from jobkit.clock import Clock, as_seconds
-from jobkit.errors import Abort, BuryJob, DiscardJob, Interrupted, RetryJob, SnoozeJob
+from jobkit.errors import (
+    Abort,
+    BuryJob,
+    DiscardJob,
+    Interrupted,
+    JobCancelled,
+    RetryJob,
+    SnoozeJob,
+)
 from jobkit.failure import failure_of, message_of
 from jobkit.handlers import (
     BURY,
@@ -28,9 +35,9 @@ from jobkit.handlers import (
     Policy,
     RescueRule,
     RetryRule,
-    Rule,
     find,
 )
+from jobkit.holding import current, is_cancelled, is_stopping, stop_signal
 from jobkit.outcome import (
     SUCCEEDED,
     Abandoned,
@@ -45,6 +52,7 @@ from jobkit.outcome import (
 )
 from jobkit.payload import Payload
 from jobkit.propagation import fresh_context, restore
+from jobkit.runnable import Await, Runnable
 from jobkit.settings import check_queue_name
 
 __all__ = [
@@ -63,43 +71,6 @@ __all__ = [
 MOST_RETRIES: Final = 25
 """Retries under the default policy: about 20 days."""
 
-Await = Callable[[Coroutine[Any, Any, Any]], Any]
-"""How a coroutine's result is had: by the worker's event loop, or one made for it."""
-
-current: ContextVar[Any] = ContextVar("jobkit_current_job", default=None)
-"""The job that runs in this context."""
-
-stop_signal: ContextVar[Callable[[], bool]] = ContextVar("jobkit_stopping", default=lambda: False)
-"""Tells whether the worker that runs this context is about to stop."""
-
-
-class Runnable(Protocol):
-    """What running needs of a job; `job` is the instance that hooks are called on and with."""
-
-    @property
-    def job(self) -> Any: ...
-    @property
-    def payload(self) -> Payload: ...
-    @property
-    def executions(self) -> int:
-        """Runs so far, this one included."""
-        ...
-
-    @property
-    def rules(self) -> tuple[Rule, ...]: ...
-    @property
-    def policy(self) -> Policy: ...
-    @property
-    def callbacks(self) -> Callbacks: ...
-    def call(self) -> Any:
-        """Load the arguments and call the body; a coroutine is returned as it is."""
-        ...
-
-
-def is_stopping() -> bool:
-    """True in a job whose worker is about to stop: finish, or raise `Interrupted`."""
-    return stop_signal.get()()
-
 
 def execute(run: Runnable, *, clock: Clock, wait_for: Await) -> Outcome:
     """Run the job in a context of its own; whatever it raises becomes an outcome."""
@@ -108,15 +79,19 @@ def execute(run: Runnable, *, clock: Clock, wait_for: Await) -> Outcome:
 
 def _execute(run: Runnable, clock: Clock, wait_for: Await) -> Outcome:
     current.set(run.job)
+    outcome: Outcome
     try:
         restore(run.payload)
-        return _expired(run, clock.time()) or _succeeded(attempt(run, wait_for))
+        outcome = _expired(run, clock.time()) or _succeeded(attempt(run, wait_for))
     except Abort:
-        return Succeeded(halted=True)
+        outcome = Succeeded(halted=True)
     except Abandoned:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is the job's failure
-        return _after_completion(run, error) or judge(run, error, clock.time())
+        outcome = _decided(run, error) or judge(run, error, clock.time())
+    if (steps := _steps_of(run)) is not None:
+        steps.ended(outcome)
+    return outcome
 
 
 def _succeeded(result: Any) -> Outcome:
@@ -136,10 +111,18 @@ def judge(run: Runnable, error: BaseException, now: float, *, by_policy: bool = 
     Control errors first, then the declared rules, then the class's policy. Without `by_policy` an
     error that no rule names is final: it is raised, once `after_discard` has run.
     """
+    steps = _steps_of(run)
+    if steps is not None:
+        error = steps.judged(error)
     controlled = _controlled(run, error, now)
     if controlled is not None:
         return controlled
     met = find(run.rules, error)
+    would_retry = met is None or isinstance(met[0], RetryRule)
+    if steps is not None and would_retry and steps.goes_on_after(error):
+        middleware.notify("on_error", run.job, error)
+        failed: Outcome = steps.failed(error, now)
+        return failed
     if met is None:
         return _by_policy(run, error, now) if by_policy else _given_up(run, error)
     rule, cause = met
@@ -157,9 +140,9 @@ def buried(run: Runnable, error: BaseException, now: float) -> Outcome:
     return fresh_context().run(_buried, run, error, now)
 
 
-def dropped(run: Runnable, reason: str) -> Outcome:
+def dropped(run: Runnable, why: DiscardJob) -> Outcome:
     """The job is not run: it is discarded for that reason."""
-    return fresh_context().run(_dropped, run, DiscardJob(reason))
+    return fresh_context().run(_dropped, run, why)
 
 
 def _dropped(run: Runnable, error: DiscardJob) -> Outcome:
@@ -174,16 +157,26 @@ def _buried(run: Runnable, error: BaseException, now: float) -> Outcome:
     return _exhausted(run, error, now)
 
 
+def _steps_of(run: Runnable) -> Any:
+    """The `jobkit.steps.Steps` of a run that came to one; None for nearly all."""
+    return getattr(run.job, "_steps", None)
+
+
 def _expired(run: Runnable, now: float) -> Outcome | None:
     if not run.payload.has_expired(now):
         return None
     return _discarded(run, DiscardJob("expired before it was started"))
 
 
-def _after_completion(run: Runnable, error: BaseException) -> Outcome | None:
-    """The outcome of a run that its own transaction has decided already."""
+def _decided(run: Runnable, error: BaseException) -> Outcome | None:
+    """The outcome of a run that its own transaction has decided already, or who cancelled it."""
     completion = getattr(run.job, "_completion", None)
-    return None if completion is None else completion.outcome_after(error)
+    outcome: Outcome | None = None if completion is None else completion.outcome_after(error)
+    if outcome is None and is_cancelled(run.job):
+        cancelled = JobCancelled()
+        cancelled.__cause__ = error
+        return _discarded(run, cancelled)
+    return outcome
 
 
 def _within_callbacks(run: Runnable, wait_for: Await) -> Any:
@@ -208,7 +201,8 @@ def _controlled(run: Runnable, error: BaseException, now: float) -> Outcome | No
     """What a control error asks for."""
     match error:
         case Interrupted():
-            return Released()
+            steps = _steps_of(run)
+            return Released() if steps is None else steps.interrupted()
         case RetryJob(wait=wait):
             delay = _asked_delay(run, wait)
             counts = run.payload.exception_executions

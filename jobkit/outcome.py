@@ -18,6 +18,7 @@ __all__ = [
     "Retried",
     "Snoozed",
     "Succeeded",
+    "Suspended",
 ]
 
 
@@ -96,7 +97,19 @@ class Released:
     """The run was interrupted: back to the head of the queue, unchanged, uncharged."""
 
 
-Outcome = Succeeded | Retried | Snoozed | Discarded | Dropped | Buried | Released
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The run ended between two of its steps, or inside of one: another goes on there, uncharged.
+
+    At the head of its queue, or behind what waits. `failure` is the error of one that got on
+    before it failed.
+    """
+
+    head: bool = False
+    failure: Failure | None = None
+
+
+Outcome = Succeeded | Retried | Snoozed | Discarded | Dropped | Buried | Released | Suspended
 
 
 class Abandoned(BaseException):

@@ -179,11 +179,14 @@ class Payload:
         return _moment(self.fields, "expires_at")
 
     def has_expired(self, now: float) -> bool:
-        """True when it is too late to start a run of the job, be it the first or a retry."""
+        """True when it is too late to start a run of the job, be it the first or a retry.
+
+        One that goes on with its steps was started in time.
+        """
         if "expires_at" not in self.fields:
             return False
         expires_at = self.expires_at
-        return expires_at is not None and now >= expires_at
+        return expires_at is not None and now >= expires_at and "steps" not in self.fields
 
     @property
     def failed_at(self) -> float | None:

@@ -18,6 +18,7 @@ from jobkit.outcome import (
     Retried,
     Snoozed,
     Succeeded,
+    Suspended,
 )
 from jobkit.payload import Payload
 
@@ -36,6 +37,8 @@ def settlement_of(claim: Claim, outcome: Outcome, now: float) -> Settlement:
             return Ack(claim, Tally.FAILED)
         case Released():
             return Release(claim)
+        case Suspended(head=head, failure=failure):
+            return _suspended(claim, failure, head=head)
         case Retried():
             return _retry(claim, outcome, now)
         case Snoozed():
@@ -71,6 +74,16 @@ def _retry(claim: Claim, outcome: Retried, now: float) -> Settlement:
     return Requeue(claim, payload, _waiting(State.RETRY, outcome.delay), tally=tally)
 
 
+def _suspended(claim: Claim, failure: Failure | None, *, head: bool) -> Settlement:
+    """The claim has the text to go on with. A failure is remembered, and counts as no attempt."""
+    if failure is None:
+        return Requeue(claim, claim.payload, State.ENQUEUED, head=head)
+    payload = claim.payload.replace(
+        history=_history(claim.payload, _hidden(claim.payload, failure))
+    )
+    return Requeue(claim, payload, State.ENQUEUED, head=head, tally=Tally.FAILED)
+
+
 def _waiting(state: State, delay: float) -> State:
     return state if delay > 0 else State.ENQUEUED
 
@@ -92,8 +105,7 @@ def _failed(payload: Payload, failure: Failure) -> Payload:
     """With the failure recorded as Sidekiq does, and a short history behind it."""
     before = payload.retry_count
     first = before is None
-    if "encrypted" in payload.fields:
-        failure = replace(failure, message=REDACTED)  # it may well quote the arguments
+    failure = _hidden(payload, failure)
     return payload.replace(
         retry_count=0 if before is None else before + 1,
         error_class=failure.error_class,
@@ -102,6 +114,11 @@ def _failed(payload: Payload, failure: Failure) -> Payload:
         history=_history(payload, failure),
         **({"failed_at": failure.at} if first else {"retried_at": failure.at}),
     )
+
+
+def _hidden(payload: Payload, failure: Failure) -> Failure:
+    """The failure as it may be stored: the message may well quote encrypted arguments."""
+    return replace(failure, message=REDACTED) if "encrypted" in payload.fields else failure
 
 
 def _history(payload: Payload, failure: Failure) -> list[dict[str, Any]]:

@@ -10,14 +10,17 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from jobkit import backends
-from jobkit.adapter import Claim, Enqueues, Features, Release, Retention, State
+from jobkit.adapter import Checkpoint, Claim, Enqueues, Features, Release, Retention, State
 from jobkit.backends import Performed
+from jobkit.cancelling import is_marked
 from jobkit.capabilities import SupportsManage, SupportsUnique
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import ConfigurationError
+from jobkit.holding import holder
 from jobkit.payload import Payload, new_id
 from jobkit_inline.memory import MemoryAdapter
 from jobkit_inline.memory.batching import Batching
+from jobkit_inline.memory.cancelling import Cancelling
 from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.limiting import Limiting
 from jobkit_inline.memory.store import Store
@@ -52,7 +55,29 @@ def stored(payloads: Sequence[Payload], winners: Sequence[str | None]) -> list[s
     return [each.id for each, lost in zip(payloads, winners, strict=True) if lost is None]
 
 
-class Stage(Inspection, Limiting, Batching, Enqueues, SupportsUnique):
+class Holding:
+    """What jobs ask while they run; see `jobkit.holding.Holder`. Nobody else is at the store."""
+
+    def __init__(self, verbs: MemoryAdapter, clock: Clock) -> None:
+        self._verbs = verbs
+        self._clock = clock
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def holds(self, claim: Claim) -> bool:
+        del claim
+        return True
+
+    def is_cancelled(self, claim: Claim) -> bool:
+        held = self._verbs.held(_HERE)
+        return any(is_marked(each.payload.text) for each in held if each.receipt == claim.receipt)
+
+    def save(self, claim: Claim, payload: Payload) -> None:
+        self._verbs.settle([Checkpoint(claim, payload)])
+
+
+class Stage(Inspection, Limiting, Batching, Cancelling, Enqueues, SupportsUnique):
     """A store in memory whose jobs are run here, by the executor that the core hands down.
 
     `runs` is how many started runs it remembers; None is all of them.
@@ -72,6 +97,7 @@ class Stage(Inspection, Limiting, Batching, Enqueues, SupportsUnique):
         self._verbs = MemoryAdapter(clock=clock, retention=retention, store=self._store)
         self._runs: deque[Started] = deque(maxlen=runs)
         self._order = count(1)
+        self._holder = Holding(self._verbs, clock)
 
     @classmethod
     def from_url(
@@ -134,11 +160,14 @@ class Stage(Inspection, Limiting, Batching, Enqueues, SupportsUnique):
         if claim is None:
             return None
         started = self._started(claim)
+        token = holder.set(self._holder)
         try:
             performed = backends.perform(claim, self, self._clock)
         except BaseException:  # nothing was decided: not the job's error
             self._verbs.settle([Release(claim)])
             raise
+        finally:
+            holder.reset(token)
         self._verbs.settle([performed.settlement])
         return performed if started else None
 
@@ -151,7 +180,8 @@ class Stage(Inspection, Limiting, Batching, Enqueues, SupportsUnique):
 
     def _started(self, claim: Claim) -> bool:
         """Remember the run; False for one that the executor will not start."""
-        if claim.full is not None or claim.payload.has_expired(self._clock.time()):
+        now, payload = self._clock.time(), claim.payload
+        if claim.full is not None or is_marked(payload.text) or payload.has_expired(now):
             return False
         with self._lock:
             self._runs.append(Started(next(self._order), claim.payload))

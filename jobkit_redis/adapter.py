@@ -20,6 +20,7 @@ from jobkit.adapter import (
     State,
 )
 from jobkit.batching import BatchInfo, BatchPage, Members, NewBatch, SupportsBatches
+from jobkit.cancelling import SupportsCancel
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
@@ -66,6 +67,8 @@ from jobkit_redis.workers import Workers
 
 __all__ = ["RedisAdapter"]
 
+_NOT_WAITING = (State.RUNNING, State.DEAD, State.COMPLETED)
+
 _log = logging.getLogger("jobkit.redis")
 
 
@@ -74,6 +77,7 @@ class RedisAdapter(
     SupportsWait,
     SupportsInspect,
     SupportsManage,
+    SupportsCancel,
     SupportsMetrics,
     SupportsPause,
     SupportsRestore,
@@ -230,6 +234,11 @@ class RedisAdapter(
 
     def restore(self, jobs: Sequence[StoredJob]) -> list[str | None]:
         return self._restore(jobs)
+
+    def cancel(self, jobs: Sequence[StoredJob]) -> int:
+        waiting = [each for each in jobs if each.state not in _NOT_WAITING]
+        running = [each for each in jobs if each.state is State.RUNNING]
+        return self._manage.delete(waiting) + sum(map(self._workers.cancel, running))
 
     def clear(self, queue: str) -> int:
         return self._manage.clear(queue)

@@ -171,7 +171,7 @@ class Settle:
                 return (*claim, "n", "C", encoded(payload.text))
             case Bury(payload=payload, tally=tally):
                 dead = keys.at(self._store.keys.waiting(State.DEAD))
-                return (*claim, _LETTERS[tally], "Z", dead, "", encoded(payload.text))
+                return (*claim, _LETTERS[tally], "Z", dead, encoded(payload.text))
             case Requeue(payload=payload, tally=tally):
                 place = _place(payload, field)
                 where = _requeued(settlement, place, keys, self._store.keys)
@@ -197,7 +197,7 @@ def _requeued(settlement: Requeue, place: Place, keys: KeyList, known: Keys) -> 
         head = int(settlement.head)
         return ("Q", keys.queue(place.queue), encoded(place.queue), place.priority, head)
     due = "" if place.due is None else repr(place.due)
-    return ("Z", keys.at(known.waiting(settlement.state)), due)
+    return ("W", keys.at(known.waiting(settlement.state)), due)
 
 
 def _place(payload: Payload, field: str) -> Place:

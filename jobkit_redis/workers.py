@@ -9,6 +9,8 @@ from time import perf_counter
 from typing import Any, Final
 
 from jobkit.adapter import Beat, Claim, Presence
+from jobkit.cancelling import CANCEL, MARK, taken_from
+from jobkit.capabilities import StoredJob
 from jobkit.errors import LeaseLost, PayloadError
 from jobkit_redis.keys import encoded
 from jobkit_redis.receipts import Field, Receipt, claims_of, decoded
@@ -20,6 +22,8 @@ __all__ = ["Workers"]
 #: As Sidekiq's pages order them.
 _SIGNALS: Final = {"quiet": "TSTP", "stop": "TERM"}
 _ORDERS: Final = {signal.encode(): order for order, signal in _SIGNALS.items()}
+
+_KNOWN: Final = frozenset(_SIGNALS)
 
 _LARGEST_SHOWN: Final = 64 * 1024
 
@@ -65,8 +69,13 @@ class Workers:
             self._published[worker] = frozenset(claim.receipt for claim in claims)
         held = {Receipt(worker, decoded(field)).text for field in answer[0]}
         lost = tuple(claim for claim in claims if claim.receipt not in held)
-        orders = frozenset(_ORDERS[word] for word in answer[1] if word in _ORDERS)
-        return Beat(registered=True, lost=lost, orders=orders)
+        words = frozenset(_ORDERS.get(word) or decoded(word) for word in answer[1])
+        receipts, orders = taken_from(words)
+        cancelled = tuple(claim for claim in claims if claim.receipt in receipts)
+        # A claim that is still on its way to the worker is told of with a later beat.
+        for early in held & receipts - {claim.receipt for claim in claims}:
+            self.order(worker, CANCEL + early)
+        return Beat(registered=True, lost=lost, cancelled=cancelled, orders=orders & _KNOWN)
 
     def recover(self, worker: str, *, to: str, beat: int | None) -> list[Claim]:
         """See `Adapter.recover`."""
@@ -104,11 +113,19 @@ class Workers:
         """See `Adapter.held`."""
         return claims_of(worker, self._store.run("held", [self._store.keys.claimed(worker)]))
 
+    def cancel(self, job: StoredJob) -> bool:
+        """Mark a running job, if it still is held as it was seen; False if nothing was done."""
+        keys, (worker, field) = self._store.keys, Receipt.of(job.locator)
+        where = [keys.workers, keys.leases, keys.of_process(worker)[-1], keys.claimed(worker)]
+        arguments = [worker, encoded(field), MARK, encoded(CANCEL + job.locator)]
+        return bool(self._store.run("cancel", where, arguments))
+
     def order(self, worker: str, order: str) -> bool:
         """See `SupportsManage.order`."""
         keys = self._store.keys
         where = [keys.workers, keys.leases, keys.of_process(worker)[-1]]
-        return bool(self._store.run("order", where, [worker, _SIGNALS.get(order, order)]))
+        word = encoded(_SIGNALS.get(order, order))
+        return bool(self._store.run("order", where, [worker, word]))
 
     def _beat(self, keys: Sequence[Any], args: Sequence[Any]) -> Any:
         began = perf_counter()

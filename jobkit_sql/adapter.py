@@ -20,6 +20,7 @@ from jobkit.adapter import (
     State,
 )
 from jobkit.batching import BatchInfo, BatchPage, Members, NewBatch, SupportsBatches
+from jobkit.cancelling import SupportsCancel
 from jobkit.capabilities import (
     DayStats,
     JobFilter,
@@ -47,6 +48,7 @@ from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
 from jobkit_sql.batching import Batches
+from jobkit_sql.cancelling import Cancel
 from jobkit_sql.claim import Take
 from jobkit_sql.counters import Counters
 from jobkit_sql.dialect import Dialect
@@ -79,6 +81,7 @@ class SqlAdapter(
     SupportsWait,
     SupportsInspect,
     SupportsManage,
+    SupportsCancel,
     SupportsPause,
     SupportsRestore,
     SupportsLimits,
@@ -135,6 +138,7 @@ class SqlAdapter(
         self._measuring = Measuring(store)
         self._restore = Restore(store, locks)
         self._manage = Manage(store, locks, limiting, batches, strays)
+        self._cancel = Cancel(store, registry, self._manage.delete)
         self._ticks = Ticks(store, self._enqueue_unique)
 
     @classmethod
@@ -250,6 +254,9 @@ class SqlAdapter(
 
     def restore(self, jobs: Sequence[StoredJob]) -> list[str | None]:
         return self._restore(jobs)
+
+    def cancel(self, jobs: Sequence[StoredJob]) -> int:
+        return self._cancel(jobs)
 
     def clear(self, queue: str) -> int:
         return self._manage.clear(queue)

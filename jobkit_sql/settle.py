@@ -23,6 +23,7 @@ from jobkit.errors import SettlementRefused
 from jobkit.limits import is_limited
 from jobkit.payload import Payload
 from jobkit_sql.batching import Batches
+from jobkit_sql.cancelling import CHECKPOINT, REQUEUE
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.limiting import Limiting
@@ -138,8 +139,10 @@ class Settle:
         # First: the claim of a checkpoint may be spent by a later settlement of the same batch.
         if checkpoints := _parameters(held, Checkpoint):
             connection.execute(_CHECKPOINT, checkpoints)
-        if placed := _parameters(held, Requeue, Bury):
-            connection.execute(_PLACE, placed)
+        if placed := _parameters(held, Requeue):
+            connection.execute(_REQUEUE, placed)
+        if buried := _parameters(held, Bury):
+            connection.execute(_BURY, buried)
         if finished := _keys(held, Ack):
             connection.execute(self._finish, {"keys": finished, "now": now})
         self._lending.give_back(connection, _keys(held, Release))
@@ -165,8 +168,9 @@ class Settle:
 
 
 _HELD = jobs.c.key == bindparam("held")
-_PLACE: Final = PLACE.where(_HELD)
-_CHECKPOINT: Final = update(jobs).where(_HELD).values(payload=bindparam("text"))
+_REQUEUE: Final = REQUEUE.where(_HELD)
+_BURY: Final = PLACE.where(_HELD)
+_CHECKPOINT: Final = CHECKPOINT.where(_HELD)
 _COMPLETE: Final = update(jobs).values(
     state=State.COMPLETED.value, at=bindparam("now"), worker=None, receipt=None
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobkit.adapter import Beat, Claim, Presence
+from jobkit.cancelling import CANCEL, taken_from
 from jobkit_sql.lending import Lending, claim_of
 from jobkit_sql.limiting import Limiting
 from jobkit_sql.registry import Registry
@@ -44,8 +45,13 @@ class Workers:
                 return Beat(registered=known, lost=tuple(claims or ()))
             held = self._lending.receipts_of(connection, worker)
             lost = tuple(claim for claim in claims if claim.receipt not in held)
-            orders = self._registry.take_orders(connection, worker)
-            return Beat(registered=True, lost=lost, orders=orders)
+            receipts, orders = taken_from(self._registry.take_orders(connection, worker))
+            told = {claim.receipt for claim in claims}
+            # A claim that is still on its way to the worker is told of with a later beat.
+            for early in held & (receipts - told):
+                self._registry.leave_order(connection, worker, CANCEL + early)
+            cancelled = tuple(claim for claim in claims if claim.receipt in receipts)
+            return Beat(registered=True, lost=lost, cancelled=cancelled, orders=orders)
 
     @again_if_undone
     def recover(self, worker: str, *, to: str, beat: int | None) -> list[Claim]:

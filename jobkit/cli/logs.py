@@ -24,6 +24,7 @@ from jobkit.outcome import (
     Retried,
     Snoozed,
     Succeeded,
+    Suspended,
 )
 from jobkit.payload import Payload
 
@@ -140,6 +141,8 @@ def _write(level: int, said: str, fields: Mapping[str, Any]) -> None:
 def _told(outcome: Outcome) -> tuple[int, str, Failure | None]:
     """An outcome's level, its words, and what went wrong."""
     match outcome:
+        case Suspended(failure=Failure() as failure):
+            return logging.WARNING, f"failed, goes on where it was: {_error(failure)}", failure
         case Retried(delay=delay, failure=Failure() as failure):
             said = f"failed, runs again in {delay:.0f} s: {_error(failure)}"
             return logging.WARNING, said, failure
@@ -151,7 +154,9 @@ def _told(outcome: Outcome) -> tuple[int, str, Failure | None]:
             return logging.INFO, _without_failure(outcome), None
 
 
-def _without_failure(outcome: Succeeded | Retried | Snoozed | Discarded | Released) -> str:
+def _without_failure(
+    outcome: Succeeded | Retried | Snoozed | Discarded | Released | Suspended,
+) -> str:
     match outcome:
         case Succeeded(halted=halted):
             return "halted" if halted else "succeeded"
@@ -163,6 +168,8 @@ def _without_failure(outcome: Succeeded | Retried | Snoozed | Discarded | Releas
             return f"discarded: {reason[:LONGEST_ERROR]}"
         case Released():
             return "given back"
+        case Suspended():
+            return "interrupted, goes on where it was"
         case _:
             assert_never(outcome)
 

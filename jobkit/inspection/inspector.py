@@ -27,6 +27,7 @@ from jobkit.entries import RecurringEntries, RecurringInfo
 from jobkit.errors import Unsupported
 from jobkit.inspection.info import JobInfo, Page, info_of
 from jobkit.inspection.metrics import ClassMetrics, class_metrics
+from jobkit.jobs.cancelling import cancel
 from jobkit.jobs.options import When, moment_seconds
 from jobkit.jobs.reviving import rewritten, to_run
 from jobkit.measures import KEPT, MinuteStats, SupportsMetrics
@@ -129,6 +130,18 @@ class Inspector:
     def discard(self, ids: str | Iterable[str]) -> int:
         """Remove jobs for good, without hooks."""
         return self._delete(self._found(ids))
+
+    def cancel(self, ids: str | Iterable[str]) -> int:
+        """Have jobs not run any more, those that run too; the number that had not ended.
+
+        What waits is removed at once, without hooks. A running job is told by its worker, and
+        ends at its next checkpoint; see `Job.cancel`.
+        """
+        remaining = iter([ids] if isinstance(ids, str) else ids)
+        cancelled = 0
+        while some := list(islice(remaining, _SLICE)):
+            cancelled += cancel(self._adapter, some)
+        return cancelled
 
     def bury(self, ids: str | Iterable[str]) -> int:
         """Put waiting jobs into the dead set, without hooks."""

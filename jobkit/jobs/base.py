@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, Unpack, overload
 
-from jobkit import execution
+from jobkit import execution, holding
 from jobkit.callbacks import KINDS, collect, refuse_async
 from jobkit.errors import DeserializationError
 from jobkit.handlers import Rule, rescues_of, rules_of
@@ -22,7 +22,9 @@ from jobkit.payload import Payload
 from jobkit.transactions import Completing, Completion, completing
 
 if TYPE_CHECKING:
+    from jobkit.adapter import Claim
     from jobkit.jobs.batches import Batch
+    from jobkit.steps import Steps
     from jobkit.transactions.subjects import Transactional
 
 __all__ = ["Job"]
@@ -73,6 +75,10 @@ class Job:
     """The stored form of the arguments, where they wait for a commit."""
     _completion: Completion | None = None
     """Of a run by a worker."""
+    _claim: Claim | None = None
+    """Of a run by whoever holds the job; None where nobody does (`perform_now`)."""
+    _steps: Steps | None = None
+    """Of a run that has come to its first step."""
 
     def __init_subclass__(cls, **options: Unpack[JobOptions]) -> None:
         super().__init_subclass__()
@@ -117,6 +123,70 @@ class Job:
     def stopping(self) -> bool:
         """True when the worker is about to stop: finish, or raise `Interrupted` to go on later."""
         return execution.is_stopping()
+
+    @property
+    def cancelled(self) -> bool:
+        """True in a running job that was cancelled: end, by `raise Interrupted` for one.
+
+        A worker learns of it within five seconds. What the job raises then discards it.
+        """
+        return holding.is_cancelled(self)
+
+    def cancel(self) -> bool:
+        """Have a stored job not run any more; False when it has ended, or is not stored.
+
+        One that waits is gone at once. One that runs is told: an `async def perform` is cancelled,
+        a job with steps ends at its next checkpoint, others may look at `cancelled`; whatever it
+        raises then, it is discarded and not run again. `after_discard` runs where a worker had
+        it. Raises AdapterError when the store fails, Unsupported when it cannot do this.
+        """
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.jobs.cancelling import cancel_job  # noqa: PLC0415
+
+        return cancel_job(self)
+
+    @overload
+    def step(  # type: ignore[overload-overlap] # a coroutine function is the narrower of the two
+        self,
+        name: str,
+        body: Callable[..., Coroutine[Any, Any, object]],
+        start: Any = None,
+        *,
+        isolated: bool = False,
+    ) -> Coroutine[Any, Any, None]: ...
+    @overload
+    def step(
+        self,
+        name: str,
+        body: Callable[..., object] | str,
+        start: Any = None,
+        *,
+        isolated: bool = False,
+    ) -> None: ...
+    def step(
+        self, name: str, body: Any, start: Any = None, *, isolated: bool = False
+    ) -> Coroutine[Any, Any, None] | None:
+        """Inside `perform`: run a step of the job, unless it was done in an earlier run.
+
+        `body` is a function or method, or a method's name; it may take the `Step`, whose `cursor`
+        begins as `start` and says how far the step has come. A job whose worker stops, or that
+        fails after it has got on, goes on there. An `async def` is awaited: `await self.step(...)`.
+        An `isolated` step shares no run of the job with another. Raises InvalidStep for a step
+        that is repeated, inside of another or out of order; Interrupted when the run must end.
+
+            class Import(Job):
+                def perform(self, path: str) -> None:
+                    self.step("download", self.download)
+                    self.step("rows", self.import_rows, start=0)
+        """
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.steps import Steps, checked  # noqa: PLC0415
+
+        function = checked(name, body, self)
+        if self._steps is None:
+            self._steps = Steps(self)
+            self._steps.begin()
+        return self._steps.run(name, function, start, isolated=isolated)
 
     def complete_in(self, session_or_connection: Transactional) -> Completing:
         """Inside `perform`: finish the job in a transaction of your own, with `with`.

@@ -66,6 +66,8 @@ class JobOptions(TypedDict, total=False):
     encrypt: bool
     limits: Collection[AnyLimit]
     unique: Unique | None
+    max_run_time: Seconds | None
+    max_resumptions: int | None
 
 
 class SetOptions(TypedDict, total=False):
@@ -104,6 +106,8 @@ class Options:
     encrypt: bool = False
     limits: tuple[AnyLimit, ...] = ()
     unique: Unique | None = None
+    max_run_time: float | None = None
+    max_resumptions: int | None = None
 
     @property
     def demands(self) -> bool:
@@ -224,6 +228,8 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "encrypt": bool,
         "limits": _limits,
         "unique": _unique,
+        "max_run_time": lambda value: _duration("max_run_time", value),
+        "max_resumptions": _resumptions,
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
     return {**values, "policy": _policy(parent.policy, given)}
@@ -296,6 +302,13 @@ def _version(value: object) -> int:
     if version < 1:
         raise ValueError(f"version is {version}: give a whole number from 1")
     return version
+
+
+def _resumptions(value: object) -> int | None:
+    most = None if value is None else _whole("max_resumptions", value)
+    if most is not None and most < 0:
+        raise ValueError(f"max_resumptions is {most}: give a number from 0, or None")
+    return most
 
 
 def _whole(name: str, value: object) -> int:

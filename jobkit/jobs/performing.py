@@ -13,9 +13,12 @@ from typing import Any
 from jobkit import events
 from jobkit.adapter import Claim, Enqueues
 from jobkit.backends import Performed
+from jobkit.cancelling import is_marked
 from jobkit.clock import Clock
+from jobkit.errors import DiscardJob, JobCancelled
 from jobkit.execution import Await, Runnable, dropped, execute
 from jobkit.handlers import Policy
+from jobkit.holding import holder, with_progress
 from jobkit.jobs.base import Job
 from jobkit.jobs.running import Run, run_of
 from jobkit.outcome import (
@@ -28,10 +31,11 @@ from jobkit.outcome import (
     Retried,
     Snoozed,
     Succeeded,
+    Suspended,
 )
 from jobkit.settlement import settlement_of
 
-__all__ = ["outcome_of", "overflowed", "perform", "tell_outcome"]
+__all__ = ["dropped_unrun", "outcome_of", "perform", "refused", "tell_outcome"]
 
 
 def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
@@ -40,10 +44,12 @@ def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
     Raises PayloadError when the payload is malformed.
     """
     run = _Watched(run_of(claim.payload, Job))
-    if claim.full is not None:
-        return Performed(settlement_of(claim, overflowed(run, claim, adapter), clock.time()))
+    run.job._claim = claim
+    why = refused(claim)
+    if why is not None:
+        return Performed(settlement_of(claim, dropped_unrun(run, why, adapter), clock.time()))
     outcome = outcome_of(run, adapter, clock=clock, wait_for=_awaited)
-    settlement = settlement_of(claim, outcome, clock.time())
+    settlement = settlement_of(with_progress(claim, run.job), outcome, clock.time())
     # The policy's `retry_in` may have said DISCARD: that is an answer too.
     return Performed(settlement, None if isinstance(outcome, Discarded) else run.unanswered)
 
@@ -59,9 +65,23 @@ def outcome_of(run: Runnable, adapter: Enqueues, *, clock: Clock, wait_for: Awai
     return outcome
 
 
-def overflowed(run: Runnable, claim: Claim, adapter: Enqueues) -> Outcome:
-    """The outcome of a claim that is over its limit: discarded, hooks and subscribers told."""
-    outcome = dropped(run, f"the limit {claim.full!a} is reached")
+def refused(claim: Claim) -> DiscardJob | None:
+    """Why the claim's job is not run but discarded: over its limit, or cancelled."""
+    if claim.full is not None:
+        return DiscardJob(f"the limit {claim.full!a} is reached")
+    holds = holder.get()
+    told = holds is not None and holds.is_cancelled(claim)
+    return JobCancelled() if told or is_marked(claim.payload.text) else None
+
+
+def dropped_unrun(run: Runnable, why: DiscardJob, adapter: Enqueues) -> Outcome:
+    """The outcome of a claim that is not run: discarded, hooks and subscribers told."""
+    outcome = dropped(run, why)
+    if isinstance(why, JobCancelled) and "steps" in run.payload.fields:
+        # Loaded for those who use it: importing jobkit must be quick.
+        from jobkit.steps import tell_cancelled  # noqa: PLC0415
+
+        tell_cancelled(run.job)
     tell_outcome(run.job, adapter, outcome, 0.0)
     return outcome
 
@@ -101,7 +121,8 @@ class _Watched:
 
     @property
     def policy(self) -> Policy:
-        self.unanswered = sys.exc_info()[1]
+        error, steps = sys.exc_info()[1], self.job._steps
+        self.unanswered = error if error is None or steps is None else steps.judged(error)
         return self._run.policy
 
 
@@ -132,5 +153,5 @@ def _event_of(outcome: Outcome) -> tuple[str | None, dict[str, Any]]:
             return "discard", {"reason": failure.message, "failure": failure}
         case Buried(failure=failure):
             return "bury", {"reason": failure.message, "failure": failure}
-        case Released():
-            return "interrupt", {}
+        case Released() | Suspended():
+            return "interrupt", {"failure": getattr(outcome, "failure", None)}

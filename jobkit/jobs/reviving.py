@@ -7,6 +7,7 @@ from typing import Any, Final
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
 from jobkit.errors import PayloadError
+from jobkit.payload import Payload
 
 __all__ = ["rewritten", "to_run"]
 
@@ -29,8 +30,17 @@ def rewritten(job: StoredJob, state: State, **changes: Any) -> Move | None:
 
     Whoever asks for a run wants one: what would expire before does not any more.
     """
-    fresh = _FRESH_BUDGET if job.state is State.DEAD else {}
     try:
+        fresh = _fresh(job.payload) if job.state is State.DEAD else {}
         return Move(job, job.payload.replace(**fresh, **changes, expires_at=None), state)
     except PayloadError:
         return None
+
+
+def _fresh(payload: Payload) -> dict[str, Any]:
+    """What makes a dead job start anew: where it was with its steps, it stays."""
+    steps = payload.fields.get("steps")
+    if not isinstance(steps, dict) or "resumed" not in steps:
+        return {**_FRESH_BUDGET}
+    kept = {name: value for name, value in steps.items() if name != "resumed"}
+    return {**_FRESH_BUDGET, "steps": kept or None}

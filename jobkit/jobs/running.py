@@ -12,6 +12,7 @@ from jobkit.clock import SYSTEM
 from jobkit.errors import Abort, UnknownJob, UnknownVersion
 from jobkit.execution import Await, attempt, current, judge
 from jobkit.handlers import Policy, Rule
+from jobkit.holding import amended
 from jobkit.jobs import registry
 from jobkit.jobs.enqueueing import adapter_of, put
 from jobkit.jobs.instances import loaded
@@ -186,10 +187,11 @@ def _handled(run: Run, error: BaseException) -> Any:
 def _again(run: Run, outcome: Retried | Snoozed) -> None:
     adapter = adapter_of(run.job)
     now = backends.now(adapter)
+    payload = amended(run.job, run.payload)
     if isinstance(outcome, Retried):
-        payload = with_retry(run.payload, outcome, now)
+        payload = with_retry(payload, outcome, now)
     else:
-        payload = with_snooze(run.payload, outcome, now)
+        payload = with_snooze(payload, outcome, now)
     put(adapter, [payload])
 
 

@@ -8,6 +8,9 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
+from jobkit.adapter import Claim
+from jobkit.holding import current
+
 __all__ = ["EventLoop"]
 
 _ENDS_WITHIN: Final = 1.0
@@ -19,12 +22,37 @@ class EventLoop:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._tasks: dict[str, asyncio.Task[Any] | None] = {}
+        """By the receipts of their claims; touched on the loop only."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The coroutine's result; many threads may wait here at once."""
+        job = current.get()
+        claim: Claim | None = None if job is None else job._claim
+        if claim is not None:
+            coroutine = self._noted(claim.receipt, coroutine)
         return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
+
+    def cancel(self, claim: Claim) -> None:
+        """Cancel the coroutine of the claim's job, if that is what runs."""
+        with self._lock:
+            loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._cancel, claim.receipt)
+
+    async def _noted(self, receipt: str, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        self._tasks[receipt] = asyncio.current_task()
+        try:
+            return await coroutine
+        finally:
+            del self._tasks[receipt]
+
+    def _cancel(self, receipt: str) -> None:
+        task = self._tasks.get(receipt)
+        if task is not None:
+            task.cancel()
 
     def stop(self) -> None:
         """End the loop. What still runs on it is abandoned."""

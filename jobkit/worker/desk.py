@@ -14,6 +14,7 @@ from typing import Literal
 
 from jobkit.adapter import Adapter, Claim, Presence
 from jobkit.clock import Clock
+from jobkit.holding import Holder
 from jobkit.worker.board import Board, NoBoard
 from jobkit.worker.options import WorkerOptions
 
@@ -45,6 +46,9 @@ class Desk:
     lent to this worker on another thread than the claimer's, until they stand in `held`.
     """
 
+    holder: Holder | None = None
+    """What jobs ask while they run."""
+
     def __init__(
         self,
         adapter: Adapter,
@@ -67,6 +71,8 @@ class Desk:
         """An answer was lost: the store may have lent jobs that are not in `held`."""
         self.abandoned: set[str] = set()
         """Receipts that the store will not take back: they end with the lease."""
+        # The receipts of those that were cancelled meanwhile.
+        self.cancelled: set[str] = set()
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.quiet = threading.Event()
         """No more claims are taken."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from jobkit.adapter import Beat
+from jobkit.adapter import Beat, Claim
 from jobkit.errors import AdapterError
 from jobkit.worker.desk import Desk, new_identity
 from jobkit.worker.part import Part, Patience
@@ -25,15 +25,21 @@ class Heart(Part):
     name = "heart"
 
     def __init__(
-        self, desk: Desk, drop: Callable[[], object], beaten: Callable[[], object]
+        self,
+        desk: Desk,
+        drop: Callable[[], object],
+        beaten: Callable[[], object],
+        cancel: Callable[[Claim], object] = lambda claim: None,
     ) -> None:
         """`drop` forgets the jobs that have not started, when they are no longer this worker's.
 
+        `cancel` ends at once what can be ended so.
         `beaten` is told of every beat that came through.
         """
         super().__init__(desk)
         self._drop = drop
         self._tell = beaten
+        self._cancel = cancel
         self._patience = Patience(self.name)
         self._published: frozenset[str] = frozenset()
 
@@ -95,6 +101,9 @@ class Heart(Part):
         self.register()
 
     def _obey(self, answer: Beat) -> None:
+        for claim in answer.cancelled:
+            self.desk.cancelled.add(claim.receipt)
+            self._cancel(claim)
         # Of lost claims the settler hears when it settles them, where receipts fence.
         if not self.desk.adapter.features.fenced:
             lost = {claim.receipt for claim in answer.lost}

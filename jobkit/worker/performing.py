@@ -12,8 +12,9 @@ from jobkit.clock import Clock
 from jobkit.errors import PayloadError, WorkerLost
 from jobkit.execution import Await, buried
 from jobkit.failure import failure_of
+from jobkit.holding import with_progress
 from jobkit.jobs import run_of
-from jobkit.jobs.performing import outcome_of, overflowed, tell_outcome
+from jobkit.jobs.performing import dropped_unrun, outcome_of, refused, tell_outcome
 from jobkit.jobs.running import Run
 from jobkit.outcome import SUCCEEDED, Abandoned, Buried, Outcome
 from jobkit.settlement import settlement_of
@@ -84,8 +85,8 @@ class Performer:
             return self._unexpected(claim, error)
 
     def _settled(self, claim: Claim, run: Run) -> Settlement | Settled:
-        if claim.full is not None:
-            outcome = overflowed(run, claim, self._adapter)
+        if (why := refused(claim)) is not None:
+            outcome = dropped_unrun(run, why, self._adapter)
         elif claim.deliveries < MOST_DELIVERIES and run.isolated and self._isolated is not None:
             apart = self._isolated(claim, run)
             if apart is None:
@@ -96,13 +97,14 @@ class Performer:
                 self._adapter, lambda: settlement_of(claim, SUCCEEDED, self._clock.time())
             )
             run.job._completion = completion
+            run.job._claim = claim
             outcome = self._outcome(claim, run)
             if completion.end():
                 return Settled(claim)
         else:
             outcome = buried(run, _lost(claim), self._clock.time())
             tell_outcome(run.job, self._adapter, outcome, 0.0)
-        return settlement_of(claim, outcome, self._clock.time())
+        return settlement_of(with_progress(claim, run.job), outcome, self._clock.time())
 
     def _outcome(self, claim: Claim, run: Run) -> Outcome:
         seconds = run.timeout

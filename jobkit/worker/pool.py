@@ -12,6 +12,7 @@ from typing import Final
 
 from jobkit.adapter import Claim, Settlement
 from jobkit.execution import stop_signal
+from jobkit.holding import holder
 from jobkit.outcome import Abandoned
 from jobkit.transactions import Settled
 from jobkit.worker.desk import Broken, Desk
@@ -162,6 +163,7 @@ class Pool:
 
     def _work(self, slot: int) -> None:
         stop_signal.set(self._desk.stopping.is_set)
+        holder.set(self._desk.holder)
         while True:
             for claim in self._taken():
                 self._run(slot, claim)

@@ -22,6 +22,7 @@ from jobkit.worker.claimer import Claimer
 from jobkit.worker.coroutines import EventLoop
 from jobkit.worker.desk import Desk, Message, resident_bytes
 from jobkit.worker.heart import Heart
+from jobkit.worker.holding import Holding
 from jobkit.worker.keeper import Keeper
 from jobkit.worker.measuring import Measures, Recorder
 from jobkit.worker.options import WorkerOptions
@@ -77,12 +78,13 @@ class Worker:
             adapter, clock, self._loop.run, self._timer, self._perform_isolated
         )
         self._pool = Pool(desk, self._performer.perform, self._deliver, self._rested)
+        desk.holder = Holding(desk, self._deliver)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
         self._recorder = Recorder(desk, measures)
         self._claimer = Claimer(desk, self._pool, self._settler, pace)
         self._keeper = Keeper(desk, self._settler.give_back)
-        self._heart = Heart(desk, self._pool.take_back, lambda: middleware.tell("beat", self))
+        self._heart = Heart(desk, self._pool.take_back, self._beaten, self._loop.cancel)
 
     @property
     def id(self) -> str:
@@ -164,6 +166,9 @@ class Worker:
     def _deliver(self, settlement: Settlement | Settled, seconds: float) -> None:
         # Pool and settler know each other: this is the knot.
         self._settler.deliver(settlement, seconds)
+
+    def _beaten(self) -> None:
+        middleware.tell("beat", self)
 
     def _rested(self) -> None:
         self._settler.hurry()

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from jobkit.adapter import Bury, Claim, Release, Settlement
+from jobkit.adapter import Bury, Checkpoint, Claim, Release, Settlement
 from jobkit.clock import Clock
 from jobkit.errors import PayloadError, SettlementRefused
 from jobkit.failure import failure_of
@@ -31,6 +31,9 @@ class Refusals:
     def instead(self, settlement: Settlement, error: SettlementRefused) -> Settlement | None:
         """What to try in place of a refused settlement; None when there is nothing left."""
         claim = settlement.claim
+        if isinstance(settlement, Checkpoint):
+            _log.error("the store refused the progress of claim %s: %s", claim.receipt, error)
+            return None  # its job runs on, and is not done
         times = self._refused[claim.receipt] = self._refused.get(claim.receipt, 0) + 1
         kind = type(settlement).__name__
         _log.error("the store refused the %s of claim %s: %s", kind, claim.receipt, error)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from jobkit import events
-from jobkit.adapter import Claim, Settlement
+from jobkit.adapter import Checkpoint, Claim, Settlement
 from jobkit.errors import AdapterError, SettlementRefused
 from jobkit.transactions import Settled
 from jobkit.worker.desk import Desk
@@ -189,13 +189,17 @@ class Settler(Part):
         if stale and not self._failures:
             _log.warning("%d outcomes came too late: other workers have the jobs", len(stale))
             for claim in stale:
+                self.desk.held.pop(claim.receipt, None)  # of a checkpoint: its job is told so
                 events.emit("claim_lost", adapter=self.desk.adapter, claim=claim)
         self._failures = 0
 
     def _forget(self, settlements: Sequence[Settlement | Settled]) -> None:
-        for settlement in settlements:
+        over = [each for each in settlements if not isinstance(each, Checkpoint)]
+        for settlement in over:
             self.desk.held.pop(settlement.claim.receipt, None)
-        self._refusals.forget(settlement.claim.receipt for settlement in settlements)
+        self._refusals.forget(settlement.claim.receipt for settlement in over)
+        if self.desk.cancelled:
+            self.desk.cancelled.difference_update(each.claim.receipt for each in over)
 
     def _observe(self, batch: list[tuple[Settlement | Settled, float]]) -> None:
         times = [seconds for _, seconds in batch if seconds >= 0]

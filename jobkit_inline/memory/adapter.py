@@ -22,11 +22,13 @@ from jobkit.adapter import (
     Tally,
 )
 from jobkit.batching import How
+from jobkit.cancelling import is_marked, marked
 from jobkit.capabilities import SupportsWait
 from jobkit.clock import SYSTEM, Clock
 from jobkit.errors import AdapterError, ConfigurationError, SettlementRefused
 from jobkit.payload import Payload
 from jobkit_inline.memory.batching import Batching
+from jobkit_inline.memory.cancelling import Cancelling
 from jobkit_inline.memory.index import Index
 from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.leases import Leases
@@ -56,6 +58,7 @@ class MemoryAdapter(
     Measuring,
     Restoring,
     Batching,
+    Cancelling,
     Adapter,
     SupportsWait,
 ):
@@ -148,7 +151,7 @@ class MemoryAdapter(
                 self._store.move(job, job.rewritten(payload).ended(State.DEAD, now))
                 self._store.end_member(job, How.FAILED, now)
             case Checkpoint(payload=payload):
-                self._store.move(job, job.rewritten(payload))
+                self._store.move(job, job.rewritten(_marked_as(job, payload)))
             case Release(started=started):
                 self._give_back(job, started=started)
             case _:
@@ -174,10 +177,18 @@ def _end(tally: Tally) -> How:
 
 
 def _requeued(job: Job, settlement: Requeue, now: float) -> Job:
-    job = job.rewritten(settlement.payload)
+    cancelled = is_marked(job.text)
+    job = job.rewritten(_marked_as(job, settlement.payload))
+    if cancelled:
+        return job.waiting(job.run_at)
     if settlement.state in WAITING:
         return job.postponed(settlement.state, now)
     return job.waiting(job.run_at if settlement.head else now)
+
+
+def _marked_as(job: Job, payload: Payload) -> Payload:
+    """The payload, with the mark if the job was cancelled."""
+    return Payload(marked(payload.text)) if is_marked(job.text) else payload
 
 
 def _refusal(error: UnicodeEncodeError) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jobkit.adapter import Beat, Claim, Presence
+from jobkit.cancelling import CANCEL, taken_from
 from jobkit.errors import LeaseLost
 from jobkit_inline.memory.handle import Handle
 from jobkit_inline.memory.records import Worker
@@ -38,8 +39,17 @@ class Leases(Handle):
             if claims is None:  # the supervisor's: what is meant for the worker waits for its own
                 self._store.workers[worker] = beaten
                 return Beat(registered=True)
-            self._store.workers[worker] = replace(beaten, lease=lease, orders=frozenset())
-            return Beat(registered=True, lost=self._lost(worker, claims), orders=known.orders)
+            receipts, orders = taken_from(known.orders)
+            told = {claim.receipt for claim in claims}
+            # A claim that is still on its way to the worker is told of with a later beat.
+            early = frozenset(CANCEL + each for each in self._held(worker) & (receipts - told))
+            self._store.workers[worker] = replace(beaten, lease=lease, orders=early)
+            return Beat(
+                registered=True,
+                lost=self._lost(worker, claims),
+                cancelled=tuple(claim for claim in claims if claim.receipt in receipts),
+                orders=orders,
+            )
 
     def recover(self, worker: str, *, to: str, beat: int | None = None) -> list[Claim]:
         with self._lock:
@@ -67,6 +77,9 @@ class Leases(Handle):
         if worker not in self._store.workers:
             raise LeaseLost(f"the worker {worker!r} is not registered: what it held is not its own")
 
+    def _held(self, worker: str) -> frozenset[str]:
+        return frozenset(job.receipt for job in self._store.held(worker))
+
     def _lost(self, worker: str, claims: Sequence[Claim]) -> tuple[Claim, ...]:
-        held = {job.receipt for job in self._store.held(worker)}
+        held = self._held(worker)
         return tuple(claim for claim in claims if claim.receipt not in held)

@@ -7,7 +7,8 @@
 --   C payload                               checkpoint
 --   R list queue                            released: back to the head as it is
 --   Q list queue priority head payload      enqueued anew
---   Z set score payload                     scheduled, to be retried, or dead
+--   W set score payload                     scheduled, or to be retried
+--   Z set payload                           dead
 -- Returns the positions of the stale, and positions and errors of the refused.
 -- Before one of a job under limits stands L, and 1 if it never started; before one that ends a unique
 -- job U, locks, the lock's name and the job; before one that ends a member of a batch B, the batch,
@@ -26,6 +27,19 @@ local function enqueue(list, queue, priority, age, payload)
   return push(KEYS[list], KEYS[list + 1], KEYS[2], priority, age, payload)
 end
 
+-- A job that was cancelled while it ran keeps its mark (`jobkit.cancelling`).
+local MARK = '{"cancelled":true,'
+local function cancelled(text)
+  return string.sub(text, 1, #MARK) == MARK
+end
+
+local function kept(text, new)
+  if cancelled(text) and string.sub(new, 1, 2) == '{"' and not cancelled(new) then
+    return MARK .. string.sub(new, 2)
+  end
+  return new
+end
+
 local kinds = {
   A = {4, function() end},
   K = {4, function(at, field, text) return redis.pcall('ZADD', KEYS[3], now, text) end},
@@ -33,15 +47,18 @@ local kinds = {
     local priority, age = place_of(field)
     return enqueue(tonumber(ARGV[at]), ARGV[at + 1], priority, age, text)
   end},
-  Q = {9, function(at, field)
+  Q = {9, function(at, field, text)
     local _, age = place_of(field)
+    local head = ARGV[at + 3] == '1' or cancelled(text)
     return enqueue(
-      tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3] == '1' and age, ARGV[at + 4])
+      tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], head and age, kept(text, ARGV[at + 4]))
   end},
-  Z = {7, function(at)
-    local score = ARGV[at + 1] == '' and now or ARGV[at + 1]
-    return redis.pcall('ZADD', KEYS[tonumber(ARGV[at])], score, ARGV[at + 2])
+  W = {7, function(at, field, text)
+    -- Cancelled, it waits for nothing: the next upkeep has it enqueued.
+    local score = (ARGV[at + 1] == '' or cancelled(text)) and now or ARGV[at + 1]
+    return redis.pcall('ZADD', KEYS[tonumber(ARGV[at])], score, kept(text, ARGV[at + 2]))
   end},
+  Z = {6, function(at) return redis.pcall('ZADD', KEYS[tonumber(ARGV[at])], now, ARGV[at + 1]) end},
 }
 
 local function free(hash, field, text, unstarted)
@@ -96,10 +113,11 @@ local function settle(at, number)
   end
   local hash, field, tally, kind = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   if kind == 'C' then
-    if redis.call('HEXISTS', hash, field) == 0 then
-      stale[#stale + 1] = number
+    local before = redis.call('HGET', hash, field)
+    if before then
+      redis.call('HSET', hash, field, kept(before, ARGV[at + 4]))
     else
-      redis.call('HSET', hash, field, ARGV[at + 4])
+      stale[#stale + 1] = number
     end
     return at + 5, number + 1
   end

@@ -74,8 +74,8 @@ FAULTS: Final = (
         "A6",
         "forgets that the run was aborted",
         "jobkit.execution",
-        "return Succeeded(halted=True)",
-        "return Succeeded()",
+        "outcome = Succeeded(halted=True)",
+        "outcome = Succeeded()",
     ),
     Fault(
         "A7",
@@ -257,8 +257,8 @@ FAULTS: Final = (
         "C18",
         "charges a job for a shutdown",
         "jobkit.execution",
-        "        case Interrupted():\n            return Released()\n",
-        "        case Interrupted():\n            return Retried(0.0, failure_of(error, now))\n",
+        "return Released() if steps is None else",
+        "return Retried(0.0, failure_of(error, now)) if steps is None else",
     ),
     Fault(
         "C20",

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from jobkit.adapter import Adapter, Retention
 from jobkit.batching import SupportsBatches
+from jobkit.cancelling import SupportsCancel
 from jobkit.capabilities import (
     SupportsInspect,
     SupportsLimits,
@@ -65,6 +66,7 @@ class AdapterContract:
     TestMoving = groups.Moving
     TestDeleting = groups.Deleting
     TestCommanding = groups.Commanding
+    TestCancelling = groups.Cancelling
     TestPausing = groups.Pausing
     TestMeasuring = groups.Measuring
     TestRestoring = groups.Restoring
@@ -158,6 +160,11 @@ class AdapterContract:
     def manager(self, adapter: Adapter) -> SupportsManage:
         """The adapter, if it can change what waits."""
         return adapter if isinstance(adapter, SupportsManage) else _lacks(adapter, SupportsManage)
+
+    @pytest.fixture
+    def canceller(self, adapter: Adapter) -> SupportsCancel:
+        """The adapter, if it can cancel jobs."""
+        return adapter if isinstance(adapter, SupportsCancel) else _lacks(adapter, SupportsCancel)
 
     @pytest.fixture
     def pauser(self, adapter: Adapter) -> SupportsPause:

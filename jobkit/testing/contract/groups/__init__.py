@@ -2,6 +2,7 @@
 
 from jobkit.testing.contract.groups.amending import Amending
 from jobkit.testing.contract.groups.batching import Batching
+from jobkit.testing.contract.groups.cancelling import Cancelling
 from jobkit.testing.contract.groups.claiming import Claiming, Ordering, Prioritizing
 from jobkit.testing.contract.groups.competing import Competing
 from jobkit.testing.contract.groups.enqueueing import Closing, Enqueueing
@@ -35,6 +36,7 @@ from jobkit.testing.contract.groups.working import Working
 __all__ = [
     "Amending",
     "Batching",
+    "Cancelling",
     "Claiming",
     "Closing",
     "Commanding",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import pytest
 
-from jobkit import Job, backends, discard_on, retry_on
+from jobkit import Job, Step, backends, discard_on, retry_on
 from jobkit.adapter import Adapter, State
 from jobkit.capabilities import SupportsInspect
 from jobkit.payload import Payload
@@ -53,6 +54,22 @@ class _Chain(_Noted, name="contract.Chain"):
         self.note(number)
         if number:
             _Chain.perform_later(number - 1)
+
+
+class _Stepping(_Noted, name="contract.Stepping"):
+    half: ClassVar[threading.Event] = threading.Event()
+    go_on: ClassVar[threading.Event] = threading.Event()
+
+    def perform(self, number: int) -> None:
+        self.step("once", lambda: self.note(-1))
+        self.step("items", lambda step: self.items(step, number))
+
+    def items(self, step: Step[int], number: int) -> None:
+        for item in step.each(range(number)):
+            self.note(item)
+            if item == number // 2:
+                self.half.set()
+                self.go_on.wait(20)
 
 
 class Working:
@@ -126,6 +143,20 @@ class Working:
         for worker in workers:
             _finish(worker)
         assert _Noted.runs == Counter(range(300))
+
+    def test_a_job_whose_worker_stops_goes_on_where_it_was(self, adapter: Adapter) -> None:
+        _Stepping.half.clear()
+        _Stepping.go_on.clear()
+        _Stepping.perform_later(10)
+        stopping = Worker(adapter, WorkerOptions(queues=Queues(("default",)), concurrency=1))
+        assert stopping.start()
+        assert _Stepping.half.wait(20)
+        stopping.desk.stopping.set()
+        _Stepping.go_on.set()
+        assert stopping.stop(20)
+        assert _Noted.runs == Counter(range(-1, 6))
+        _work(adapter)
+        assert _Noted.runs == Counter(range(-1, 10))
 
 
 def _work(adapter: Adapter) -> None:
