@@ -117,6 +117,10 @@ class Dialect(Protocol):
         """Wake those who wait, when the connection's transaction commits."""
         ...
 
+    def hindrances(self, connection: Connection) -> Sequence[str]:
+        """What makes the database slow from outside, a sentence each; cheap to ask."""
+        ...
+
     def explain(self, error: Exception) -> str:
         """The driver's error as one sentence without secrets: where, what is wrong, what to do."""
         ...

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from jobkit.adapter import Maintenance, Retention, State
+from jobkit_sql.hindrances import Hindrances
 from jobkit_sql.limiting import LOOK_DUE, NEXT_LOOK, Limiting
 from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store, again_if_undone
@@ -52,6 +53,7 @@ class Maintain:
         self._limiting = limiting
         self._registry = registry
         self._retention = retention
+        self._hindrances = Hindrances(store)
         self._has_batches = False
 
     def __call__(self, *, limit: int) -> Maintenance:
@@ -59,6 +61,7 @@ class Maintain:
         maintenance = self._maintain(limit)
         if self._has_batches:
             self._strays.upkeep()
+        self._hindrances.look()
         return maintenance
 
     @again_if_undone

@@ -53,6 +53,20 @@ _IDENTITY = text(
 ).bindparams(bindparam("name", type_=Text()))
 
 
+# What a role may not see of others' sessions is NULL here, and is not found.
+_LEFT_OPEN: Final = text(
+    "SELECT pid, usename, extract(epoch FROM clock_timestamp() - xact_start) AS seconds"
+    " FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)"
+    " AND xact_start < clock_timestamp() - make_interval(secs => :seconds)"
+    " ORDER BY xact_start LIMIT 3"
+).bindparams(bindparam("seconds", type_=Double()))
+
+LEFT_OPEN: Final = 30.0
+"""Seconds after which a transaction is told of: it keeps dead rows from being removed."""
+
+
 def _claim(schema: str | None) -> TextClause:
     """The statement of `claim.sql`; a schema's name was checked where the URL was read."""
     prefix = "" if schema is None else f'"{schema}".'
@@ -112,6 +126,15 @@ class Postgresql:
             return False
         with reading() as own:
             return tuple(own.execute(_IDENTITY, {"name": table}).one()) == tuple(theirs)
+
+    def hindrances(self, connection: Connection) -> Sequence[str]:
+        found = connection.execute(_LEFT_OPEN, {"seconds": LEFT_OPEN})
+        return [
+            f"a transaction (pid {row.pid}, user {row.usename}) has been open for"
+            f" {row.seconds:.0f} s: while it is, dead rows are kept and claims grow slower; end it,"
+            " or set idle_in_transaction_session_timeout"
+            for row in found
+        ]
 
     def seize(self, connection: Connection) -> None:
         """Nothing: rows are locked as they are read."""

@@ -75,6 +75,9 @@ class Sqlite:
         attached = connection.exec_driver_sql("PRAGMA database_list").all()
         return any(_is_same(file, self._file) for _, name, file in attached if name == "main")
 
+    def hindrances(self, connection: Connection) -> Sequence[str]:
+        return ()
+
     def seize(self, connection: Connection) -> None:
         connection.execute(WRITE_NOTHING)
 

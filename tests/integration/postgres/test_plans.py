@@ -10,10 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from jobkit_sql import SqlAdapter
+from tests.soak import SOAK
 from tests.unit.sql.support import payload
 
-OTHERS = 100_000
+OTHERS = 1_000_000 if SOAK else 100_000
 """Rows each: of the future, finished, dead, and of another queue."""
+
+REMOVED = 10_000 if SOAK else 0
+"""Rows that a claim has taken, and that nobody has vacuumed away."""
 
 READY = 500
 LIMIT = 10
@@ -40,9 +44,12 @@ def filled(
     ]:
         quoted = {"state": f"'{state}'", "queue": f"'{queue}'"}
         other.execute(FILL.format(**quoted).encode(), [OTHERS])
+    other.execute(FILL.format(state="'enqueued'", queue="'a'").encode(), [REMOVED])
+    other.execute("DELETE FROM jobkit_jobs WHERE state = 'enqueued' AND queue = 'a'")
     adapter.enqueue([payload(queue=queue) for queue in ("a", "b") for _ in range(READY)])
     if request.param == "analyzed":
         other.execute("ANALYZE jobkit_jobs")
+    explained(adapter, ["a"])  # the first one walks over what was removed, and marks it
     return adapter
 
 
