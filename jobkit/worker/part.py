@@ -52,7 +52,7 @@ class Part:
 
 
 class Patience:
-    """Growing waits while the store is away, said once a time it fails; jittered, at most 5 s."""
+    """Growing waits while the store is away, said once a time it fails; jittered, at most 4 s."""
 
     def __init__(self, part: str) -> None:
         self._part = part
@@ -81,4 +81,4 @@ class Patience:
         delay = 0.1
         while True:
             yield delay * random.uniform(0.75, 1.25)
-            delay = min(delay * 2, 4.0)
+            delay = min(delay * 2, 3.2)  # who waits is back within 5 s of the store
