@@ -37,7 +37,7 @@ soak: .venv/.stamp-dev
 			--kills 40 --zombies 20 --cut 400 --drop-reply 100 --black-hole 10 --delay 5 \
 			--kill-store 10 --stop-store 10 --suspend-store 10; \
 	done
-	SOAK=1 $(BIN)/pytest -rA --durations=0 tests/chaos tests/faults \
+	SOAK=1 $(BIN)/pytest -rA --durations=0 tests/chaos tests/faults tests/integration/supervisor \
 		tests/integration/transactions/test_kills.py
 	$(BIN)/python -m tests.chaos.leaks 200000
 

@@ -1,11 +1,14 @@
 """The telling tests of reliability on one SQLite file: killed, suspended, stopped and replaced.
 
 Each bears its number in the list of twenty. A tenth of the sizes, in two runs; the full sizes are
-`SOAK=1` or `make soak`. What a file cannot suffer (3, 4 and 11: connections and servers) is tested
-on the stores that can, in `tests/faults`. And these of the list stand elsewhere:
+`SOAK=1` or `make soak`. What a file cannot suffer (4 and 11: connections and servers) is tested on
+the stores that can, in `test_chaos_servers.py` and `tests/faults`. And these of the list stand
+elsewhere, each under its number:
 
+- 3: `test_mutations.py` and `tests/unit/worker/test_audit.py`, answers that are lost
+- 5: `test_failpoints.py`, every gap around the writing of a retry
 - 6: `tests/integration/supervisor/test_deaths.py`, the pill among nine neighbours
-- 7: `tests/unit/core/test_failures.py`, and the exit with 0 in `test_deaths.py`
+- 7: `tests/unit/worker/test_worker.py`, and the exit with 0 in `test_deaths.py`
 - 8: `test_deaths.py`, the job that holds the GIL
 - 18: `tests/integration/transactions`
 """

@@ -55,7 +55,7 @@ def test_a_watcher_that_is_slow_but_looks_again_takes_nothing_from_the_living(
 
 
 @only_in_soak
-def test_jobs_whose_lending_was_not_heard_of_are_found(tmp_path: Path) -> None:
+def test_03_jobs_whose_lending_was_not_heard_of_are_found(tmp_path: Path) -> None:
     acts = {Act.KILL: 4, Act.STOP: 1}
     result = run(Plan(acts=acts, mutation="lost-claims", drain_within=20), tmp_path)
     assert not result.violations, result.told()

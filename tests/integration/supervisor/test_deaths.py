@@ -69,7 +69,7 @@ def test_a_death_charges_a_delivery_with_the_reason_and_no_execution(site: Site)
     assert said == f"the worker process {pid} was killed by SIGKILL while the job ran"
 
 
-def test_an_exit_with_0_in_a_job_is_a_crash_too(site: Site) -> None:
+def test_07_an_exit_with_0_in_a_job_is_a_crash_too(site: Site) -> None:
     site.enqueue("Leave", range(1))
     site.start(**LONG)
     until(lambda: site.finished() == [0])
@@ -78,7 +78,7 @@ def test_an_exit_with_0_in_a_job_is_a_crash_too(site: Site) -> None:
 
 
 @pytest.mark.parametrize("pill", ["Segfault", "NullPointer"])
-def test_a_pill_among_nine_neighbours_is_buried_after_three_and_they_are_done(
+def test_06_a_pill_among_nine_neighbours_is_buried_after_three_and_they_are_done(
     site: Site, pill: str
 ) -> None:
     site.enqueue("Nap", range(5))
@@ -118,7 +118,7 @@ def test_the_third_time_a_job_is_alone_in_its_process(site: Site) -> None:
     assert worker.wait(15) == 0
 
 
-def test_a_job_that_holds_the_gil_longer_than_the_lease_runs_once(site: Site) -> None:
+def test_08_a_job_that_holds_the_gil_longer_than_the_lease_runs_once(site: Site) -> None:
     lease, hog = ("1", "3") if SOAK else ("2.5", "4")  # on a busy machine beats come late
     site.start("-c", "2", JOBKIT_LEASE=lease, HOG=hog)
     watcher = site.start("-q", "nothing", JOBKIT_LEASE=lease)

@@ -78,7 +78,7 @@ def enqueue(adapter: MemoryAdapter, kind: type[Job], jobs: int) -> None:
 
 
 @pytest.mark.parametrize("burst", [False, True])
-def test_what_was_lent_by_an_answer_that_was_lost_is_run_all_the_same(
+def test_03_what_was_lent_by_an_answer_that_was_lost_is_run_all_the_same(
     start_worker: StartWorker, *, burst: bool
 ) -> None:
     adapter = Losing()

@@ -225,20 +225,32 @@ def test_a_context_variable_set_by_one_job_is_not_seen_by_the_next(
     assert seen == ["clean"] * 5
 
 
+class Uncommon(BaseException):
+    """What no `except Exception` catches."""
+
+
 @pytest.mark.behaviour("E2")
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, RecursionError])
-def test_an_error_that_is_no_exception_fails_the_job_and_not_the_worker(
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit, KeyboardInterrupt, GeneratorExit, RecursionError, MemoryError, Uncommon],
+)
+def test_07_an_error_that_is_no_exception_fails_the_job_and_not_the_worker(
     store: MemoryAdapter, start_worker: StartWorker, error: type[BaseException]
 ) -> None:
     class Bad(Job, retry=0):
         def perform(self) -> None:
             raise error("out")
 
+    worker = start_worker(concurrency=1)
+    threads = set(threading.enumerate())
     Bad.perform_later()
     Count.perform_later(1)
-    finish(start_worker(concurrency=1, burst=True))
+    until(lambda: store.stats().processed == 2)
     assert world.ran == {1: 1}
-    assert store.stats().dead == 1
+    [dead] = store.jobs(State.DEAD).items
+    assert dead.payload.fields["error_class"].endswith(error.__name__)
+    assert set(threading.enumerate()) == threads
+    assert not worker.desk.held
 
 
 @pytest.mark.behaviour("B5", "E12")
