@@ -22,6 +22,7 @@ class EventLoop:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._abandoned = threading.Event()
         self._tasks: dict[str, asyncio.Task[Any] | None] = {}
         """By the receipts of their claims; touched on the loop only."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -54,6 +55,22 @@ class EventLoop:
         if task is not None:
             task.cancel()
 
+    def abandon(self) -> None:
+        """Cancel what runs, and end the loop when that has ended; does not wait for it."""
+        with self._lock:
+            loop, self._loop, self._thread = self._loop, None, None
+        if loop is not None:
+            self._abandoned.set()
+            asyncio.run_coroutine_threadsafe(self._wind_up(), loop)
+
+    async def _wind_up(self) -> None:
+        tasks = [task for task in self._tasks.values() if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        asyncio.get_running_loop().stop()
+
     def stop(self) -> None:
         """End the loop. What still runs on it is abandoned."""
         with self._lock:
@@ -66,12 +83,17 @@ class EventLoop:
         if not thread.is_alive():
             loop.close()
 
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        _run(loop)
+        if self._abandoned.is_set():
+            loop.close()  # nobody waits for its end, who would otherwise do that
+
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=_run, args=(self._loop,), name="jobkit-event-loop", daemon=True
+                    target=self._run, args=(self._loop,), name="jobkit-event-loop", daemon=True
                 )
                 self._thread.start()
             return self._loop

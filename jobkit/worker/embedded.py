@@ -280,7 +280,8 @@ class _Life:
         broken = self._obeyed(worker)
         self._ended = worker.stop(self._timeout)
         if not self._ended:
-            _log.warning("some jobs did not end in time and are given back")
+            _log.warning("some jobs did not end in time and were given back")
+            worker.interrupt()
         return broken
 
     def _start_failed(self, error: AdapterError) -> None:

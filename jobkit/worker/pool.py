@@ -11,11 +11,13 @@ from time import perf_counter
 from typing import Final
 
 from jobkit.adapter import Claim, Settlement
+from jobkit.errors import Interrupted
 from jobkit.execution import stop_signal
 from jobkit.holding import holder
 from jobkit.outcome import Abandoned
 from jobkit.transactions import Settled
 from jobkit.worker.desk import Broken, Desk
+from jobkit.worker.timer import raise_in
 
 __all__ = ["Pool"]
 
@@ -122,6 +124,12 @@ class Pool:
             alive[0].join(min(deadline - now, _GLANCE))
             desk.board.turn()
         return True
+
+    def interrupt(self) -> None:
+        """Have what still runs end by `Interrupted`, once its jobs are nobody's business here."""
+        for thread, claim in zip(self._threads, self._slots, strict=True):
+            if claim is not None and thread.ident is not None:
+                raise_in(thread.ident, Interrupted)
 
     def _call(self, threads: int) -> None:
         """Wake as many threads. A call that nobody needed makes the next that rests look again."""

@@ -122,6 +122,11 @@ class Worker:
         self.retire()
         return ended
 
+    def interrupt(self) -> None:
+        """Have the jobs that `stop` gave back end here: what they do counts no more."""
+        self._loop.abandon()
+        self._pool.interrupt()
+
     def wind_down(self, timeout: float) -> bool:
         """End as `stop` does, but stay registered and keep what had not ended in time."""
         self.quiet()

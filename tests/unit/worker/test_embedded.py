@@ -6,12 +6,13 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
 
 import jobkit
-from jobkit import Job, Unsupported
+from jobkit import Interrupted, Job, Unsupported
 from jobkit.adapter import Claim, State
 from jobkit.errors import AdapterError, ConfigurationError
 from jobkit_inline import FakeAdapter, InlineAdapter, MemoryAdapter, use_adapter
@@ -124,6 +125,40 @@ def test_what_has_not_ended_in_time_is_given_back_and_its_end_changes_nothing(
     gate.set()
     until(lambda: own_threads() == [])
     assert (store.stats().processed, store.stats().enqueued) == (0, 2)
+
+
+def test_what_was_given_back_is_interrupted_and_only_then(store: MemoryAdapter) -> None:
+    ended: list[object] = []
+
+    class Stubborn(Job):
+        def perform(self) -> None:
+            begun.set()
+            try:
+                while True:
+                    time.sleep(0.005)
+            except BaseException as error:
+                ended.append((type(error), store.stats().enqueued))
+                raise
+
+    class Asleep(Job):
+        async def perform(self) -> None:
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            except BaseException as error:
+                ended.append((type(error), store.stats().enqueued))
+                raise
+
+    for job in (Stubborn, Asleep):
+        begun.clear()
+        worker = jobkit.run_worker(concurrency=1).start()
+        job.perform_later()
+        assert begun.wait(10)
+        assert worker.stop(timeout=0) is False
+        until(lambda: own_threads() == [])
+        jobkit.inspect().clear("default")
+    assert ended == [(Interrupted, 1), (asyncio.CancelledError, 1)]
+    assert store.stats().failed == 0
 
 
 def test_running_jobs_get_the_shutdown_timeout() -> None:
