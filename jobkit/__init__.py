@@ -85,6 +85,7 @@ from jobkit.transactions import enqueue_in
 if TYPE_CHECKING:
     from jobkit.batching import BatchInfo
     from jobkit.jobs.batches import Batch, current_batch
+    from jobkit.jobs.chains import chain
     from jobkit.jobs.limits import Concurrency, Rate
     from jobkit.jobs.unique import Unique
     from jobkit.steps import Step
@@ -158,6 +159,7 @@ __all__ = [
     "around_perform",
     "before_enqueue",
     "before_perform",
+    "chain",
     "configure",
     "current_batch",
     "current_job",
@@ -205,6 +207,10 @@ def __getattr__(name: str) -> Any:
         from jobkit.jobs import batches  # noqa: PLC0415
 
         return getattr(batches, name)
+    if name == "chain":
+        from jobkit.jobs.chains import chain  # noqa: PLC0415
+
+        return chain
     if name == "BatchInfo":
         from jobkit.batching import BatchInfo  # noqa: PLC0415
 

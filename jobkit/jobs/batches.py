@@ -18,7 +18,7 @@ from jobkit.jobs.joining import Block, current_block, open_block
 from jobkit.jobs.members import cancel_members, retry_members
 from jobkit.payload import Payload, new_id
 
-__all__ = ["Batch", "batch_of_job", "current_batch"]
+__all__ = ["Batch", "Made", "batch_of_job", "current_batch"]
 
 _LONGEST: Final = 500
 
@@ -28,6 +28,9 @@ class Made(Protocol):
 
     id: str
     successfully_enqueued: bool | None
+
+    @property
+    def _plan(self) -> Any: ...
 
 
 class Batch:

@@ -116,13 +116,22 @@ class Opening:
         return scope is None or self._is_part_of(scope, adapter)
 
     def _send(self, scope: Scope | None) -> None:
-        """In one step, but for blocks within: they come between the batch and its end."""
+        """In one step, if there are no blocks within."""
         if self._inner:
             self._put([], scope)
+        self._go_on(scope)
+
+    def _go_on(self, scope: Scope | None) -> None:
+        """Store the jobs, after the batches that are nested in this one, before their jobs.
+
+        So nothing runs before what waits for it is there, and a chain begins with its last step.
+        """
         for inner in self._inner:
-            inner._send(scope)
+            inner._put([], scope)
         self._hand_over(scope, closes=self._closes)
         events.emit("enqueue_bulk", count=self._stored)
+        for inner in self._inner:
+            inner._go_on(scope)
 
     def _hand_over(self, scope: Scope | None, *, closes: bool = False) -> None:
         held, self._held = self._held, []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import jobkit
-from jobkit import Batch, BatchFinished, DiscardJob, Job, current_batch, retry_on
+from jobkit import Batch, BatchFinished, DiscardJob, Job, chain, current_batch, retry_on
 from jobkit.errors import ConfigurationError
 from jobkit_inline import (
     FakeAdapter,
@@ -361,3 +361,55 @@ def test_inside_perform_enqueued_jobs_everything_runs_at_once() -> None:
     with perform_enqueued_jobs(), batch():
         Member.perform_later()
     assert callbacks() == ["success", "finish"]
+
+
+def test_of_a_chain_each_job_is_enqueued_when_the_one_before_it_has_succeeded() -> None:
+    whole = chain(Told.new("one"), Told.new("two"), Told.new("three")).perform_later()
+    assert whole.description == "chain of Told, Told, Told"
+    for what in ("one", "two", "three"):
+        assert_enqueued(Told, args=[what])
+        assert perform_enqueued_jobs() == 1
+    assert callbacks() == ["one", "two", "three"]
+    assert enqueued_jobs() == []
+    assert whole.status().finished_at is not None
+    assert whole.status().failed == 0
+
+
+def test_a_chain_stops_at_a_failure_and_goes_on_when_it_is_made_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = chain(Member.new("fail"), Told.new("two"), Told.new("three")).perform_later()
+    drain()
+    assert callbacks() == []
+    assert whole.status().failed == 1
+    monkeypatch.setattr(Member, "perform", lambda self, what: None)
+    assert whole.retry_failed() == 1
+    drain()
+    assert callbacks() == ["two", "three"]
+    assert whole.status().failed == 0
+
+
+def test_a_chain_may_be_a_member_of_a_batch() -> None:
+    with batch():
+        chain(Member.new(), Told.new("two")).perform_later()
+    drain()
+    assert callbacks() == ["two", "success", "finish"]
+
+
+def test_a_chain_of_one_job_is_that_job() -> None:
+    chain(Told.new("one")).perform_later()
+    drain()
+    assert callbacks() == ["one"]
+
+
+def test_a_chain_is_made_of_jobs() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        chain()
+    with pytest.raises(ValueError, match="give it no wait"):
+        chain(Told.new("one"), Told.set(wait=5).new("two"))
+
+
+def test_inline_a_chain_runs_at_once() -> None:
+    with use_adapter(InlineAdapter()):
+        chain(Told.new("one"), Told.new("two")).perform_later()
+        assert callbacks() == ["one", "two"]
