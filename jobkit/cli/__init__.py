@@ -15,6 +15,7 @@ _COMMANDS = {
     "queues": "List, pause, resume and clear queues.",
     "workers": "List, quiet and stop workers.",
     "cron": "List, run, pause and resume recurring jobs.",
+    "batches": "List and show batches, cancel them, retry what failed.",
     "stats": "Show totals and sizes.",
     "dashboard": "Serve the web pages.",
     "check": "Tell what is wrong with configuration, stores, schema and imports.",

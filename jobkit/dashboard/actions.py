@@ -19,8 +19,8 @@ from jobkit.dashboard.site import Site, site_of
 from jobkit.inspection import Inspector
 
 __all__ = [
-    "bury", "clear", "discard", "pause", "pause_entry", "quiet", "reschedule", "resume",
-    "resume_entry", "run", "run_entry", "stop",
+    "bury", "cancel_batch", "clear", "discard", "pause", "pause_entry", "quiet", "reschedule",
+    "resume", "resume_entry", "retry_batch", "run", "run_entry", "stop",
 ]  # fmt: skip
 
 _LISTS: Final = {
@@ -102,6 +102,16 @@ async def resume_entry(request: Request) -> Response:
     return await _on_entry(request, "resume_recurring")
 
 
+async def cancel_batch(request: Request) -> Response:
+    """Cancel a batch."""
+    return await _on_batch(request, "cancel_batch")
+
+
+async def retry_batch(request: Request) -> Response:
+    """Run the dead members of a batch again."""
+    return await _on_batch(request, "retry_batch")
+
+
 async def _change(request: Request, some: str, every: str) -> Response:
     """Do it to the jobs that the form names, or to all of a list."""
     form = await form_of(request)
@@ -157,6 +167,12 @@ async def _on_entry(request: Request, verb: str) -> Response:
     name = request.path_params["name"]
     await _act(request, partial(getattr(site_of(request).inspector(), verb), name), name)
     return back(request, "/recurring")
+
+
+async def _on_batch(request: Request, verb: str) -> Response:
+    batch = request.path_params["id"]
+    await _act(request, partial(getattr(site_of(request).inspector(), verb), batch), batch)
+    return back(request, "/batches")
 
 
 async def _act(request: Request, act: Callable[[], Any], on: object) -> None:

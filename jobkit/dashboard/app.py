@@ -64,6 +64,8 @@ def _pages() -> list[Route]:
         Route("/recurring", pages.recurring),
         Route("/limits", pages.limits),
         Route("/metrics", pages.metrics),
+        Route("/batches", pages.batches),
+        Route("/batches/{id:path}", pages.batch),
         Route("/stats.json", pages.stats),
     ]
 
@@ -82,6 +84,8 @@ def _actions() -> list[Route]:
         Route("/recurring/{name:path}/run", actions.run_entry, methods=["POST"]),
         Route("/recurring/{name:path}/pause", actions.pause_entry, methods=["POST"]),
         Route("/recurring/{name:path}/resume", actions.resume_entry, methods=["POST"]),
+        Route("/batches/{id:path}/cancel", actions.cancel_batch, methods=["POST"]),
+        Route("/batches/{id:path}/retry", actions.retry_batch, methods=["POST"]),
     ]
 
 

@@ -18,8 +18,8 @@ from jobkit.inspection import Inspector, JobInfo
 from jobkit.inspection.timeline import timeline
 
 __all__ = [
-    "Filters", "arguments", "busy", "dead", "job", "limits", "metrics", "overview", "problem",
-    "queue", "queues", "recurring", "retries", "scheduled", "stats",
+    "Filters", "arguments", "batch", "batches", "busy", "dead", "job", "limits", "metrics",
+    "overview", "problem", "queue", "queues", "recurring", "retries", "scheduled", "stats",
 ]  # fmt: skip
 
 _DAYS: Final = 30
@@ -190,6 +190,30 @@ def metrics(request: Request) -> Response:
         chart=minutely(inspector.minutes(hours)),
         classes=[(each, times(each)) for each in found],
         total=sum(each.seconds for each in found),
+    )
+
+
+def batches(request: Request) -> Response:
+    """The batches, the newest first."""
+    site = site_of(request)
+    filters = Filters.of(request)
+    page = site.inspector().batches(limit=filters.limit, after=filters.after)
+    return site.page(request, "batches", page=page, filters=filters)
+
+
+def batch(request: Request) -> Response:
+    """One batch, and some of its jobs."""
+    site = site_of(request)
+    inspector = site.inspector()
+    found = inspector.batch(request.path_params["id"])
+    if found is None:
+        raise HTTPException(404, "There is no such batch: it is forgotten, or never was.")
+    return site.page(
+        request,
+        "batch",
+        batch=found,
+        failed=inspector.batch_jobs(found.id, failed=True, limit=_USUAL),
+        pending=inspector.batch_jobs(found.id, limit=_USUAL),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from jobkit.adapter import Enqueues, State
 from jobkit.capabilities import (
@@ -31,6 +31,9 @@ from jobkit.jobs.cancelling import cancel
 from jobkit.jobs.options import When, moment_seconds
 from jobkit.jobs.reviving import rewritten, to_run
 from jobkit.measures import KEPT, MinuteStats, SupportsMetrics
+
+if TYPE_CHECKING:
+    from jobkit.batching import BatchInfo, BatchPage, SupportsBatches
 
 __all__ = ["Filters", "Inspector"]
 
@@ -200,6 +203,35 @@ class Inspector:
         """Let an entry tick again; False when there is none."""
         return RecurringEntries(self._adapter).resume(name)
 
+    def batches(self, *, limit: int = 50, after: str | None = None) -> BatchPage:
+        """A page of batches, the newest first. Raises ValueError for a limit below 1."""
+        if limit < 1:
+            raise ValueError(f"limit must be 1 or more, not {limit}")
+        return self._batching.batches(limit=limit, after=after)
+
+    def batch(self, batch_id: str) -> BatchInfo | None:
+        """The batch with this id; None when there is none, any more."""
+        return self._batching.batch(batch_id)
+
+    def batch_jobs(self, batch_id: str, *, failed: bool = False, limit: int = 50) -> list[JobInfo]:
+        """Some jobs of a batch that are pending, or that failed and are still in the dead set."""
+        members = self._batching.members(batch_id, failed=failed, limit=limit)
+        return [info_of(stored) for stored in self._store.find(members.jobs[:limit])]
+
+    def cancel_batch(self, batch_id: str) -> int:
+        """Discard the members that wait, see `Batch.cancel`; their number."""
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.jobs.members import cancel_members  # noqa: PLC0415
+
+        return cancel_members(self._adapter, batch_id)
+
+    def retry_batch(self, batch_id: str) -> int:
+        """Have the dead members run again, see `Batch.retry_failed`; their number."""
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.jobs.members import retry_members  # noqa: PLC0415
+
+        return retry_members(self._adapter, batch_id)
+
     def quiet(self, worker_id: str) -> bool:
         """Tell a worker to take no more jobs, for good; False if there is no such worker."""
         return self._managing.order(worker_id, "quiet")
@@ -212,6 +244,13 @@ class Inspector:
         if any(each.embedded for each in self.workers() if each.id == worker_id):
             raise Unsupported(f"{worker_id} is embedded: only the program it runs in can stop it")
         return self._managing.order(worker_id, "stop")
+
+    @property
+    def _batching(self) -> SupportsBatches:
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.batching import SupportsBatches  # noqa: PLC0415
+
+        return require(self._adapter, SupportsBatches, "batches")  # type: ignore[type-abstract]
 
     @property
     def _managing(self) -> SupportsManage:

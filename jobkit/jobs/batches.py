@@ -29,9 +29,6 @@ class Made(Protocol):
     id: str
     successfully_enqueued: bool | None
 
-    @property
-    def _plan(self) -> Any: ...
-
 
 class Batch:
     """Jobs that belong together. What is enqueued inside its block is a member.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from jobkit import transactions
 from jobkit.jobs.batches import Batch, Made
@@ -57,7 +58,7 @@ class Chain:
                 store_all([self._first])
 
 
-def _name(job: Made) -> str:
+def _name(job: Any) -> str:
     return str(job._plan.name).rpartition(".")[2]
 
 

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 import jobkit
 from jobkit import backends, settings
 from jobkit.adapter import Bury, Claim, Presence, Requeue, State, Tally
+from jobkit.batching import NewBatch
 from jobkit.dashboard import create_app
 from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
@@ -73,6 +74,7 @@ def full(store: SqlAdapter) -> SqlAdapter:
     del limited
     put(store, "app.Mail", "mailers", tags=["vip"], kwargs={"locale": "de"})
     put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
+    put_batch(store, "an empty batch")
     jobkit.recurring.add("nightly", "0 3 * * *", "app.Report", queue="low", args=["sales"])
     store.pause("low")
     return store
@@ -103,3 +105,12 @@ def buried(claim: Claim) -> Bury:
 
 def ids(store: SqlAdapter, state: State) -> list[str]:
     return [stored.payload.id for stored in store.jobs(state, limit=1_000).items]
+
+
+def put_batch(store: SqlAdapter, description: str, *queues: str) -> str:
+    """A batch of a job in each of these queues; its id."""
+    batch = NewBatch(new_id(), description)
+    fields = {"class": "app.Member", "args": [], "bid": batch.id}
+    jobs = [Payload.of({**fields, "jid": new_id(), "queue": queue}) for queue in queues]
+    store.enqueue_batch(batch.id, jobs, opens=batch, closes=True)
+    return batch.id

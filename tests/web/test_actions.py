@@ -11,7 +11,7 @@ import pytest
 from jobkit.adapter import State
 from jobkit.dashboard import bulk
 from jobkit_sql import SqlAdapter
-from tests.web.conftest import WORKER, Client, ids, put
+from tests.web.conftest import WORKER, Client, buried, ids, put, put_batch
 
 
 @pytest.mark.parametrize(
@@ -206,3 +206,23 @@ def test_a_blocked_job_is_not_run_by_hand_past_its_limit(client: Client, full: S
     assert "/jobs/run" not in page
     client().post("/jobs/run", data={"state": "blocked", "id": blocked})
     assert ids(full, State.BLOCKED) == [blocked]
+
+
+def test_the_failed_jobs_of_a_batch_are_run_again_and_what_waits_is_cancelled(
+    client: Client, store: SqlAdapter
+) -> None:
+    batch = put_batch(store, "a batch", "one", "two")
+    store.beat(WORKER, lease=3_000, claims=None, register=True)
+    (dead,) = store.claim(["one"], limit=1, worker=WORKER)
+    store.settle([buried(dead)])
+    page = f"/batches/{batch}"
+    assert "Retry what failed" in client().get(page).text
+    assert client().post(f"{page}/retry").headers["location"] == "/batches"
+    info = store.batch(batch)
+    assert info is not None
+    assert (info.pending, info.failed) == (2, 0)
+    client().post(f"{page}/cancel")
+    info = store.batch(batch)
+    assert info is not None
+    assert (info.cancelled, info.total) == (True, 0)
+    assert store.stats().enqueued == 0

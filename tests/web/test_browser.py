@@ -29,6 +29,7 @@ PAGES = [
     "/recurring",
     "/limits",
     "/metrics",
+    "/batches",
 ]
 SECONDS = 15_000
 

@@ -10,12 +10,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from jobkit.adapter import State
+from jobkit.adapter import Ack, State
 from jobkit.dashboard import create_app
 from jobkit.errors import AdapterError
 from jobkit.measures import FAILED, Measure
 from jobkit_sql import SqlAdapter
-from tests.web.conftest import WORKER, Client, ids, put
+from tests.web.conftest import WORKER, Client, buried, ids, put, put_batch
 
 PAGES = [
     "/",
@@ -27,6 +27,7 @@ PAGES = [
     "/recurring",
     "/limits",
     "/metrics",
+    "/batches",
 ]
 
 
@@ -53,6 +54,7 @@ def test_every_page_shows_an_empty_store(client: Client, page: str) -> None:
             "/limits",
             ["account:7", "jobs at once", "api", "starts in 1 min", "app.Blocked", "1 job waits"],
         ),
+        ("/batches", ["an empty batch", "succeeded", '<progress max="1" value="1"']),
         ("/recurring", ["nightly", "0 3 * * *", "app.Report", "&#34;sales&#34;"]),
     ],
 )
@@ -111,7 +113,32 @@ def test_long_arguments_are_cut_on_the_page_and_whole_in_the_file(
     assert client().get(f"/jobs/{job}/arguments").text.count("x") == 50_000
 
 
-@pytest.mark.parametrize("page", ["/jobs/unknown", "/queues/unknown", "/nothing", "/jobs/"])
+def test_a_batch_is_shown_with_its_jobs(client: Client, store: SqlAdapter) -> None:
+    outer = put_batch(store, "outer")
+    batch = put_batch(store, "a batch", "one", "two", "three")
+    store.beat(WORKER, lease=3_000, claims=None, register=True)
+    (dead,) = store.claim(["one"], limit=1, worker=WORKER)
+    (done,) = store.claim(["two"], limit=1, worker=WORKER)
+    store.settle([buried(dead), Ack(done)])
+    page = client().get(f"/batches/{batch}").text
+    for text in ("a batch", batch, "app.Member", "ValueError", '<progress max="3" value="2"'):
+        assert text in page
+    assert "succeeded" in client().get(f"/batches/{outer}").text
+
+
+def test_batches_are_listed_page_by_page(client: Client, store: SqlAdapter) -> None:
+    for number in range(3):
+        put_batch(store, f"number {number}")
+    first = client().get("/batches?limit=2").text
+    assert "number 2" in first
+    assert "number 0" not in first
+    (following,) = re.findall(r'href="(/batches\?[^"]*)" rel="next"', first)
+    assert "number 0" in client().get(following.replace("&amp;", "&")).text
+
+
+@pytest.mark.parametrize(
+    "page", ["/batches/unknown", "/jobs/unknown", "/queues/unknown", "/nothing", "/jobs/"]
+)
 def test_what_is_not_there_is_not_found(client: Client, page: str) -> None:
     answer = client().get(page)
     assert answer.status_code == 404

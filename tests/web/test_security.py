@@ -15,7 +15,7 @@ from jobkit.adapter import Bury, Presence, State
 from jobkit.dashboard import create_app
 from jobkit.dashboard.hosts import Hosts
 from jobkit_sql import SqlAdapter
-from tests.web.conftest import SAME_ORIGIN, WORKER, Client, ids, put
+from tests.web.conftest import SAME_ORIGIN, WORKER, Client, ids, put, put_batch
 
 PLACES = ["/", "/dead", "/stats.json", "/static/style.css", "/jobs/x", "/nothing"]
 HOSTILE = [
@@ -78,6 +78,7 @@ ACTIONS = [
     "/jobs/run", "/jobs/bury", "/jobs/discard", "/jobs/reschedule", "/queues/mailers/pause",
     "/queues/mailers/resume", "/queues/mailers/clear", "/workers/all/stop", "/workers/all/quiet",
     "/recurring/nightly/run", "/recurring/nightly/pause", "/recurring/nightly/resume",
+    "/batches/x/cancel", "/batches/x/retry",
 ]  # fmt: skip
 
 
@@ -194,11 +195,12 @@ def test_hostile_data_is_text_on_every_page(
     put(store, hostile, "running", **fields)
     store.claim(["running"], limit=1, worker=WORKER)
     limits = [{"key": hostile, "to": 1}, {"key": hostile, "to": 1, "per": 60.0}]
-    put(store, hostile, hostile, limits=limits, **fields)
-    put(store, hostile, hostile, limits=limits, **fields)
+    for _ in range(2):
+        put(store, hostile, hostile, limits=limits, **fields)
     store.claim([hostile], limit=9, worker=WORKER)
     put(store, hostile, hostile, **fields)
     store.put_entry(hostile, "no json " + hostile, "")
+    batch = put_batch(store, hostile, hostile)
 
     browser = client()
     pages = [
@@ -209,6 +211,8 @@ def test_hostile_data_is_text_on_every_page(
         "/dead",
         "/recurring",
         "/limits",
+        "/batches",
+        f"/batches/{batch}",
         f"/jobs/{job}",
     ]
     for page in pages:
@@ -235,6 +239,8 @@ def test_hostile_parameters_are_inert(client: Client, name: str, hostile: str) -
         "/scheduled",
         "/dead",
         "/limits",
+        "/batches",
+        f"/batches/{quote(hostile)}",
         "/queues/x",
         "/jobs/x",
         f"/jobs/{quote(hostile)}",
