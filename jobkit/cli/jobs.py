@@ -10,11 +10,14 @@ import click
 
 import jobkit
 from jobkit.adapter import State
+from jobkit.cli import bulk
+from jobkit.cli.bulk import fail_for
 from jobkit.cli.move import move
 from jobkit.cli.options import Store, json_option, store_options
 from jobkit.cli.output import moment, print_json, print_table, printable
 from jobkit.errors import JobkitError
-from jobkit.inspection import Inspector, JobInfo, Page
+from jobkit.inspection import JobInfo, Page
+from jobkit.inspection.timeline import Moment, timeline
 
 __all__ = ["command"]
 
@@ -26,7 +29,8 @@ def command() -> None:
     """List, show and change jobs; enqueue one; move all to another store."""
 
 
-command.add_command(move)
+for each in (*bulk.COMMANDS, move):
+    command.add_command(each)
 
 
 @command.command("list")
@@ -54,51 +58,14 @@ def list_(store: Store, /, *, as_json: bool, **filters: Any) -> None:
 @json_option
 @store_options
 def show(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
-    """Show everything about jobs."""
+    """Show everything about jobs: what they are, what happened to them, what comes next."""
     found = {job_id: store.inspector().find(job_id) for job_id in ids}
     jobs = [info for info in found.values() if info is not None]
     if as_json:
         print_json(jobs)
     elif jobs:
         click.echo("\n\n".join(_described(info) for info in jobs))
-    _fail_for([job_id for job_id, info in found.items() if info is None], "there is no job {}")
-
-
-@command.command()
-@_IDS
-@json_option
-@store_options
-def run(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
-    """Enqueue scheduled, retrying and dead jobs now."""
-    _change(ids, store.inspector().run_now, "enqueued", as_json=as_json)
-
-
-@command.command()
-@_IDS
-@json_option
-@store_options
-def retry(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
-    """Enqueue jobs that failed now: those in retry or dead."""
-    inspector = store.inspector()
-    _change(ids, lambda job_id: _retried(inspector, job_id), "enqueued", as_json=as_json)
-
-
-@command.command()
-@_IDS
-@json_option
-@store_options
-def discard(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
-    """Remove jobs that are not running, for good."""
-    _change(ids, store.inspector().discard, "discarded", as_json=as_json)
-
-
-@command.command()
-@_IDS
-@json_option
-@store_options
-def bury(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
-    """Put waiting jobs into the dead set."""
-    _change(ids, store.inspector().bury, "buried", as_json=as_json)
+    fail_for([job_id for job_id, info in found.items() if info is None], "there is no job {}")
 
 
 def _json(kind: type, name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
@@ -150,32 +117,6 @@ def enqueue(
     print_json({"id": job.id}) if as_json else click.echo(job.id)
 
 
-def _retried(inspector: Inspector, job_id: str) -> int:
-    info = inspector.find(job_id)
-    failed = info is not None and info.state in (State.RETRY, State.DEAD)
-    return inspector.run_now(job_id) if failed else 0
-
-
-def _change(ids: Sequence[str], change: Callable[[str], int], done: str, *, as_json: bool) -> None:
-    """Change each job, say how many were changed, and fail for those that were not."""
-    changed = {job_id: change(job_id) for job_id in dict.fromkeys(ids)}
-    number = sum(changed.values())
-    if as_json:
-        print_json({"changed": number})
-    else:
-        click.echo(f"{number} {done}")
-    unchanged = [job_id for job_id, count in changed.items() if not count]
-    _fail_for(unchanged, f"{{}} was not {done}: there is no such job, or its state forbids it")
-
-
-def _fail_for(ids: Sequence[str], problem: str) -> None:
-    """Say what is wrong with each of these jobs, and fail if there are any."""
-    for job_id in ids:
-        click.echo(f"Error: {problem.format(printable(job_id))}", err=True)
-    if ids:
-        click.get_current_context().exit(1)
-
-
 def _print_page(page: Page, *, as_json: bool) -> None:
     if as_json:
         print_json(page.items)
@@ -193,7 +134,7 @@ def _row(info: JobInfo) -> tuple[object, ...]:
 
 
 def _described(info: JobInfo) -> str:
-    """Every field on a line of its own, those without a value left out."""
+    """Every field on a line of its own, those without a value left out; then its life."""
     fields = {
         "id": info.id,
         "class": info.job_class,
@@ -203,12 +144,19 @@ def _described(info: JobInfo) -> str:
         "queue": info.queue,
         "priority": info.priority,
         "tags": ", ".join(info.tags),
-        "created": moment(info.created_at),
-        "enqueued": moment(info.enqueued_at),
-        "scheduled": moment(info.scheduled_at),
         "executions": info.executions,
         "worker": info.worker or "",
         "error": ": ".join(part for part in (info.error_class, info.error_message) if part),
     }
     lines = [f"{name + ':':<12}{printable(value)}" for name, value in fields.items() if value != ""]
-    return "\n".join([*lines, *(f"    {printable(line)}" for line in info.error_backtrace)])
+    trace = [f"    {printable(line)}" for line in info.error_backtrace]
+    return "\n".join([*lines, *trace, "", *map(_step, timeline(info))])
+
+
+_SIGNS = {"past": "o", "failure": "x", "now": "*", "next": ">", "end": "."}
+
+
+def _step(step: Moment) -> str:
+    """A step of a job's life: when, what, and more about it."""
+    said = f"{step.what}: {step.detail}" if step.detail else step.what
+    return f"{moment(step.at):<19}  {_SIGNS[step.kind]} {printable(said)}"

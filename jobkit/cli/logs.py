@@ -13,6 +13,7 @@ from jobkit.arguments import shown
 from jobkit.cli.output import printable
 from jobkit.errors import PayloadError
 from jobkit.events import Event
+from jobkit.jobs import current_job
 from jobkit.jobs.stored import shown_arguments
 from jobkit.outcome import (
     Buried,
@@ -77,7 +78,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; records of jobs have fields of their own."""
+    """One JSON object a line; what a job itself logs names the job, too."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
@@ -85,7 +86,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **getattr(record, _FIELDS, {}),
+            **(getattr(record, _FIELDS, None) or _of_current_job()),
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
@@ -135,7 +136,9 @@ def _log_end(event: Event) -> None:
 
 def _write(level: int, said: str, fields: Mapping[str, Any]) -> None:
     job, queue = f"{fields['job_class']} {fields['job_id']}", fields["queue"]
-    _log.log(level, "%s from %s %s", job, queue, said, extra={_FIELDS: fields})
+    attempt = fields.get("attempt", 1)
+    nth = f" (attempt {attempt})" if attempt > 1 else ""
+    _log.log(level, "%s from %s%s %s", job, queue, nth, said, extra={_FIELDS: fields})
 
 
 def _told(outcome: Outcome) -> tuple[int, str, Failure | None]:
@@ -179,13 +182,25 @@ def _error(failure: Failure) -> str:
 
 
 def _fields(event: Event) -> dict[str, Any]:
-    job = event.job
-    return {
-        "event": event.name,
-        "job_id": job.id,
-        "job_class": job._plan.name,
-        "queue": job.queue,
-    }
+    return {"event": event.name, **_of_job(event.job)}
+
+
+def _of_job(job: Any) -> dict[str, Any]:
+    """What names a job and its run, and what travels with it (`jobkit.propagate`)."""
+    told = {"job_id": job.id, "job_class": job._plan.name, "queue": job.queue}
+    attempt, payload = getattr(job, "executions", 0), getattr(job, "_payload", None)
+    if attempt:
+        told["attempt"] = attempt
+    try:
+        context = payload.context if payload is not None else None
+    except PayloadError:  # which the run is about to meet
+        context = None
+    return {**told, "context": context} if context else told
+
+
+def _of_current_job() -> dict[str, Any]:
+    job = current_job()
+    return {} if job is None else _of_job(job)
 
 
 def _arguments(job: Any) -> str:

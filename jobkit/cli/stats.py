@@ -1,4 +1,4 @@
-"""`jobkit stats`: totals and sizes."""
+"""`jobkit stats`: totals and sizes; with --watch a live screen."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 from jobkit.capabilities import Stats
 from jobkit.cli.options import Store, json_option, store_options
 from jobkit.cli.output import print_json, print_table
+from jobkit.cli.screen import Screen, watched
+from jobkit.inspection import Inspector
 
 __all__ = ["command"]
 
@@ -30,15 +32,16 @@ __all__ = ["command"]
 def command(store: Store, /, *, watch: bool, interval: float, as_json: bool) -> None:
     """Show totals and sizes."""
     inspector = store.inspector()
-    _show(inspector.stats(), as_json=as_json)
+    if watch and sys.stdout.isatty() and not as_json:
+        watched(lambda: Screen.of(inspector), interval)
+    _show(inspector, as_json=as_json)
     while watch:
         time.sleep(interval)
-        if sys.stdout.isatty() and not as_json:
-            click.clear()
-        _show(inspector.stats(), as_json=as_json)
+        _show(inspector, as_json=as_json)
 
 
-def _show(stats: Stats, *, as_json: bool) -> None:
+def _show(inspector: Inspector, *, as_json: bool) -> None:
+    stats: Stats = inspector.stats()
     if as_json:
         print_json(stats)
     else:

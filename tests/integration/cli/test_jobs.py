@@ -10,6 +10,8 @@ import pytest
 from jobkit_sql import SqlAdapter
 
 Run = Callable[..., Any]
+Put = Any
+"""The fixture `put` of conftest.py."""
 
 FIELDS = [
     "id",
@@ -117,7 +119,8 @@ class TestShow:
     def test_prints_what_there_is_to_know(self, run: Run) -> None:
         done = run("jobs", "show", "d1")
         assert done.code == 0
-        lines = dict(line.split(":", 1) for line in done.out.splitlines())
+        told, life = done.out.split("\n\n")
+        lines = dict(line.split(":", 1) for line in told.splitlines())
         assert {name: value.strip() for name, value in lines.items()} == {
             "id": "d1",
             "class": "app.Job",
@@ -128,6 +131,22 @@ class TestShow:
             "executions": "0",
             "error": "Broken: no luck",
         }
+        assert [line[19:] for line in life.splitlines()] == [
+            "  x failed: Broken: no luck",
+            "  . dead: runs again only when told to",
+        ]
+
+    def test_prints_the_life_of_a_job_and_what_comes_next(self, run: Run, put: Put) -> None:
+        history = [{"at": 1.7e9 + nth, "error_class": "E", "error_message": "no"} for nth in (0, 9)]
+        put.retry("old", created_at=1.6e9, history=history, executions=4)
+        life = run("jobs", "show", "old").out.split("\n\n")[1]
+        assert life.splitlines() == [
+            "2020-09-13 12:26:40  o created: for the queue default",
+            "                     o 2 earlier runs",
+            "2023-11-14 22:13:20  x run 3 failed: E: no",
+            "2023-11-14 22:13:29  x run 4 failed: E: no",
+            "2096-10-02 07:06:40  > run 5 is due: the next try",
+        ]
 
     def test_prints_several_as_a_json_array(self, run: Run) -> None:
         done = run("jobs", "show", "d1", "e1", "--json")
@@ -216,3 +235,40 @@ class TestEnqueue:
         done = run("jobs", "enqueue", "a.B", "--args", '["\\u0000"]')
         assert done.code == 1
         assert done.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("one_of_each")
+class TestAll:
+    def test_all_that_meet_a_filter_are_changed(
+        self, run: Run, put: Put, store: SqlAdapter
+    ) -> None:
+        for nth in range(3):
+            put.dead(f"m{nth}", **{"class": "app.Mail"})
+        done = run("jobs", "retry", "--state", "dead", "--job", "app.Mail", "--yes")
+        assert (done.code, done.out, done.err) == (0, "3 enqueued\n", "")
+        assert store.stats().dead == 1
+        assert run("jobs", "bury", "--state", "enqueued", "--yes", "--json").json == {"changed": 4}
+        assert run("jobs", "discard", "--state", "dead", "--text", "app.Mail", "--yes").code == 0
+        assert store.stats().dead == 2
+
+    def test_nothing_is_changed_where_nobody_can_be_asked(
+        self, run: Run, store: SqlAdapter
+    ) -> None:
+        done = run("jobs", "discard", "--state", "dead")
+        assert done.code == 2
+        assert "--yes" in done.err
+        assert store.stats().dead == 1
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("run",),
+            ("run", "d1", "--state", "dead"),
+            ("run", "d1", "--queue", "x"),
+            ("bury", "--state", "dead"),
+            ("retry", "--state", "scheduled"),
+            ("discard", "--state", "running"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, run: Run, words: tuple[str, ...]) -> None:
+        assert run("jobs", *words, *(["--yes"] if "--state" in words else [])).code == 2

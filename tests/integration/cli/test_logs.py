@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobkit import events
+from jobkit import Job, events
 from jobkit.cli import logs
 from jobkit.outcome import (
     Buried,
@@ -23,9 +23,12 @@ from jobkit.outcome import (
     Snoozed,
     Succeeded,
 )
+from jobkit.payload import Payload
+from jobkit_inline import InlineAdapter, use_adapter
 
 FAILURE = Failure("app.Broken", "no luck", (), at=0)
 JOB = SimpleNamespace(id="j1", queue="low", _plan=SimpleNamespace(name="app.Job"))
+SECOND = SimpleNamespace(**vars(JOB), executions=2)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +73,56 @@ class TestText:
         assert rest[0] == "    Traceback (most recent call last):"
         assert all(line.startswith("    ") for line in rest)
         assert all(line.isprintable() for line in rest)
+
+
+class TestContext:
+    def test_a_line_tells_the_attempt_and_what_travels_with_the_job(self) -> None:
+        logs.set_up("info", "json")
+        stored = Payload.of({"class": "app.Job", "args": [], "context": {"tenant": "acme"}})
+        job = SimpleNamespace(**vars(SECOND), _payload=stored)
+        fields, message = _written(job)
+        assert (fields["attempt"], fields["context"]) == (2, {"tenant": "acme"})
+        assert message.startswith("app.Job j1 from low (attempt 2) ended after")
+
+    def test_a_first_attempt_is_a_field_and_no_words(self) -> None:
+        fields, message = _written(SimpleNamespace(**vars(JOB), executions=1))
+        assert fields["attempt"] == 1
+        assert "attempt" not in message
+
+    def test_what_a_job_logs_names_the_job(self) -> None:
+        told: list[dict[str, object]] = []
+
+        class Talks(Job):
+            def perform(self) -> None:
+                told.append(json.loads(logs.JsonFormatter().format(record("hello"))))
+
+        with use_adapter(InlineAdapter()):
+            job = Talks.perform_later()
+        assert told[0]["message"] == "hello"
+        assert (told[0]["job_id"], told[0]["job_class"]) == (job.id, Talks._name)
+        assert (told[0]["queue"], told[0]["attempt"]) == ("default", 1)
+        assert "job_id" not in json.loads(logs.JsonFormatter().format(record("outside")))
+
+
+def _written(job: object) -> tuple[dict[str, object], str]:
+    """The fields and the message of a run's last line."""
+    kept: list[logging.LogRecord] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    handler = Kept()
+    logger = logging.getLogger("jobkit.jobs")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        event = events.Event(name="perform", job=job, data={"outcome": Succeeded()}, duration=0.5)
+        logs.log_run(event)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    return kept[-1].__dict__["jobkit"], kept[-1].getMessage()
 
 
 class TestJson:
