@@ -44,8 +44,9 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     variable="JOBKIT_QUEUES",
     multiple=True,
     callback=_queues,
-    metavar="NAME[,WEIGHT]",
-    text="A queue to serve; in strict order unless weighted; may be repeated.",
+    metavar="NAME[@THREADS][,WEIGHT]",
+    text="A queue to serve; in strict order unless weighted; may be repeated. NAME@2: on two "
+    "threads of its own.",
 )
 @setting_option(
     "-c",
@@ -151,10 +152,11 @@ def _configured() -> Settings:
     """What is configured so far, which the log then obeys. Raises ConfigurationError."""
     configured = settings.current()
     logs.set_up(configured.log_level, configured.log_format)
-    if configured.queues is not None and configured.queues.reserved:
-        # Better no worker than one that silently does not do what it was configured for.
-        where = settings.where("queues")
-        raise ConfigurationError(f"{where}: reserving threads for a queue is not offered yet")
+    if configured.queues is not None:
+        try:
+            configured.queues.check_threads(configured.concurrency)
+        except ValueError as error:
+            raise ConfigurationError(f"{settings.where('queues')}: {error}") from None
     return configured
 
 

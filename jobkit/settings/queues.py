@@ -28,7 +28,7 @@ def check_queue_name(name: str) -> str:
 class Queues:
     """Queue names in strict order or, with `weights`, each served in proportion to its weight.
 
-    `reserved` holds the threads kept free for a queue. Raises ValueError for a wrong name, a
+    `reserved` holds the threads that a queue has for itself. Raises ValueError for a wrong name, a
     name given twice, no name at all, or a number below 1.
     """
 
@@ -46,6 +46,17 @@ class Queues:
         for name, number in [*(self.weights or _NONE).items(), *self.reserved.items()]:
             if type(number) is not int or number < 1:
                 raise ValueError(f"the number of the queue {name!r} must be 1 or more")
+
+    def check_threads(self, concurrency: int) -> None:
+        """Raise ValueError when there are too few threads for what is reserved and for the rest."""
+        own = sum(self.reserved.values())
+        needed = own + any(name not in self.reserved for name in self.names)
+        if concurrency < needed:
+            rest = " and one for the other queues" if needed > own else ""
+            raise ValueError(
+                f"{own} threads are reserved{rest}, and there are {concurrency}: raise the "
+                "concurrency, or reserve fewer"
+            )
 
     @classmethod
     def parse(cls, specs: Iterable[str]) -> Queues:

@@ -73,7 +73,7 @@ class Claimer(Part):
             if self._held_back():
                 self.ending.wait(PATIENCE)
             elif (room := self._room()) <= 0:
-                self._pool.wait_for_room(self._pace.prefetch() // 2, PATIENCE)
+                self._await_room()
             elif self._finished(room):
                 self.desk.inbox.put("done")
                 return
@@ -129,9 +129,7 @@ class Claimer(Part):
         """Claim up to that many jobs and hand them over; False when there were none."""
         desk = self.desk
         try:
-            claims = desk.adapter.claim(
-                order_of(desk.options.queues), limit=room, worker=desk.identity
-            )
+            claims = self._lent(room)
         except LeaseLost:
             desk.fenced.set()  # the heart registers anew
             return True
@@ -145,6 +143,13 @@ class Claimer(Part):
         elif not desk.options.burst or desk.held:
             self._wait()
         return bool(claims)
+
+    def _lent(self, room: int) -> list[Claim]:
+        desk = self.desk
+        return desk.adapter.claim(order_of(desk.options.queues), limit=room, worker=desk.identity)
+
+    def _await_room(self) -> None:
+        self._pool.wait_for_room(self._pace.prefetch() // 2, PATIENCE)
 
     def _hand_over(self, claims: list[Claim]) -> None:
         self.claimed += len(claims)

@@ -317,8 +317,11 @@ def _configured(given: Mapping[str, Any]) -> Settings:
     for module in settings.current().imports:
         import_module(module)
     configured = settings.overlaid("run_worker", given)  # the application may have configured more
-    if configured.queues is not None and configured.queues.reserved:
-        raise ConfigurationError("run_worker: reserving threads for a queue is not offered yet")
+    if configured.queues is not None:
+        try:
+            configured.queues.check_threads(configured.concurrency)
+        except ValueError as error:
+            raise ConfigurationError(f"run_worker: {error}") from None
     return configured
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
+from sys import maxsize
 from time import perf_counter
 from typing import Final
 
@@ -102,8 +103,17 @@ class Pool:
             self._room.wait(timeout)
         self._watched = False
 
+    def wait_for_end(self, timeout: float, *, unless: Callable[[], bool]) -> None:
+        """Return when a job has ended, or after `timeout` s; at once if `unless` is true."""
+        self._low = maxsize
+        self._room.clear()
+        self._watched = True
+        if not unless():  # after the flag is up, as above
+            self._room.wait(timeout)
+        self._watched = False
+
     def wake(self) -> None:
-        """End a `wait_for_room`."""
+        """End a wait for room, or for an end."""
         self._room.set()
 
     def drained(self, timeout: float) -> bool:

@@ -24,6 +24,7 @@ from jobkit.worker.desk import Desk, Message, resident_bytes
 from jobkit.worker.heart import Heart
 from jobkit.worker.holding import Holding
 from jobkit.worker.keeper import Keeper
+from jobkit.worker.lanes import LaneClaimer, Lanes
 from jobkit.worker.measuring import Measures, Recorder
 from jobkit.worker.options import WorkerOptions
 from jobkit.worker.pace import Pace
@@ -77,12 +78,19 @@ class Worker:
         self._performer = Performer(
             adapter, clock, self._loop.run, self._timer, self._perform_isolated
         )
-        self._pool = Pool(desk, self._performer.perform, self._deliver, self._rested)
+        lanes = Lanes(desk) if options.queues.reserved else None
+        perform = self._performer.perform
+        watched = perform if lanes is None else lanes.performing(perform)
+        self._pool = Pool(desk, watched, self._deliver, self._rested)
         desk.holder = Holding(desk, self._deliver)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
         self._recorder = Recorder(desk, measures)
-        self._claimer = Claimer(desk, self._pool, self._settler, pace)
+        self._claimer = (
+            Claimer(desk, self._pool, self._settler, pace)
+            if lanes is None
+            else LaneClaimer(desk, self._pool, self._settler, pace, lanes)
+        )
         self._keeper = Keeper(desk, self._settler.give_back)
         self._heart = Heart(desk, self._pool.take_back, self._beaten, self._loop.cancel)
 

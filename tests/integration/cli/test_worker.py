@@ -89,22 +89,21 @@ class TestBurst:
         assert notes() == ["bulk"]
 
 
-class TestNotOffered:
-    @pytest.mark.parametrize(
-        ("words", "said"),
-        [
-            ("-q default@2", "-q: reserving threads for a queue is not offered yet"),
-        ],
-    )
-    def test_what_would_be_ignored_is_refused(self, run: Run, words: str, said: str) -> None:
-        done = run("worker", *words.split())
+class TestReservedThreads:
+    def test_more_than_there_are_is_refused(self, run: Run) -> None:
+        done = run("worker", *["-q", "default@8", "-q", "pdf@4"])
+        said = (
+            "-q: 12 threads are reserved, and there are 10: raise the concurrency, or reserve fewer"
+        )
         assert (done.code, done.err) == (1, f"Error: {said}\n")
 
-    def test_what_would_be_ignored_in_a_file_is_refused(self, run: Run) -> None:
-        Path("jobkit.toml").write_text('queues = ["default@2"]')
+    def test_none_left_for_the_other_queues_is_refused(self, run: Run) -> None:
+        Path("jobkit.toml").write_text('concurrency = 2\nqueues = ["pdf@2", "default"]')
         done = run("worker")
-        said = "jobkit.toml, line 1: reserving threads for a queue is not offered yet"
-        assert (done.code, done.err) == (1, f"Error: {said}\n")
+        assert done.code == 1
+        assert done.err.startswith(
+            "Error: jobkit.toml, line 2: 2 threads are reserved and one for the other queues, and "
+        )
 
 
 class TestSignals:
