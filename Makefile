@@ -8,7 +8,7 @@ SEED ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak check bench docs dist behaviours clean
+.PHONY: help demo test soak check bench peers docs dist behaviours clean
 
 help:
 	@echo "make demo    run the main job on the embedded SQLite"
@@ -16,6 +16,7 @@ help:
 	@echo "make soak    break workers at full size and print what was seen (STORES, SEED)"
 	@echo "make check   format, lint, types, imports, spelling"
 	@echo "make bench   run the benchmarks"
+	@echo "make peers   run jobkit beside other queues (PEERS='--stores redis', see --help)"
 	@echo "make docs    check the documentation's links and build its site"
 	@echo "make dist    build the wheel and the source archive, and try both in fresh environments"
 	@echo "make behaviours  write the page of behaviours and the tests that prove them"
@@ -67,7 +68,7 @@ behaviours: .venv/.stamp-dev
 	$(BIN)/python -m tests.behaviours
 
 clean:
-	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .*_cache
+	rm -rf .venv .venv-peers build dist htmlcov .coverage .coverage.* .hypothesis .*_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two installs share one environment: the library alone is enough for a demo, and quick.
@@ -94,3 +95,10 @@ clean:
 	echo "jobkit needs Python 3.11 or newer, and '$(PYTHON)' is not:" \
 		"call make PYTHON=/path/to/python3.11" >&2; \
 	exit 1
+
+# Other queues never share an environment with the tests.
+.venv-peers/.stamp: .venv/.stamp-made pyproject.toml benchmarks/requirements.txt
+	$(BIN)/python -m venv --clear .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install \
+		--editable '.[dev]' --requirement benchmarks/requirements.txt
+	@touch $@

@@ -25,7 +25,7 @@ from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
 from tests.servers.postgres import Postgres
 
-__all__ = ["main"]
+__all__ = ["bare_loop", "main"]
 
 BATCH = 100
 SINGLY = 500
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _shares(server: Postgres) -> list[Measure]:
-    bare = median(_bare_loop(server) for _ in range(3))
+    bare = median(bare_loop(server) for _ in range(3))
     command = [sys.executable, "-m", "benchmarks.noop"]
     settled: list[float] = []
     for _ in range(3):
@@ -91,7 +91,7 @@ def _bare(server: Postgres) -> Generator[psycopg.Connection]:
         yield connection
 
 
-def _bare_loop(server: Postgres) -> float:
+def bare_loop(server: Postgres) -> float:
     with _bare(server) as connection:
         jobs = [job() for _ in range(JOBS)]
         with connection.transaction(), connection.cursor() as cursor:

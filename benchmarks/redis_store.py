@@ -24,7 +24,7 @@ from jobkit.payload import Payload, new_id
 from jobkit_redis import RedisAdapter
 from tests.servers.valkey import Server, running
 
-__all__ = ["main"]
+__all__ = ["bare_loop", "main"]
 
 BATCH = 100
 SINGLY = 2_000
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _shares(server: Server) -> list[Measure]:
-    bare = median(_bare_loop(server) for _ in range(3))
+    bare = median(bare_loop(server) for _ in range(3))
     command = [sys.executable, "-m", "benchmarks.noop", server.url()]
     settled: list[float] = []
     for _ in range(3):
@@ -63,7 +63,7 @@ def _shares(server: Server) -> list[Measure]:
     ]
 
 
-def _bare_loop(server: Server) -> float:
+def bare_loop(server: Server) -> float:
     with server.client() as client:
         client.flushall()
         texts = [job().text for _ in range(JOBS)]

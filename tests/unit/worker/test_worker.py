@@ -147,6 +147,24 @@ def test_what_was_prefetched_is_given_back_when_the_threads_get_stuck(
     assert set(world.ran.values()) == {1}
 
 
+def test_no_job_waits_behind_a_long_one_while_a_thread_of_any_worker_rests(
+    store: MemoryAdapter, start_worker: StartWorker
+) -> None:
+    busy = start_worker(concurrency=2)
+    busy._pace.observe(1, 0.0001)  # as after many tiny jobs: it takes all there are
+    Hold.perform_later(1)
+    Count.perform_bulk((number,) for number in range(10, 20))
+    until(lambda: sum(world.ran.values()) == 10)  # by its other thread
+    busy._pace.observe(1, 0.0001)
+    Hold.perform_bulk((number,) for number in range(2, 4))
+    Count.perform_bulk((number,) for number in range(20, 30))
+    for _ in range(2):
+        assert world.begun.acquire(timeout=10)
+    start_worker(concurrency=2)
+    until(lambda: sum(world.ran.values()) == 20)  # though none of the long ones has ended
+    assert not world.gate.is_set()
+
+
 @pytest.mark.behaviour("E1")
 def test_a_strict_order_drains_the_first_queue_first(start_worker: StartWorker) -> None:
     order: list[str] = []

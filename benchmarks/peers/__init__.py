@@ -1,0 +1,1 @@
+"""jobkit beside its peers: the same jobs, on the same servers, in turns."""

@@ -1,0 +1,70 @@
+import asyncio
+import os
+import subprocess
+import sys
+
+import psycopg
+from pgqueuer import PgQueuer
+from pgqueuer.db import PsycopgDriver
+from pgqueuer.queries import Queries
+
+from benchmarks.peers.tally import ran, started
+
+_url = os.environ.get("BENCH_URL", "")
+_state = {}
+
+
+async def _connected():
+    return PsycopgDriver(await psycopg.AsyncConnection.connect(_url, autocommit=True))
+
+
+async def main():
+    queue = PgQueuer(await _connected())
+
+    @queue.entrypoint("noop")
+    async def noop(job):
+        ran()
+
+    @queue.entrypoint("timed")
+    async def timed(job):
+        started(float(job.payload))
+
+    @queue.entrypoint("napping")
+    async def napping(job):
+        await asyncio.sleep(0.01)
+        ran()
+
+    return queue
+
+
+async def begin():
+    _state["queries"] = Queries(await _connected())
+
+
+async def end():
+    pass
+
+
+def prepare(url):
+    command = [sys.executable, "-m", "pgqueuer", "--pg-dsn", url, "install"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+async def one(number):
+    await _state["queries"].enqueue("noop", str(number).encode())
+
+
+async def many(numbers):
+    payloads = [str(number).encode() for number in numbers]
+    names, zeros = ["noop"] * len(payloads), [0] * len(payloads)
+    await _state["queries"].enqueue(names, payloads, zeros)
+
+
+async def send(sent):
+    await _state["queries"].enqueue("timed", str(sent).encode())
+
+
+async def nap(numbers):
+    payloads = [str(number).encode() for number in numbers]
+    names, zeros = ["napping"] * len(payloads), [0] * len(payloads)
+    await _state["queries"].enqueue(names, payloads, zeros)
