@@ -7,8 +7,11 @@ from typing import Final
 
 import pytest
 
-__all__ = ["SOAK", "only_in_soak"]
+__all__ = ["BUSY", "SOAK", "only_in_soak"]
 
 SOAK: Final = bool(os.environ.get("SOAK"))
+
+BUSY: Final = 0.9 if SOAK else 0.7
+"""The share of acts that must hit a busy process. Of a handful one or two may come too late."""
 
 only_in_soak = pytest.mark.skipif(not SOAK, reason="takes minutes: make soak, or SOAK=1")

@@ -16,7 +16,7 @@ import pytest
 from tests.chaos.fleet import Form
 from tests.chaos.harness import Plan, Result, run
 from tests.chaos.nemesis import Act
-from tests.chaos.sizes import SOAK, only_in_soak
+from tests.chaos.sizes import BUSY, SOAK, only_in_soak
 
 pytestmark = [
     pytest.mark.timeout(1_200 if SOAK else 240),
@@ -34,7 +34,7 @@ def live(tmp_path: Path, store: str) -> Live:
         result = run(plan, tmp_path)
         assert not result.violations, result.told()
         assert result.jobs > 200
-        assert result.busy >= 0.9
+        assert result.busy >= BUSY
         return result
 
     return lived
