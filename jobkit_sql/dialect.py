@@ -42,6 +42,10 @@ class Database(Protocol):
         """False when the first use makes the database: asking is no use. Changes nothing."""
         ...
 
+    def is_another(self) -> bool:
+        """True, once, when it is another database than before: its schema is to be looked at."""
+        ...
+
     def migrating(self) -> AbstractContextManager[Connection]:
         """As `writing`, for as long as it takes."""
         ...

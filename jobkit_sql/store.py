@@ -183,6 +183,8 @@ class Store:
 
     def _ready(self) -> Database:
         home = self._here()
+        if home.ready and home.database.is_another():
+            home.ready = False
         if not home.ready:
             with home.getting_ready:
                 self._get_ready(home)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -20,8 +20,9 @@ import pytest
 
 from jobkit.errors import AdapterError
 from jobkit_redis import RedisAdapter
+from jobkit_sql import SqlAdapter
 from tests.faults.proxy import Proxy
-from tests.integration.worker.site import Site, until
+from tests.integration.worker.site import Site, payload, until
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import running
 from tests.soak import SOAK
@@ -313,3 +314,31 @@ def test_a_server_without_room_for_more_clients_is_waited_for_and_others_work_on
             assert "Traceback" not in site.said()
         finally:
             site.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_deleted_or_replaced_is_opened_anew_by_all(
+    tmp_path: Path, *, replaced: bool
+) -> None:
+    """The bug: programs went on writing into a file that nobody else could see."""
+    site = Site(tmp_path)
+    try:
+        worker = site.start()
+        site.enqueue("Count", range(2))
+        until(lambda: site.finished() == [0, 1])
+        until(lambda: site.store.stats().processed == 2)
+        if replaced:
+            with closing(SqlAdapter(f"sqlite:///{tmp_path / 'other.db'}")) as other:
+                other.enqueue([payload("app.Count", 9)])
+        for file in tmp_path.glob("jobs.db*"):
+            file.unlink()
+        if replaced:
+            (tmp_path / "other.db").rename(tmp_path / "jobs.db")
+        patiently(lambda: site.enqueue("Count", range(2, 4)))
+        wanted = [0, 1, 2, 3, *([9] if replaced else [])]
+        until(lambda: site.finished() == wanted, 15)
+        until(lambda: site.store.stats().processed == len(wanted) - 2)
+        assert worker.poll() is None
+        assert "was deleted or replaced: it is opened anew" in site.said()
+    finally:
+        site.close()

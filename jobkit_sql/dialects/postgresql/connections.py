@@ -61,6 +61,9 @@ class Connections:
         del act
         return False  # each connection writes on its own
 
+    def is_another(self) -> bool:
+        return False
+
     def is_there(self) -> bool:
         return True  # jobkit makes none
 

@@ -32,6 +32,9 @@ class Connections:
 
     def __init__(self, url: URL, file: Path) -> None:
         self._file = file
+        self._path = str(file)
+        self._opened: tuple[int, int] | None = None
+        """The file's identity when it was found to be ready."""
         self._readers = _engine(url, file, timeout=BUSY_TIMEOUT)
         # Waiting for a lock is ours too, see `execute_patiently`.
         self._writers = _engine(url, file, timeout=0.0)
@@ -80,6 +83,17 @@ class Connections:
             raise AdapterError(not_opened(self._file))
         return False
 
+    def is_another(self) -> bool:
+        """The file was deleted or replaced: what is open would be written where nobody reads."""
+        now = self._identity()
+        if now == self._opened:
+            return False
+        known, self._opened = self._opened is not None, now
+        if known:
+            _logger.warning("%s was deleted or replaced: it is opened anew", self._file)
+            self.close()
+        return known
+
     def migrating(self) -> AbstractContextManager[Connection]:
         return self.writing()
 
@@ -100,6 +114,13 @@ class Connections:
         self._watch.close()
         self._readers.dispose()
         self._writers.dispose()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - at every call: a Path's own takes twice as long
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _interrupted(self) -> bool:
         """True where a signal handler or a finalizer runs in the middle of its thread's writing.
