@@ -136,7 +136,7 @@ def _postgresql(number: int) -> Generator[tuple[str, Adapter]]:
         url = server.emptied("pages")
         with closing(SqlAdapter(url)) as adapter:
             adapter.migrate()
-            with closing(server.connect("pages")) as raw:
+            with closing(server.connect(url.rpartition("/")[2].partition("?")[0])) as raw:
                 with (
                     raw.cursor() as cursor,
                     cursor.copy(f"COPY jobkit_jobs {COLUMNS} FROM STDIN") as copy,

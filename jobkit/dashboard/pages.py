@@ -74,7 +74,7 @@ def overview(request: Request) -> Response:
     return site.page(
         request,
         "overview",
-        stats=inspector.stats(),
+        stats=site.stats(),
         queues=inspector.queues()[:_MOST],
         hour=_last_minutes(inspector, 1),
         days=daily(inspector.history(_DAYS)),
@@ -172,7 +172,7 @@ def limits(request: Request) -> Response:
         page=page,
         filters=filters,
         state="blocked",
-        total=inspector.stats().blocked,
+        total=site.stats().blocked,
     )
 
 
@@ -219,7 +219,7 @@ def batch(request: Request) -> Response:
 
 def stats(request: Request) -> Response:
     """The totals, for programs."""
-    return JSONResponse(asdict(site_of(request).inspector().stats()))
+    return JSONResponse(asdict(site_of(request).stats()))
 
 
 def problem(request: Request, status: int, text: str) -> Response:
@@ -239,7 +239,7 @@ def _listed(request: Request, state: str, title: str) -> Response:
         limit=filters.limit,
         after=filters.after,
     )
-    total = getattr(inspector.stats(), state)
+    total = getattr(site.stats(), state)
     return site.page(
         request, "listed", title=title, state=state, page=page, filters=filters, total=total
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from jobkit.capabilities import Stats
 from jobkit.dashboard import shown
 from jobkit.dashboard.bulk import Bulk
+from jobkit.dashboard.totals import Totals
 from jobkit.inspection import Inspector, inspect
 
 __all__ = ["Site", "base_of", "site_of"]
@@ -23,6 +25,11 @@ class Site:
     backend: str
     bulk: Bulk
     read_only: bool
+    totals: Totals = field(default_factory=Totals)
+
+    def stats(self) -> Stats:
+        """The totals; of a store with very many jobs perhaps of a moment ago."""
+        return self.totals.of(self.inspector())
 
     def inspector(self) -> Inspector:
         """Reads and operates the backend."""
