@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobkit.worker.command import module_command
-
 if TYPE_CHECKING:
-    from jobkit.worker.link import Link  # what a worker needs is not loaded for every command
+    from jobkit.worker.link import Link
 
-__all__ = ["Invocation", "module_command"]
+__all__ = ["Invocation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +35,8 @@ class Invocation:
 
     def child(self, line: int, board: int, *, again: bool) -> list[str]:
         """The command line of a worker process that does what this one was called for."""
+        # What a worker needs is not loaded for every command.
+        from jobkit.worker.command import module_command  # noqa: PLC0415
+
         turn = "again" if again else "first"
         return [*module_command("jobkit.cli.child"), str(line), str(board), turn, *self.words]

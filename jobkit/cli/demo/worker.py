@@ -14,8 +14,8 @@ from typing import Final
 
 import click
 
-from jobkit.cli.invocation import module_command
 from jobkit.inspection import Inspector
+from jobkit.worker.command import module_command
 
 __all__ = ["DemoWorker", "started_worker"]
 
