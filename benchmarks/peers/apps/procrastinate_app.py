@@ -1,21 +1,11 @@
 import os
 import time
 
-from procrastinate import App, SyncPsycopgConnector
+from procrastinate import App, PsycopgConnector
 
 from benchmarks.peers.tally import ran, started
 
-_url = os.environ.get("BENCH_URL", "")
-
-
-def _connector():
-    from procrastinate import PsycopgConnector
-
-    return PsycopgConnector(conninfo=_url)
-
-
-app = App(connector=_connector())
-sync = app.with_connector(SyncPsycopgConnector(conninfo=_url))
+app = App(connector=PsycopgConnector(conninfo=os.environ.get("BENCH_URL", "")))
 
 
 @app.task(name="noop")
@@ -35,30 +25,30 @@ def napping(number):
 
 
 def begin():
-    sync.open()
+    app.open()
 
 
 def end():
-    sync.close()
+    app.close()
 
 
 def prepare(url):
-    with sync.open():
-        sync.schema_manager.apply_schema()
+    with app.open():
+        app.schema_manager.apply_schema()
 
 
 def one(number):
-    sync.configure_task("noop").defer(number=number)
+    app.configure_task("noop").defer(number=number)
 
 
 def many(numbers):
     numbers = list(numbers)
-    sync.configure_task("noop").batch_defer(*({"number": number} for number in numbers))
+    app.configure_task("noop").batch_defer(*({"number": number} for number in numbers))
 
 
 def send(sent):
-    sync.configure_task("timed").defer(sent=sent)
+    app.configure_task("timed").defer(sent=sent)
 
 
 def nap(numbers):
-    sync.configure_task("napping").batch_defer(*({"number": number} for number in numbers))
+    app.configure_task("napping").batch_defer(*({"number": number} for number in numbers))
