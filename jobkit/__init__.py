@@ -65,7 +65,16 @@ from jobkit.errors import (
 )
 from jobkit.execution import is_stopping as stopping
 from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
-from jobkit.inspection import ClassMetrics, FailedRun, Inspector, JobInfo, Page, TimeBucket, inspect
+from jobkit.inspection import (
+    ClassMetrics,
+    FailedRun,
+    Inspector,
+    JobInfo,
+    Page,
+    Progress,
+    TimeBucket,
+    inspect,
+)
 from jobkit.jobs import (
     Job,
     JobOptions,
@@ -131,6 +140,7 @@ __all__ = [
     "Page",
     "PayloadError",
     "PayloadTooLarge",
+    "Progress",
     "QueueInfo",
     "Rate",
     "RecordNotFound",

@@ -11,7 +11,7 @@ from typing import Final
 
 from jobkit.outcome import Failure
 
-__all__ = ["class_name", "failure_of", "message_of", "packed", "unpacked"]
+__all__ = ["class_name", "failure_of", "message_of", "packed", "safe_text", "unpacked"]
 
 LONGEST_MESSAGE: Final = 10_000
 """Characters of an error's message that are kept."""

@@ -6,10 +6,10 @@ none, and nothing can be kept or interrupted there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from jobkit.adapter import Claim
 from jobkit.payload import Payload
@@ -22,8 +22,12 @@ __all__ = [
     "is_cancelled",
     "is_stopping",
     "stop_signal",
+    "tell",
     "with_progress",
 ]
+
+TOLD_EVERY: Final = 1.0
+"""Seconds between two writes of a job's progress."""
 
 current: ContextVar[Any] = ContextVar("jobkit_current_job", default=None)
 """The job that runs in this context."""
@@ -71,11 +75,25 @@ def amended(job: Any, payload: Payload) -> Payload:
     """The payload with what the run of the job has to remember."""
     steps = job._steps
     changes = {} if steps is None else steps.changes()
+    if job._progress is not None:
+        changes["progress"] = job._progress
     return payload.replace(**changes) if changes else payload
+
+
+def tell(job: Any, told: Mapping[str, Any]) -> None:
+    """Note how far the job is, and have that written once a second at most."""
+    job._progress = told
+    holds = holder.get()
+    if holds is None or job._claim is None:
+        return
+    now = holds.monotonic()
+    if now - job._told_at >= TOLD_EVERY:
+        job._told_at = now
+        holds.save(job._claim, amended(job, job._claim.payload))
 
 
 def with_progress(claim: Claim, job: Any) -> Claim:
     """The claim as it is to be settled: its text is what the run has made of it."""
-    if job._steps is None:
+    if job._steps is None and job._progress is None:
         return claim
     return replace(claim, payload=amended(job, claim.payload))

@@ -41,6 +41,7 @@ _RETRY: Final = _Action("enqueued", _retry_one, Inspector.run_all, _FAILED)
 _DISCARD: Final = _Action(
     "discarded", Inspector.discard, Inspector.discard_all, (*_WAITING, State.DEAD, State.COMPLETED)
 )
+_CANCEL: Final = _Action("cancelled", Inspector.cancel, Inspector.discard_all, ())
 _BURY: Final = _Action("buried", Inspector.bury, Inspector.bury_all, _WAITING)
 
 
@@ -98,7 +99,16 @@ def bury() -> None:
     """Put waiting jobs into the dead set."""
 
 
-COMMANDS: Final = (run, retry, discard, bury)
+@click.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+@store_options
+def cancel(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
+    """Have jobs not run any more, those that run too."""
+    _change(store.inspector(), _CANCEL, ids, as_json=as_json)
+
+
+COMMANDS: Final = (run, retry, discard, cancel, bury)
 
 
 def fail_for(ids: Sequence[str], problem: str) -> None:

@@ -117,6 +117,14 @@ def enqueue(
     print_json({"id": job.id}) if as_json else click.echo(job.id)
 
 
+def _progress(info: JobInfo) -> str:
+    told = info.progress
+    if told is None:
+        return ""
+    of = "" if told.total is None else f" of {told.total:g}"
+    return f"{told.done:g}{of}{': ' if told.note else ''}{told.note}"
+
+
 def _print_page(page: Page, *, as_json: bool) -> None:
     if as_json:
         print_json(page.items)
@@ -146,6 +154,8 @@ def _described(info: JobInfo) -> str:
         "tags": ", ".join(info.tags),
         "executions": info.executions,
         "worker": info.worker or "",
+        "progress": _progress(info),
+        "steps": ", ".join(info.steps),
         "error": ": ".join(part for part in (info.error_class, info.error_message) if part),
     }
     lines = [f"{name + ':':<12}{printable(value)}" for name, value in fields.items() if value != ""]

@@ -19,8 +19,8 @@ from jobkit.dashboard.site import Site, site_of
 from jobkit.inspection import Inspector
 
 __all__ = [
-    "bury", "cancel_batch", "clear", "discard", "pause", "pause_entry", "quiet", "reschedule",
-    "resume", "resume_entry", "retry_batch", "run", "run_entry", "stop",
+    "bury", "cancel", "cancel_batch", "clear", "discard", "pause", "pause_entry", "quiet",
+    "reschedule", "resume", "resume_entry", "retry_batch", "run", "run_entry", "stop",
 ]  # fmt: skip
 
 _LISTS: Final = {
@@ -46,6 +46,14 @@ async def bury(request: Request) -> Response:
 async def discard(request: Request) -> Response:
     """Delete jobs."""
     return await _change(request, "discard", "discard_all")
+
+
+async def cancel(request: Request) -> Response:
+    """Have jobs not run any more, those that run too."""
+    form = await form_of(request)
+    ids = _ids(form)
+    await _act(request, partial(site_of(request).inspector().cancel, ids), ids)
+    return back(request, "/busy")
 
 
 async def reschedule(request: Request) -> Response:

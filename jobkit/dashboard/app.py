@@ -74,6 +74,7 @@ def _actions() -> list[Route]:
     return [
         Route("/jobs/run", actions.run, methods=["POST"]),
         Route("/jobs/bury", actions.bury, methods=["POST"]),
+        Route("/jobs/cancel", actions.cancel, methods=["POST"]),
         Route("/jobs/discard", actions.discard, methods=["POST"]),
         Route("/jobs/reschedule", actions.reschedule, methods=["POST"]),
         Route("/queues/{name:path}/pause", actions.pause, methods=["POST"]),

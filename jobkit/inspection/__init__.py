@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from jobkit import backends
-from jobkit.inspection.info import FailedRun, JobInfo, Page
+from jobkit.inspection.info import FailedRun, JobInfo, Page, Progress
 from jobkit.inspection.inspector import Inspector
 from jobkit.inspection.metrics import ClassMetrics, TimeBucket
 
-__all__ = ["ClassMetrics", "FailedRun", "Inspector", "JobInfo", "Page", "TimeBucket", "inspect"]
+__all__ = [
+    "ClassMetrics",
+    "FailedRun",
+    "Inspector",
+    "JobInfo",
+    "Page",
+    "Progress",
+    "TimeBucket",
+    "inspect",
+]
 
 
 def inspect(backend: str = "default") -> Inspector:

@@ -15,7 +15,13 @@ from jobkit.failure import unpacked
 from jobkit.jobs.stored import is_private, shown_arguments
 from jobkit.payload import Payload
 
-__all__ = ["FailedRun", "JobInfo", "Page", "info_of"]
+__all__ = [
+    "FailedRun",
+    "JobInfo",
+    "Page",
+    "Progress",
+    "info_of",
+]
 
 _WAITING: Final = frozenset({State.SCHEDULED, State.RETRY})
 
@@ -30,12 +36,24 @@ class FailedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job said it is: `done` of `total`, which is None if it did not say."""
+
+    done: float
+    total: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobInfo:
     """A stored job. Times are UTC; `scheduled_at` is when it is or was due.
 
     `at` is since when it is where it is: when a waiting one is due, an enqueued one became so, a
     running one was claimed, a dead one died, a completed one ended. `history` has its last
     failures, oldest first, five at most. Both are for pages: as JSON a job has the others alone.
+
+    `progress` is what the job told of itself last, `steps` are those that are done and the one
+    that is under way.
 
     Safe to be shown: arguments that their class redacts read `[redacted]`, all of an encrypted
     job `[encrypted]`. What the job's own error says is the job's affair.
@@ -60,6 +78,8 @@ class JobInfo:
     error_backtrace: tuple[str, ...]
     tags: tuple[str, ...]
     worker: str | None
+    progress: Progress | None = None
+    steps: tuple[str, ...] = ()
     at: datetime | None = field(default=None, compare=False, repr=False)
     history: tuple[FailedRun, ...] = field(default=(), compare=False, repr=False)
 
@@ -99,6 +119,8 @@ def _readable(stored: StoredJob, payload: Payload) -> JobInfo:
         error_backtrace=unpacked(payload.fields.get("error_backtrace")),
         tags=payload.tags,
         worker=stored.worker,
+        progress=_progress(payload),
+        steps=_steps(payload),
         at=_datetime(stored.at or None),
         history=_history(payload),
     )
@@ -131,6 +153,24 @@ def _id(payload: Payload) -> str:
         return payload.id
     except PayloadError:
         return ""
+
+
+def _progress(payload: Payload) -> Progress | None:
+    told = payload.fields.get("progress")
+    if not isinstance(told, dict) or not isinstance(told.get("done"), int | float):
+        return None
+    total = told.get("total")
+    known = total if isinstance(total, int | float) else None
+    return Progress(told["done"], known, str(told.get("note", "")))
+
+
+def _steps(payload: Payload) -> tuple[str, ...]:
+    told = payload.fields.get("steps")
+    if not isinstance(told, dict):
+        return ()
+    done = told.get("done", [])
+    names = [*done, told.get("at")] if isinstance(done, list) else []
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _history(payload: Payload) -> tuple[FailedRun, ...]:

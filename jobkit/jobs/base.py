@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, Unpack, overload
@@ -77,6 +77,8 @@ class Job:
     """Of a run by a worker."""
     _claim: Claim | None = None
     """Of a run by whoever holds the job; None where nobody does (`perform_now`)."""
+    _progress: Mapping[str, Any] | None = None
+    _told_at: float = float("-inf")
     _steps: Steps | None = None
     """Of a run that has come to its first step."""
 
@@ -131,6 +133,17 @@ class Job:
         A worker learns of it within five seconds. What the job raises then discards it.
         """
         return holding.is_cancelled(self)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Inside `perform`: say how far the job is, for `jobkit.inspect()` and the pages.
+
+        Cheap: it is written once a second at most, with other jobs' outcomes; a call in between
+        is seen with the next write. Raises TypeError for what is no number.
+        """
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.jobs.progress import told  # noqa: PLC0415
+
+        holding.tell(self, told(done, total, note))
 
     def cancel(self) -> bool:
         """Have a stored job not run any more; False when it has ended, or is not stored.

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from jobkit import batching, capabilities, restoring
+from jobkit import batching, cancelling, capabilities, restoring
 from jobkit.adapter import Adapter
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "howto" / "write-an-adapter.md").read_text("utf-8")
-ABILITIES = (*capabilities.__all__, *restoring.__all__, *batching.__all__)
+ABILITIES = (
+    *capabilities.__all__,
+    *restoring.__all__,
+    *batching.__all__,
+    *cancelling.__all__,
+)
 SUPPORTED = {name for name in ABILITIES if name.startswith("Supports")}
 PUBLIC = {"adapter", "capabilities", "clock", "errors", "payload"}
 
