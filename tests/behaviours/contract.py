@@ -16,6 +16,8 @@ IN_CONTRACT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "Competing::test_a_beat_and_a_recovery_do_not_both_win": ("F4",),
         "Competing::test_a_job_is_settled_or_recovered_and_not_both": ("F5",),
         "Competing::test_each_of_2000_jobs_is_finished_by_one_of_8_workers": ("F9",),
+        "Inspecting::test_the_latency_is_the_age_of_the_oldest": ("L1",),
+        "Inspecting::test_the_sizes_are_those_of_the_states": ("L1",),
         "Keeping::test_nothing_else_is_trimmed": ("G7",),
         "Keeping::test_the_dead_are_forgotten_after_their_days": ("C17", "G7"),
         "Keeping::test_the_dead_set_is_trimmed_in_slices": ("G7",),

@@ -25,6 +25,7 @@ from tests.web.conftest import WORKER, Client, buried, ids, put, put_batch
         ("bury", State.ENQUEUED, State.DEAD),
     ],
 )
+@pytest.mark.behaviour("L2")
 def test_a_job_is_moved(
     client: Client, full: SqlAdapter, action: str, before: State, after: State
 ) -> None:
@@ -36,12 +37,14 @@ def test_a_job_is_moved(
 
 
 @pytest.mark.parametrize("state", [State.DEAD, State.RETRY, State.SCHEDULED, State.ENQUEUED])
+@pytest.mark.behaviour("L2")
 def test_a_job_is_deleted(client: Client, full: SqlAdapter, state: State) -> None:
     (job,) = ids(full, state)
     assert client().post("/jobs/discard", data={"id": job}).status_code == 303
     assert full.find([job]) == []
 
 
+@pytest.mark.behaviour("L2")
 def test_several_jobs_are_moved_and_others_left_alone(client: Client, store: SqlAdapter) -> None:
     jobs = [put(store, "app.Job", "q", scheduled_at=4e9) for _ in range(3)]
     client().post("/jobs/run", data={"id": [jobs[0], jobs[2], "unknown"]})
@@ -49,6 +52,7 @@ def test_several_jobs_are_moved_and_others_left_alone(client: Client, store: Sql
     assert ids(store, State.SCHEDULED) == [jobs[1]]
 
 
+@pytest.mark.behaviour("L2")
 def test_a_job_is_rescheduled(client: Client, full: SqlAdapter) -> None:
     (job,) = ids(full, State.DEAD)
     client().post("/jobs/reschedule", data={"id": job, "at": "4000000123.5"})
@@ -63,6 +67,7 @@ def test_a_moment_that_is_none_is_refused(client: Client, full: SqlAdapter, at: 
     assert ids(full, State.DEAD) == [job]
 
 
+@pytest.mark.behaviour("L2")
 def test_all_of_a_list_are_moved_or_those_that_meet_the_filter(
     client: Client, store: SqlAdapter
 ) -> None:

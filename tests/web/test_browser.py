@@ -127,6 +127,7 @@ def test_a_selection_survives_the_next_update_and_is_acted_on(
     assert {jobs[0], jobs[2]} <= set(ids(store, State.SCHEDULED))
 
 
+@pytest.mark.behaviour("L2")
 def test_one_box_selects_the_page(show: Open, store: SqlAdapter) -> None:
     for _ in range(5):
         put(store, "app.Later", "low", scheduled_at=4e9)
@@ -148,6 +149,7 @@ def test_what_cannot_be_undone_is_asked_for(show: Open, store: SqlAdapter) -> No
     assert ids(store, State.DEAD) == []
 
 
+@pytest.mark.behaviour("L2")
 def test_ten_thousand_dead_are_retried_with_progress(show: Open, store: SqlAdapter) -> None:
     for start in range(0, 10_000, 500):
         store.enqueue([payload("app.Many", "first", args=[start + nth]) for nth in range(500)])
@@ -161,6 +163,7 @@ def test_ten_thousand_dead_are_retried_with_progress(show: Open, store: SqlAdapt
     assert store.stats().dead == 0
 
 
+@pytest.mark.behaviour("L2")
 def test_a_job_is_rescheduled_in_the_readers_own_time(show: Open, store: SqlAdapter) -> None:
     (job,) = ids(store, State.DEAD)
     page = show(f"/jobs/{job}", timezone_id="Asia/Tokyo")

@@ -32,6 +32,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.behaviour("L5")
 def test_every_page_shows_an_empty_store(client: Client, page: str) -> None:
     answer = client().get(page)
     assert answer.status_code == 200
@@ -78,6 +79,7 @@ def test_metrics_show_each_class_and_what_its_runs_took(client: Client, full: Sq
 @pytest.mark.parametrize(
     ("hours", "shown"), [("3", "3"), ("-5", "1"), ("1e9", "1"), ("100", "8"), ("", "1"), ("x", "1")]
 )
+@pytest.mark.behaviour("L5")
 def test_absurd_hours_are_brought_to_reason(client: Client, hours: str, shown: str) -> None:
     page = client().get("/metrics", params={"hours": hours}).text
     assert re.search(rf'href="/metrics\?hours={shown}" aria-current="page"', page)
@@ -146,6 +148,7 @@ def test_what_is_not_there_is_not_found(client: Client, page: str) -> None:
 
 
 @pytest.mark.parametrize("limit", ["-5", "0", "1e9", "many", "100000", ""])
+@pytest.mark.behaviour("L5")
 def test_absurd_limits_are_brought_to_reason(client: Client, store: SqlAdapter, limit: str) -> None:
     for _ in range(150):
         put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
@@ -160,6 +163,7 @@ def test_a_cursor_that_is_none_is_refused_in_words(client: Client) -> None:
     assert "cursor" in page.text
 
 
+@pytest.mark.behaviour("L6")
 def test_a_list_is_paged_and_keeps_its_filters(client: Client, store: SqlAdapter) -> None:
     for _ in range(5):
         put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
@@ -181,6 +185,7 @@ def test_text_narrows_a_list(client: Client, full: SqlAdapter) -> None:
     assert "No job meets the filter" in client().get("/dead?text=nothing+like+it").text
 
 
+@pytest.mark.behaviour("L6")
 def test_the_totals_are_there_for_programs(client: Client, full: SqlAdapter) -> None:
     del full
     found = client().get("/stats.json").json()

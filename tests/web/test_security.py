@@ -97,6 +97,7 @@ ACTIONS = [
         {},
     ],
 )
+@pytest.mark.behaviour("L5")
 def test_another_sites_page_changes_nothing(
     full: SqlAdapter, action: str, headers: dict[str, str]
 ) -> None:
@@ -180,6 +181,7 @@ def looked_at(text: str) -> Seen:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.behaviour("L3")
 def test_hostile_data_is_text_on_every_page(
     client: Client, store: SqlAdapter, hostile: str
 ) -> None:
@@ -231,6 +233,7 @@ def test_hostile_data_is_text_on_every_page(
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("name", ["queue", "job", "text", "after", "limit", "unknown"])
+@pytest.mark.behaviour("L5")
 def test_hostile_parameters_are_inert(client: Client, name: str, hostile: str) -> None:
     browser = client()
     for page in (
