@@ -5,29 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from jobkit.adapter import Claim
-from jobkit.outcome import (
-    Buried,
-    Discarded,
-    Dropped,
-    Failure,
-    Outcome,
-    Released,
-    Retried,
-    Snoozed,
-    Succeeded,
-)
+from jobkit.outcome import Failure, Outcome, Succeeded
 from jobkit.payload import Payload
 
 __all__ = [
+    "CANCEL",
     "STOP",
     "Began",
     "BodyEnded",
     "Broke",
     "Completed",
     "Ended",
+    "Kept",
     "Task",
     "Word",
     "decoded",
@@ -37,10 +29,10 @@ __all__ = [
 STOP: Final = b"stop\n"
 """To the process: the worker is about to stop."""
 
-_OUTCOMES: Final[dict[str, Any]] = {
-    kind.__name__: kind
-    for kind in (Succeeded, Retried, Snoozed, Discarded, Dropped, Buried, Released)
-}
+CANCEL: Final = b"cancel\n"
+"""To the process: the job was cancelled."""
+
+_OUTCOMES: Final[dict[str, Any]] = {kind.__name__: kind for kind in get_args(Outcome)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +75,18 @@ class BodyEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the run has to remember, in the job's new text: it is to be stored."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """The run has ended, hooks included."""
+    """The run has ended, hooks included; `text` is the job's if that is another by now."""
 
     outcome: Outcome
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +101,19 @@ class Broke:
     reason: str
 
 
-Word = Began | BodyEnded | Ended | Completed | Broke
+Word = Began | BodyEnded | Kept | Ended | Completed | Broke
 """From the process."""
 
 _WORDS: Final[dict[str, Any]] = {
-    kind.__name__: kind for kind in (Began, BodyEnded, Completed, Broke)
+    kind.__name__: kind for kind in (Began, BodyEnded, Kept, Completed, Broke)
 }
 
 
 def encoded(word: Word) -> bytes:
     """The word as a line."""
-    said = _written(word.outcome) if isinstance(word, Ended) else _fields(word)
+    said = _fields(word)
+    if isinstance(word, Ended):
+        said["outcome"] = _written(word.outcome)
     return json.dumps({"word": type(word).__name__, **said}).encode() + b"\n"
 
 
@@ -120,7 +122,7 @@ def decoded(line: bytes) -> Word:
     said: dict[str, Any] = json.loads(line)
     name = said.pop("word")
     if name == Ended.__name__:
-        return Ended(_read(said))
+        return Ended(_read(said["outcome"]), said["text"])
     word: Word = _WORDS[name](**said)
     return word
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from jobkit.worker.carried import STOP, Task, Word, decoded
+from jobkit.worker.carried import CANCEL, STOP, Task, Word, decoded
 from jobkit.worker.command import module_command
 from jobkit.worker.wire import Lines
 
@@ -45,6 +45,10 @@ class Cell:
     def stop(self) -> None:
         """Tell the job that its worker is about to stop."""
         self._send(STOP)
+
+    def cancel(self) -> None:
+        """Tell the job that it was cancelled."""
+        self._send(CANCEL)
 
     def heard(self, timeout: float) -> list[Word] | None:
         """What it said within so many seconds; None when it is dead."""

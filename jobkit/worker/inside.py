@@ -11,18 +11,30 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from jobkit import backends
-from jobkit.adapter import Enqueues
+from jobkit.adapter import Claim, Enqueues
 from jobkit.callbacks import Callbacks
 from jobkit.clock import SYSTEM
 from jobkit.execution import execute, stop_signal
 from jobkit.handlers import Policy, Rule
+from jobkit.holding import holder, with_progress
 from jobkit.jobs import run_of
 from jobkit.jobs.running import Run
 from jobkit.outcome import SUCCEEDED
 from jobkit.payload import Payload
 from jobkit.settlement import settlement_of
 from jobkit.transactions import Completion
-from jobkit.worker.carried import Began, BodyEnded, Completed, Ended, Task, Word, encoded
+from jobkit.worker.carried import (
+    CANCEL,
+    STOP,
+    Began,
+    BodyEnded,
+    Completed,
+    Ended,
+    Kept,
+    Task,
+    Word,
+    encoded,
+)
 from jobkit.worker.wire import Lines
 
 __all__ = ["Line", "die_with_parent", "performed"]
@@ -41,12 +53,13 @@ class Line:
         os.set_inheritable(fd, False)
         self._socket = socket.socket(fileno=fd)
         self._lines = Lines()
-        self._stopping = threading.Event()
+        self._heard: set[bytes] = set()
 
     def task(self) -> Task:
         """Wait for the task, which comes first, and listen from then on."""
         while not (lines := self._lines.fed(self._received())):
             pass
+        self._heard.update(line + b"\n" for line in lines[1:])
         threading.Thread(target=self._listen, name="jobkit-line", daemon=True).start()
         return Task.of_line(lines[0])
 
@@ -54,12 +67,28 @@ class Line:
         self._socket.sendall(encoded(word))
 
     def is_stopping(self) -> bool:
-        return self._stopping.is_set()
+        return STOP in self._heard
+
+    # As the holder of the job, see `jobkit.holding.Holder`: the worker is.
+
+    def monotonic(self) -> float:
+        return SYSTEM.monotonic()
+
+    def holds(self, claim: Claim) -> bool:
+        del claim  # the worker kills who is lost
+        return True
+
+    def is_cancelled(self, claim: Claim) -> bool:
+        del claim
+        return CANCEL in self._heard
+
+    def save(self, claim: Claim, payload: Payload) -> None:
+        del claim
+        self.tell(Kept(payload.text))
 
     def _listen(self) -> None:
         while True:
-            self._received()  # the only word there is
-            self._stopping.set()
+            self._heard.update(line + b"\n" for line in self._lines.fed(self._received()))
 
     def _received(self) -> bytes:
         try:
@@ -80,8 +109,13 @@ def performed(task: Task, line: Line) -> Word:
         _store(task.url), lambda: settlement_of(claim, SUCCEEDED, SYSTEM.time())
     )
     run.job._completion = completion
+    run.job._claim = claim
+    holder.set(line)
     outcome = execute(_Told(run, line), clock=SYSTEM, wait_for=_never)
-    return Completed() if completion.end() else Ended(outcome)
+    if completion.end():
+        return Completed()
+    became = with_progress(claim, run.job).payload.text
+    return Ended(outcome, None if became == task.text else became)
 
 
 class _Told:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
+from dataclasses import replace
 from time import monotonic
 from typing import Final
 
@@ -19,7 +20,8 @@ from jobkit.errors import JobCrashed, JobTimeout, Unsupported
 from jobkit.jobs.performing import tell_outcome
 from jobkit.jobs.running import Run
 from jobkit.outcome import SUCCEEDED, Abandoned, Outcome
-from jobkit.worker.carried import Began, BodyEnded, Broke, Completed, Ended, Task
+from jobkit.payload import Payload
+from jobkit.worker.carried import Began, BodyEnded, Broke, Completed, Ended, Kept, Task, Word
 from jobkit.worker.cell import Cell
 from jobkit.worker.desk import Desk
 from jobkit.worker.failing import failed
@@ -44,19 +46,22 @@ class Isolation:
         self._cells: set[Cell] = set()
         self._over = False
 
-    def outcome(self, claim: Claim, run: Run) -> Outcome | None:
-        """The run's outcome, subscribers told; None: a transaction of its own has settled it.
+    def outcome(self, claim: Claim, run: Run) -> tuple[Claim, Outcome] | None:
+        """The claim as it is to be settled and the run's outcome, subscribers told.
+
+        None: a transaction of its own has settled it.
 
         Raises Abandoned when the worker ended before the run.
         """
         events.emit("perform_start", job=run.job, adapter=self._adapter)
         began = monotonic()
-        ending = self._ending(claim, run)
+        watch = _Watch(claim, run, self._desk)
+        ending = self._ending(watch, run)
         if isinstance(ending, BaseException):
             ending = failed(run, ending, self._clock.time())
         outcome = SUCCEEDED if ending is None else ending
         tell_outcome(run.job, self._adapter, outcome, monotonic() - began)
-        return ending
+        return None if ending is None else (watch.claim, ending)
 
     def end(self) -> None:
         """The worker leaves: nothing that still runs may go on, since its job is given back."""
@@ -65,7 +70,7 @@ class Isolation:
             for cell in self._cells:
                 cell.kill()
 
-    def _ending(self, claim: Claim, run: Run) -> Outcome | BaseException | None:
+    def _ending(self, watch: _Watch, run: Run) -> Outcome | BaseException | None:
         """What its process said at the end, or the error that ended it."""
         url = self._desk.options.url
         if url is None:
@@ -74,7 +79,7 @@ class Isolation:
                 f"the store ({type(self._adapter).__name__} in this one): use a store with a URL"
             )
         try:
-            cell = Cell(_task(claim, run, url, log=not self._desk.options.embedded))
+            cell = Cell(_task(watch.claim, run, url, log=not self._desk.options.embedded))
         except OSError as error:
             return error
         with self._lock:
@@ -82,22 +87,21 @@ class Isolation:
             if self._over:
                 cell.kill()
         try:
-            return self._watched(cell, run)
+            return self._watched(cell, watch)
         finally:
             with self._lock:
                 self._cells.discard(cell)
                 cell.kill()
             cell.ended()
 
-    def _watched(self, cell: Cell, run: Run) -> Outcome | BaseException | None:
-        watch = _Watch(cell, run)
+    def _watched(self, cell: Cell, watch: _Watch) -> Outcome | BaseException | None:
         while (words := cell.heard(_GLANCE)) is not None:
             for word in words:
+                watch.noted(word)
                 if isinstance(word, Ended | Completed | Broke):
                     cell.ended()
                     return _ending_of(word)
-                watch.noted(word)
-            if (error := watch.looked(stopping=self._desk.stopping.is_set())) is not None:
+            if (error := watch.looked(cell)) is not None:
                 cell.kill()
                 return error
         if self._over:
@@ -108,33 +112,49 @@ class Isolation:
 class _Watch:
     """The limits of one run."""
 
-    def __init__(self, cell: Cell, run: Run) -> None:
-        self._cell = cell
+    def __init__(self, claim: Claim, run: Run, desk: Desk) -> None:
+        self.claim = claim
+        """With the text that the run has made of the job so far."""
+        self._desk = desk
         self._timeout = run.timeout
         self._most = run.max_memory
         self._due = monotonic() + _BOOT
         self._late: BaseException = JobCrashed(
             f"its process had not loaded the application within {_BOOT:g} s"
         )
-        self._told = False
+        self._stopped = self._cancelled = False
 
-    def noted(self, word: Began | BodyEnded) -> None:
+    def noted(self, word: Word) -> None:
         """From the beginning of the body to its end the limit counts."""
         match word:
             case Began() if self._timeout is not None:
                 self._due = monotonic() + self._timeout
                 self._late = JobTimeout(f"the job ran longer than its limit of {self._timeout:g} s")
-            case _:
+            case Began() | BodyEnded():
                 self._due = math.inf
+            case Kept(text):
+                self._became(text)
+                if self._desk.holder is not None:
+                    self._desk.holder.save(self.claim, self.claim.payload)
+            case Ended(_, str(text)):
+                self._became(text)
+            case _:
+                pass
 
-    def looked(self, *, stopping: bool) -> BaseException | None:
-        """The error by which the run must be ended now."""
-        if stopping and not self._told:
-            self._told = True
-            self._cell.stop()
+    def _became(self, text: str) -> None:
+        self.claim = replace(self.claim, payload=Payload(text))
+
+    def looked(self, cell: Cell) -> BaseException | None:
+        """Pass on what the job must hear; the error by which the run must be ended now."""
+        if self._desk.stopping.is_set() and not self._stopped:
+            self._stopped = True
+            cell.stop()
+        if not self._cancelled and self.claim.receipt in self._desk.cancelled:
+            self._cancelled = True
+            cell.cancel()
         if monotonic() >= self._due:
             return self._late
-        if self._most is not None and (size := self._cell.resident_bytes()) > self._most << 20:
+        if self._most is not None and (size := cell.resident_bytes()) > self._most << 20:
             return MemoryError(
                 f"the job took {size >> 20} MB of memory, its limit is {self._most} MB"
             )

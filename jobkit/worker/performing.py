@@ -38,11 +38,12 @@ class Performer:
         clock: Clock,
         wait_for: Await,
         timer: Timer | None = None,
-        isolated: Callable[[Claim, Run], Outcome | None] | None = None,
+        isolated: Callable[[Claim, Run], tuple[Claim, Outcome] | None] | None = None,
     ) -> None:
         """Without a `timer` time limits are not kept.
 
-        `isolated` runs a job in a process of its own: the outcome, None if it is settled already.
+        `isolated` runs a job in a process of its own: the claim as it is to be settled and the
+        outcome, None if it is settled already.
         """
         self._isolated = isolated
         self._adapter = adapter
@@ -80,7 +81,7 @@ class Performer:
             return Settled(claim)
         try:
             outcome = written_off(alarm, self._adapter, self._clock, not_before=not_before)
-            return settlement_of(claim, outcome, self._clock.time())
+            return settlement_of(with_progress(claim, alarm.run.job), outcome, self._clock.time())
         except BaseException as error:  # noqa: BLE001 - as above
             return self._unexpected(claim, error)
 
@@ -91,7 +92,7 @@ class Performer:
             apart = self._isolated(claim, run)
             if apart is None:
                 return Settled(claim)
-            outcome = apart
+            claim, outcome = apart
         elif claim.deliveries < MOST_DELIVERIES:
             completion = Completion(
                 self._adapter, lambda: settlement_of(claim, SUCCEEDED, self._clock.time())

@@ -186,7 +186,7 @@ class Worker:
     def _rested(self) -> None:
         self._settler.hurry()
 
-    def _perform_isolated(self, claim: Claim, run: Run) -> Outcome | None:
+    def _perform_isolated(self, claim: Claim, run: Run) -> tuple[Claim, Outcome] | None:
         if self._isolation is None:
             # Loaded by those who use it.
             from jobkit.worker.isolation import Isolation  # noqa: PLC0415

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobkit.adapter import State
+from jobkit.capabilities import Move
 from tests.integration.worker.site import Site, until
 
 ISOLATED = """
@@ -104,6 +105,15 @@ ISOLATED = """
                 os._exit(1)
 
 
+    class Steps(Job, isolation="process", retry_in=lambda executions, error: 0.01):
+        def perform(self, number):
+            self.step("first", lambda: note("first", number))
+            if not os.path.exists("failed"):
+                open("failed", "w").close()
+                raise RuntimeError
+            self.step("second", lambda: note("second", number))
+
+
     class PoliteApart(Polite, isolation="process"):
         pass
 
@@ -124,7 +134,8 @@ def apart(sqlite_site: Site) -> Site:
 
 def notes(site: Site) -> list[tuple[str, int]]:
     """What was written down, in its order, without the processes."""
-    lines = (site.folder / "log").read_text().splitlines()
+    path = site.folder / "log"
+    lines = path.read_text().splitlines() if path.exists() else []
     return [(line.split()[0], int(line.split()[1])) for line in lines]
 
 
@@ -203,6 +214,18 @@ def test_a_job_may_complete_itself_in_a_transaction_and_die_behind_it(apart: Sit
     assert (stats.processed, stats.retry, stats.enqueued, stats.dead) == (2, 0, 0, 0)
     with sqlite3.connect(apart.folder / "jobs.db") as database:
         assert sorted(database.execute("select number from done")) == [(0,), (1,)]
+
+
+def test_what_steps_have_done_comes_back_from_the_process(apart: Site) -> None:
+    apart.enqueue("Steps", range(1))
+    apart.start("-c", "1")
+    until(lambda: apart.store.stats().processed > 0)
+    waiting = [
+        job for state in (State.RETRY, State.SCHEDULED) for job in apart.store.jobs(state).items
+    ]
+    apart.store.move([Move(job, job.payload, State.ENQUEUED) for job in waiting])
+    until(lambda: ("second", 0) in notes(apart))
+    assert [what for what, _ in notes(apart) if what != "error"] == ["first", "second"]
 
 
 def test_a_job_that_holds_the_gil_is_killed_at_its_limit_with_what_it_started(apart: Site) -> None:
