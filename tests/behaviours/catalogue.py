@@ -23,7 +23,7 @@ class Group:
     sentences: Mapping[str, str]
 
 
-COMPLETE: Final = frozenset("ABCDHK")
+COMPLETE: Final = frozenset("ABCDHJK")
 """The groups of which every behaviour must have a test."""
 
 AWAITED: Final[Mapping[str, str]] = MappingProxyType({})

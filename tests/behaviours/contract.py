@@ -10,12 +10,22 @@ __all__ = ["IN_CONTRACT"]
 
 IN_CONTRACT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
+        "Amending::test_a_block_that_is_never_left_is_given_up": ("J4",),
+        "Amending::test_a_dead_member_that_is_run_again_makes_up_for_its_failure": ("J5",),
+        "Batching::test_members_can_be_added_while_one_is_pending": ("J3",),
+        "Batching::test_nothing_is_added_to_a_batch_that_is_over_or_unknown": ("J3",),
         "Claiming::test_no_more_than_the_limit_is_claimed": ("G2",),
         "Claiming::test_the_limit_is_filled_from_several_queues": ("G2",),
         "Claiming::test_what_a_run_does_to_its_arguments_is_not_seen_by_the_next": ("E4",),
         "Competing::test_a_beat_and_a_recovery_do_not_both_win": ("F4",),
         "Competing::test_a_job_is_settled_or_recovered_and_not_both": ("F5",),
         "Competing::test_each_of_2000_jobs_is_finished_by_one_of_8_workers": ("F9",),
+        "Finishing::test_a_stale_claim_ends_no_member": ("J1",),
+        "Finishing::test_an_empty_batch_has_succeeded": ("J2",),
+        "Finishing::test_failure_comes_with_the_first_that_is_buried_and_no_success": ("J1", "J2"),
+        "Finishing::test_of_many_processes_one_has_the_callbacks_come": ("J1",),
+        "Finishing::test_of_many_that_finish_at_once_one_has_the_callbacks_come": ("J1",),
+        "Finishing::test_success_and_finish_come_with_the_last_member": ("J2",),
         "Inspecting::test_the_latency_is_the_age_of_the_oldest": ("L1",),
         "Inspecting::test_the_sizes_are_those_of_the_states": ("L1",),
         "Keeping::test_nothing_else_is_trimmed": ("G7",),

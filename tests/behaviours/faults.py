@@ -441,6 +441,42 @@ FAULTS: Final = (
         "if each.owner == owner and each.name not in entries:",
         "if each.name not in entries:",
     ),
+    # J
+    Fault(
+        "J1",
+        "has no callback come",
+        "jobkit.batching",
+        "Following(tuple(events), finished)",
+        "Following((), finished)",
+    ),
+    Fault(
+        "J2",
+        "takes what fails for what succeeds",
+        "jobkit.batching",
+        "finished and not standing.failed and not standing.cancelled",
+        "finished and not standing.cancelled",
+    ),
+    Fault(
+        "J3",
+        "does not wait for what is pending",
+        "jobkit.batching",
+        "finished = standing.closed and not standing.pending",
+        "finished = standing.closed",
+    ),
+    Fault(
+        "J4",
+        "stores a block that was left by an error",
+        "jobkit.jobs.batches",
+        "return opening.drop if failed else opening.commit",
+        "return opening.commit",
+    ),
+    Fault(
+        "J5",
+        "leaves the dead members where they are",
+        "jobkit.jobs.members",
+        "if job.state is State.DEAD]",
+        "if job.state is State.RETRY]",
+    ),
     # K
     Fault(
         "K1",

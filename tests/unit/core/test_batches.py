@@ -105,6 +105,7 @@ def test_what_is_enqueued_inside_the_block_is_stored_when_it_is_left_and_its_cal
     assert made.status().succeeded == 2
 
 
+@pytest.mark.behaviour("J2")
 def test_success_and_finish_come_when_all_have_succeeded() -> None:
     with batch() as made:
         Member.perform_later()
@@ -115,6 +116,7 @@ def test_success_and_finish_come_when_all_have_succeeded() -> None:
     assert {batch for what, batch in told if what != "member"} == {made.id}
 
 
+@pytest.mark.behaviour("J1", "J2")
 def test_a_failure_comes_at_once_and_the_finish_when_all_have_ended() -> None:
     with batch() as made:
         Member.perform_later("fail")
@@ -131,6 +133,7 @@ def test_a_failure_comes_at_once_and_the_finish_when_all_have_ended() -> None:
     assert (status.succeeded, status.failed, status.pending) == (1, 2, 0)
 
 
+@pytest.mark.behaviour("J2")
 def test_a_member_that_fails_and_succeeds_when_it_is_retried_has_succeeded() -> None:
     with batch():
         Recovering.perform_later()
@@ -145,6 +148,7 @@ def test_a_discarded_member_has_not_failed() -> None:
     assert callbacks() == ["success", "finish"]
 
 
+@pytest.mark.behaviour("J2")
 def test_an_empty_batch_has_succeeded() -> None:
     with batch() as made:
         pass
@@ -153,6 +157,7 @@ def test_an_empty_batch_has_succeeded() -> None:
     assert callbacks() == ["success", "finish"]
 
 
+@pytest.mark.behaviour("J5")
 def test_a_dead_member_that_is_run_again_and_succeeds_makes_up_for_its_failure() -> None:
     with batch() as made:
         Member.set(tags=["once"]).perform_later("fail")
@@ -172,6 +177,7 @@ def test_a_dead_member_that_is_run_again_and_succeeds_makes_up_for_its_failure()
 _perform = Member.perform
 
 
+@pytest.mark.behaviour("J4")
 def test_a_block_that_is_left_by_an_error_stores_nothing() -> None:
     made = batch()
     job = Member.new()
@@ -188,6 +194,7 @@ def _left_by_an_error(made: Batch, job: Job) -> None:
         raise Failed
 
 
+@pytest.mark.behaviour("J3")
 def test_a_running_member_adds_members_that_delay_the_end() -> None:
     with batch() as made:
         Adding.perform_later()
@@ -206,6 +213,7 @@ def test_jobs_are_added_one_by_one_too() -> None:
     assert made.status().total == 3
 
 
+@pytest.mark.behaviour("J3")
 def test_nothing_is_added_to_a_batch_that_has_finished() -> None:
     with batch() as made:
         pass
@@ -363,6 +371,7 @@ def test_inside_perform_enqueued_jobs_everything_runs_at_once() -> None:
     assert callbacks() == ["success", "finish"]
 
 
+@pytest.mark.behaviour("J1")
 def test_of_a_chain_each_job_is_enqueued_when_the_one_before_it_has_succeeded() -> None:
     whole = chain(Told.new("one"), Told.new("two"), Told.new("three")).perform_later()
     assert whole.description == "chain of Told, Told, Told"

@@ -92,7 +92,7 @@ class Batching:
         finish(adapter, worker)
         assert came(adapter) == ["success", "finish"]
 
-    def test_nothing_is_added_to_a_batch_that_has_finished_was_cancelled_or_is_unknown(
+    def test_nothing_is_added_to_a_batch_that_is_over_or_unknown(
         self, adapter: Adapter, batcher: SupportsBatches
     ) -> None:
         finished, cancelled = opened(batcher, 0), opened(batcher)
