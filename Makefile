@@ -8,7 +8,7 @@ SEED ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak check bench peers docs dist behaviours clean
+.PHONY: help demo test soak check bench peers docs dist behaviours clean reference
 
 help:
 	@echo "make demo    run the main job on the embedded SQLite"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs    check the documentation's links and build its site"
 	@echo "make dist    build the wheel and the source archive, and try both in fresh environments"
 	@echo "make behaviours  write the page of behaviours and the tests that prove them"
+	@echo "make reference   write the page of public names, from their docstrings"
 	@echo "make clean   remove what the other targets made"
 
 demo: .venv/.stamp-run
@@ -66,6 +67,9 @@ dist: .venv/.stamp-dev
 
 behaviours: .venv/.stamp-dev
 	$(BIN)/python -m tests.behaviours
+
+reference: .venv/.stamp-dev
+	$(BIN)/python docs/write_api.py
 
 clean:
 	rm -rf .venv .venv-peers build dist htmlcov .coverage .coverage.* .hypothesis .*_cache

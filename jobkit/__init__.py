@@ -11,7 +11,8 @@ WelcomeEmail.perform_later(1)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from jobkit import events, middleware
 from jobkit.arguments import register_serializer
@@ -31,7 +32,6 @@ from jobkit.callbacks import (
     on_stop,
 )
 from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
-from jobkit.entries import RecurringInfo, RecurringRun, recurring
 from jobkit.errors import (
     Abort,
     AdapterError,
@@ -65,16 +65,6 @@ from jobkit.errors import (
 )
 from jobkit.execution import is_stopping as stopping
 from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
-from jobkit.inspection import (
-    ClassMetrics,
-    FailedRun,
-    Inspector,
-    JobInfo,
-    Page,
-    Progress,
-    TimeBucket,
-    inspect,
-)
 from jobkit.jobs import (
     Job,
     JobOptions,
@@ -85,7 +75,6 @@ from jobkit.jobs import (
     job,
     perform_all_later,
 )
-from jobkit.measures import MinuteStats
 from jobkit.middleware import Middleware, on_death, on_error
 from jobkit.propagation import propagate
 from jobkit.settings import configure
@@ -93,10 +82,23 @@ from jobkit.transactions import enqueue_in
 
 if TYPE_CHECKING:
     from jobkit.batching import BatchInfo
+    from jobkit.entries import RecurringInfo, RecurringRun
+    from jobkit.entries.recurring import recurring
+    from jobkit.inspection import (
+        ClassMetrics,
+        FailedRun,
+        Inspector,
+        JobInfo,
+        Page,
+        Progress,
+        TimeBucket,
+        inspect,
+    )
     from jobkit.jobs.batches import Batch, current_batch
     from jobkit.jobs.chains import chain
     from jobkit.jobs.limits import Concurrency, Rate
     from jobkit.jobs.unique import Unique
+    from jobkit.measures import MinuteStats
     from jobkit.steps import Step
     from jobkit.worker import EmbeddedWorker, run_worker
 
@@ -199,37 +201,38 @@ __all__ = [
 ]
 
 
+_LATER: Final = {
+    "Batch": "jobkit.jobs.batches",
+    "BatchInfo": "jobkit.batching",
+    "ClassMetrics": "jobkit.inspection",
+    "Concurrency": "jobkit.jobs.limits",
+    "EmbeddedWorker": "jobkit.worker",
+    "FailedRun": "jobkit.inspection",
+    "Inspector": "jobkit.inspection",
+    "JobInfo": "jobkit.inspection",
+    "MinuteStats": "jobkit.measures",
+    "Page": "jobkit.inspection",
+    "Progress": "jobkit.inspection",
+    "Rate": "jobkit.jobs.limits",
+    "RecurringInfo": "jobkit.entries",
+    "RecurringRun": "jobkit.entries",
+    "Step": "jobkit.steps",
+    "TimeBucket": "jobkit.inspection",
+    "Unique": "jobkit.jobs.unique",
+    "chain": "jobkit.jobs.chains",
+    "current_batch": "jobkit.jobs.batches",
+    "inspect": "jobkit.inspection",
+    "recurring": "jobkit.entries",
+    "run_worker": "jobkit.worker",
+}
+"""Names whose modules are loaded at first use, so that importing jobkit stays quick."""
+
+
 def __getattr__(name: str) -> Any:
-    """Names whose modules are loaded at first use, so that importing jobkit stays quick."""
-    if name == "Unique":
-        from jobkit.jobs.unique import Unique  # noqa: PLC0415
-
-        return Unique
-    if name in ("Concurrency", "Rate"):
-        from jobkit.jobs import limits  # noqa: PLC0415
-
-        return getattr(limits, name)
-    if name in ("EmbeddedWorker", "run_worker"):
-        from jobkit import worker  # noqa: PLC0415
-
-        return getattr(worker, name)
-    if name in ("Batch", "current_batch"):
-        from jobkit.jobs import batches  # noqa: PLC0415
-
-        return getattr(batches, name)
-    if name == "chain":
-        from jobkit.jobs.chains import chain  # noqa: PLC0415
-
-        return chain
-    if name == "BatchInfo":
-        from jobkit.batching import BatchInfo  # noqa: PLC0415
-
-        return BatchInfo
-    if name == "Step":
-        from jobkit.steps import Step  # noqa: PLC0415
-
-        return Step
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from jobkit import errors, events
 from jobkit.cli import cli
+from jobkit.jobs import JobOptions, SetOptions
 from jobkit.settings import Settings
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -104,6 +106,31 @@ def variable_of(name: str) -> str:
 def default_of(name: str) -> str:
     value: Any = Settings.model_fields[name].get_default(call_default_factory=True)
     return "none" if value in SETTINGS_WITHOUT_A_DEFAULT else str(value)
+
+
+# Options of jobs.
+
+
+def test_every_option_of_a_class_and_of_a_call_is_a_row() -> None:
+    of_class, _, rest = page("options").partition("## Of one call")
+    of_call = rest.partition("## Verbs")[0]
+
+    assert set(rows(of_class)) == set(JobOptions.__annotations__)
+    first_cells = [line.split(" | ")[0] for line in of_call.splitlines() if line.startswith("| `")]
+    assert {name for cell in first_cells for name in codes(cell)} == set(SetOptions.__annotations__)
+
+
+# Public names.
+
+
+def test_the_page_of_names_is_as_the_docstrings_are() -> None:
+    """When it is not, `make reference` writes it anew."""
+    spec = spec_from_file_location("write_api", REFERENCE.parent / "write_api.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert page("names") == module.page()
 
 
 # Events.
