@@ -27,7 +27,7 @@ from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import OVER, in_state, jobs
 
-__all__ = ["CHECKPOINT", "REQUEUE", "Cancel"]
+__all__ = ["CHECKPOINT", "PUT_BACK", "Cancel"]
 
 _IS_MARKED: Final[ColumnElement[bool]] = func.substr(jobs.c.payload, 1, len(MARK)) == MARK
 _MARKABLE: Final[ColumnElement[bool]] = func.substr(jobs.c.payload, 1, 2) == '{"'
@@ -48,13 +48,22 @@ _DUE: Final = func.coalesce(bindparam("due", type_=Float()), jobs.c.run_at)
 CHECKPOINT: Final = update(jobs).values(payload=_kept(_TEXT))
 """Gives a running row new text. Needs a condition."""
 
-REQUEUE: Final = PLACE.values(
-    payload=_kept(_TEXT),
-    state=case((_IS_MARKED, State.ENQUEUED.value), else_=bindparam("to_state", type_=Text())),
-    run_at=case((_IS_MARKED, jobs.c.run_at), else_=_DUE),
-    at=case((_IS_MARKED, jobs.c.run_at), else_=_DUE),
+_TO_STATE: Final = bindparam("to_state", type_=Text())
+_CANCELLED: Final = _IS_MARKED & (State.DEAD.value != _TO_STATE)
+
+PUT_BACK: Final = PLACE.values(
+    payload=case((_CANCELLED, _with_mark(_TEXT)), else_=_TEXT),
+    state=case((_CANCELLED, State.ENQUEUED.value), else_=_TO_STATE),
+    run_at=case((_CANCELLED, jobs.c.run_at), else_=_DUE),
+    at=case(
+        (_CANCELLED, jobs.c.run_at),
+        else_=func.coalesce(bindparam("since", type_=Float()), _DUE),
+    ),
 )
-"""`PLACE` for a row that goes on to wait: a cancelled one is enqueued. Needs a condition."""
+"""`PLACE` for a row whose run ends: a cancelled one that is not dead is enqueued, to end at once.
+
+For all in one statement. Needs a condition.
+"""
 
 _RUNNING: Final = (
     jobs.c.key == bindparam("was_key"),

@@ -23,12 +23,12 @@ from jobkit.errors import SettlementRefused
 from jobkit.limits import is_limited
 from jobkit.payload import Payload
 from jobkit_sql.batching import Batches
-from jobkit_sql.cancelling import CHECKPOINT, REQUEUE
+from jobkit_sql.cancelling import CHECKPOINT, PUT_BACK
 from jobkit_sql.counters import Counters
 from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.limiting import Limiting
 from jobkit_sql.locking import Locks, locked
-from jobkit_sql.placing import PLACE, place
+from jobkit_sql.placing import place
 from jobkit_sql.store import RowRefused, Store, again_if_undone
 from jobkit_sql.tables import jobs
 
@@ -139,10 +139,8 @@ class Settle:
         # First: the claim of a checkpoint may be spent by a later settlement of the same batch.
         if checkpoints := _parameters(held, Checkpoint):
             connection.execute(_CHECKPOINT, checkpoints)
-        if placed := _parameters(held, Requeue):
-            connection.execute(_REQUEUE, placed)
-        if buried := _parameters(held, Bury):
-            connection.execute(_BURY, buried)
+        if placed := _parameters(held, Requeue, Bury):
+            connection.execute(_PUT_BACK, placed)
         if finished := _keys(held, Ack):
             connection.execute(self._finish, {"keys": finished, "now": now})
         self._lending.give_back(connection, _keys(held, Release))
@@ -168,8 +166,7 @@ class Settle:
 
 
 _HELD = jobs.c.key == bindparam("held")
-_REQUEUE: Final = REQUEUE.where(_HELD)
-_BURY: Final = PLACE.where(_HELD)
+_PUT_BACK: Final = PUT_BACK.where(_HELD)
 _CHECKPOINT: Final = CHECKPOINT.where(_HELD)
 _COMPLETE: Final = update(jobs).values(
     state=State.COMPLETED.value, at=bindparam("now"), worker=None, receipt=None
