@@ -90,8 +90,8 @@ FAULTS: Final = (
         "A8",
         "stores all jobs of a call where the first one belongs",
         "jobkit.jobs.enqueueing",
-        "groups[adapter_of(job)].append((job, payload))",
-        "groups[adapter_of(jobs[0])].append((job, payload))",
+        "groups[adapter].append((job, payload))",
+        "groups[adapters[names[0]]].append((job, payload))",
     ),
     Fault(
         "A11",
