@@ -20,6 +20,7 @@ IMPORT = """
 import sys, time
 began = time.process_time()
 import jobkit
+from tests.timing import within
 print((time.process_time() - began) * 1000, *[name for name in sys.argv[1:] if name in sys.modules])
 """
 
@@ -39,7 +40,7 @@ def imported() -> tuple[float, list[str]]:
 def test_importing_jobkit_loads_no_store_library_and_takes_under_150_ms() -> None:
     # The fastest of five: the others measure the machine.
     runs = [imported() for _ in range(5)]
-    assert min(took for took, _ in runs) < 150
+    assert min(took for took, _ in runs) < within(150)
     assert {name for _, loaded in runs for name in loaded} <= {"asyncio.subprocess"}
 
 

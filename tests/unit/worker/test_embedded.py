@@ -19,6 +19,7 @@ from jobkit_inline import FakeAdapter, InlineAdapter, MemoryAdapter, use_adapter
 from tests.unit.worker.helpers import until
 
 ran: list[int] = []
+others: set[threading.Thread] = set()
 gate = threading.Event()
 begun = threading.Event()
 
@@ -28,6 +29,8 @@ def fresh(store: MemoryAdapter) -> Iterator[None]:
     ran.clear()
     gate.clear()
     begun.clear()
+    others.clear()
+    others.update(threading.enumerate())  # what other tests left to itself
     yield
     gate.set()
 
@@ -45,7 +48,8 @@ class Hold(Job):
 
 
 def own_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("jobkit")]
+    mine = set(threading.enumerate()) - others
+    return [each.name for each in mine if each.name.startswith("jobkit")]
 
 
 def test_inside_the_block_jobs_run_and_behind_it_nothing_is_left(store: MemoryAdapter) -> None:
