@@ -5,6 +5,7 @@ BIN := .venv/bin
 # What `make soak` breaks, and the seed of its die.
 STORES ?= sqlite postgresql redis
 SEED ?= 1
+WORKERS ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
@@ -26,8 +27,9 @@ help:
 demo: .venv/.stamp-run
 	$(BIN)/jobkit demo
 
+# A file to a process at a time: most of the time is spent waiting for something to happen.
 test: .venv/.stamp-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 soak: .venv/.stamp-dev
 	set -e; for store in $(STORES); do \

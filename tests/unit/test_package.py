@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import jobkit
+from tests.timing import within
 
 ROOT = Path(jobkit.__file__).parent.parent
 PACKAGES = ("jobkit", "jobkit_inline", "jobkit_redis", "jobkit_sql")
@@ -20,7 +21,6 @@ IMPORT = """
 import sys, time
 began = time.process_time()
 import jobkit
-from tests.timing import within
 print((time.process_time() - began) * 1000, *[name for name in sys.argv[1:] if name in sys.modules])
 """
 
