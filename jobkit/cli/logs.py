@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, assert_never
 
@@ -65,6 +66,11 @@ class _Stderr(logging.StreamHandler[Any]):
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Lose the line: a job may have closed the stream, and the worker must go on."""
+        with suppress(ValueError):
+            super().handleError(record)
 
 
 class TextFormatter(logging.Formatter):

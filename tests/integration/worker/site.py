@@ -30,6 +30,7 @@ APPLICATION = '''
     from jobkit import Interrupted, Job
 
     LOG = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    GO = Path("go").absolute()
 
 
     def note(what, number):
@@ -47,7 +48,7 @@ APPLICATION = '''
 
         def perform(self, number):
             note("S", number)
-            while not Path("go").exists():
+            while not GO.exists():
                 time.sleep(0.01)
             note("F", number)
 
