@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, assert_never
+from functools import lru_cache
+from time import time
+from typing import Any, Final, assert_never, cast
 
 from jobkit import events
 from jobkit.arguments import shown
 from jobkit.cli.output import printable
+from jobkit.cli.stderr import Stderr
 from jobkit.errors import PayloadError
 from jobkit.events import Event
 from jobkit.jobs import current_job
 from jobkit.jobs.stored import shown_arguments
 from jobkit.outcome import (
+    SUCCEEDED,
     Buried,
     Discarded,
     Dropped,
@@ -41,8 +44,10 @@ _FIELDS: Final = "jobkit"
 _log = logging.getLogger("jobkit.jobs")
 
 
-def set_up(level: str, form: str) -> None:
+def set_up(level: str, form: str, *, batched: bool = False) -> None:
     """Write what is of `level` or above to stderr, as "text" or "json". May be called again.
+
+    With `batched` by a thread, a little later: for processes that end by `logging.shutdown`.
 
     Where the application gave the root logger handlers of its own, only the level of jobkit's own
     loggers is set.
@@ -50,63 +55,60 @@ def set_up(level: str, form: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     logging.getLogger("jobkit").setLevel(number)
     root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, _Stderr)]:
+    for handler in [handler for handler in root.handlers if isinstance(handler, Stderr)]:
         root.removeHandler(handler)
+        handler.close()
     if not root.handlers:
-        root.addHandler(_Stderr(JsonFormatter() if form == "json" else TextFormatter()))
+        formatter = JsonFormatter() if form == "json" else TextFormatter()
+        root.addHandler(Stderr(formatter, batched=batched))
         root.setLevel(number)
         # At INFO it would write every statement, with every job's arguments.
         logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
     _subscribe()
 
 
-class _Stderr(logging.StreamHandler[Any]):
-    """The handler that is ours."""
-
-    def __init__(self, formatter: logging.Formatter) -> None:
-        super().__init__()
-        self.setFormatter(formatter)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Lose the line: a job may have closed the stream, and the worker must go on."""
-        with suppress(ValueError):
-            super().handleError(record)
-
-
 class TextFormatter(logging.Formatter):
     """Time, level, logger, message. Whatever a job's author or caller wrote stays on its line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        head = f"{_time(record)} {record.levelname:<8} {record.name}: "
+        line = self.line(record.created, record.levelname, record.name, record.getMessage())
         trace = self.formatException(record.exc_info) if record.exc_info else ""
         # Indented, so that no message of an error can pose as a record.
-        return head + "\n    ".join(map(printable, [record.getMessage(), *trace.splitlines()]))
+        return "\n    ".join([line, *map(printable, trace.splitlines())])
+
+    def line(self, at: float, level: str, logger: str, message: str) -> str:
+        return f"{_time(at)} {level:<8} {logger}: {printable(message)}"
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line; what a job itself logs names the job, too."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **(getattr(record, _FIELDS, None) or _of_current_job()),
-        }
+        fields: Mapping[str, Any] = getattr(record, _FIELDS, None) or _of_current_job()
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)
+            fields = {**fields, "traceback": self.formatException(record.exc_info)}
+        return self.line(record.created, record.levelname, record.name, record.getMessage(), fields)
+
+    def line(
+        self, at: float, level: str, logger: str, message: str, fields: Mapping[str, Any]
+    ) -> str:
+        return _json(
+            {
+                "time": _time(at),
+                "level": level.lower(),
+                "logger": logger,
+                "message": message,
+                **fields,
+            }
+        )
 
 
 def log_run(event: Event) -> None:
     """Subscriber: a line when a run starts and one when it ends."""
-    if event.name == "perform_start":
-        told = _arguments(event.job)
-        fields = {**_fields(event), **({"arguments": told} if told else {})}
-        _write(logging.INFO, "started", fields)
-    elif event.name == "perform":
+    if event.name == "perform":
         _log_end(event)
+    elif event.name == "perform_start" and _log.isEnabledFor(logging.INFO):
+        _write(logging.INFO, event, "started", _start_fields)
 
 
 def log_failure(event: Event) -> None:
@@ -127,24 +129,61 @@ def _subscribe() -> None:
 
 def _log_end(event: Event) -> None:
     outcome: Outcome = event.data["outcome"]
-    level, said, failure = _told(outcome)
-    if not _log.isEnabledFor(level):
+    level, said, _ = (logging.INFO, "succeeded", None) if outcome is SUCCEEDED else _told(outcome)
+    if _log.isEnabledFor(level):
+        duration = event.duration or 0.0
+        _write(level, event, f"ended after {duration:.3f} s: {said}", _end_fields)
+
+
+def _write(level: int, event: Event, said: str, more: Callable[[Event], Mapping[str, Any]]) -> None:
+    """Write a line of a run; `more` makes the fields that only its kind of line has."""
+    job = event.job
+    name, attempt = f"{job._plan.name} {job.id}", getattr(job, "executions", 0)
+    nth = f" (attempt {attempt})" if attempt > 1 else ""
+    handler = _alone(level)
+    if handler is None:
+        told = {**_fields(event), **more(event)}
+        _log.log(level, "%s from %s%s %s", name, job.queue, nth, said, extra={_FIELDS: told})
         return
-    duration = event.duration or 0.0
-    fields = {
-        **_fields(event),
-        "duration": round(duration, 6),
+    # The same line without a record, which costs more than the job.
+    message = f"{name} from {job.queue}{nth} {said}"
+    head = (time(), logging.getLevelName(level), _log.name, message)
+    formatter = handler.formatter
+    if isinstance(formatter, JsonFormatter):
+        line = formatter.line(*head, {**_fields(event), **more(event)})
+    else:
+        line = cast("TextFormatter", formatter).line(*head)
+    handler.line(line, at_once=level >= logging.WARNING)
+
+
+def _alone(level: int) -> Stderr | None:
+    """Our handler where nobody else has a say in what the jobs' logger writes."""
+    above, root = _log.parent, logging.getLogger()
+    if _log.handlers or _log.filters or not _log.propagate or len(root.handlers) != 1:
+        return None
+    if above is not root and (above is None or above.handlers or not above.propagate):
+        return None
+    handler = root.handlers[0]
+    if not isinstance(handler, Stderr) or type(handler.formatter) not in _OURS:
+        return None
+    if handler.filters or handler.level > level:
+        return None
+    return handler if logging.getLogRecordFactory() is logging.LogRecord else None
+
+
+def _start_fields(event: Event) -> Mapping[str, Any]:
+    told = _arguments(event.job)
+    return {"arguments": told} if told else {}
+
+
+def _end_fields(event: Event) -> Mapping[str, Any]:
+    outcome: Outcome = event.data["outcome"]
+    _, _, failure = _told(outcome)
+    return {
+        "duration": round(event.duration or 0.0, 6),
         "outcome": type(outcome).__name__.lower(),
         **_error_fields(failure),
     }
-    _write(level, f"ended after {duration:.3f} s: {said}", fields)
-
-
-def _write(level: int, said: str, fields: Mapping[str, Any]) -> None:
-    job, queue = f"{fields['job_class']} {fields['job_id']}", fields["queue"]
-    attempt = fields.get("attempt", 1)
-    nth = f" (attempt {attempt})" if attempt > 1 else ""
-    _log.log(level, "%s from %s%s %s", job, queue, nth, said, extra={_FIELDS: fields})
 
 
 def _told(outcome: Outcome) -> tuple[int, str, Failure | None]:
@@ -230,6 +269,16 @@ def _error_fields(failure: Failure | None) -> dict[str, str]:
     return {"error_class": failure.error_class, "error_message": message}
 
 
-def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+def _time(at: float) -> str:
+    """The moment in UTC, to the millisecond."""
+    second, micros = divmod(round(at * 1e6), 1_000_000)
+    return f"{_second(second)}.{micros // 1000:03}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
+
+
+_json = json.JSONEncoder(default=str).encode
+_OURS: Final = (TextFormatter, JsonFormatter)

@@ -114,7 +114,7 @@ def command(
     """Run jobs until told to stop."""
     settings.override(imports=imports or None, **flags)
     call = Invocation.current()
-    configured = _configured()
+    configured = _configured(batched=call.link is not None)
     if call.link is not None:
         return _work(store, call.link, burst=burst, again=call.again)
     with ExitStack() as around:
@@ -134,7 +134,7 @@ def command(
 def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:
     """Be one of the supervisor's processes."""
     import_modules(settings.current().imports)
-    configured = _configured()  # the application may have configured more
+    configured = _configured(batched=True)  # the application may have configured more
     own_entries(store.backend)  # a mistake in one is better noticed now
     adapter = backends.get_adapter(store.backend)
     url = backends.shared_url(store.backend)
@@ -148,10 +148,10 @@ def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:
     )
 
 
-def _configured() -> Settings:
+def _configured(*, batched: bool) -> Settings:
     """What is configured so far, which the log then obeys. Raises ConfigurationError."""
     configured = settings.current()
-    logs.set_up(configured.log_level, configured.log_format)
+    logs.set_up(configured.log_level, configured.log_format, batched=batched)
     if configured.queues is not None:
         try:
             configured.queues.check_threads(configured.concurrency)
