@@ -45,6 +45,8 @@ def shown_arguments(payload: Payload) -> tuple[list[Any], dict[str, Any]]:
     args, kwargs = payload.args, payload.kwargs
     known = _arguments_of_class(payload)
     by_class = known.hidden(len(args), kwargs) if known is not None else []
+    if not by_class and "redact" not in payload.fields:
+        return [*args], {**kwargs}  # nearly all
     private = [_positions(payload.redact), _positions(by_class)]
     if None in private:
         return [REDACTED] * len(args), dict.fromkeys(kwargs, REDACTED)

@@ -139,8 +139,12 @@ def test_a_run_reads_the_same_with_and_without_a_record(
 def test_a_handler_of_the_application_hears_of_runs_as_records() -> None:
     set_up("text")
     heard: list[logging.LogRecord] = []
-    extra = logging.Handler()
-    extra.emit = heard.append  # type: ignore[method-assign]
+
+    class Hears(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record)
+
+    extra = Hears()
     logging.getLogger("jobkit").addHandler(extra)
     try:
         events.emit("perform_start", job=JOB)
