@@ -57,8 +57,8 @@ def show(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
 @json_option
 @store_options
 def cancel(store: Store, /, *, ids: Sequence[str], as_json: bool) -> None:
-    """Discard the members that wait; what runs may end, and only on_finish comes."""
-    _change(store, ids, store.inspector().cancel_batch, "discarded", as_json=as_json)
+    """Cancel the members that have not ended; of the callbacks only on_finish comes."""
+    _change(store, ids, store.inspector().cancel_batch, "cancelled", as_json=as_json)
 
 
 @command.command()

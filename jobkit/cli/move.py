@@ -27,8 +27,8 @@ __all__ = ["move"]
 def move(*, source_url: str, target_url: str, as_json: bool) -> None:
     """Move every job that waits or is dead to another store.
 
-    Stop the workers of the first store before. A move that was interrupted goes on when it is
-    called again.
+    Members of batches stay, as their batch does. Stop the workers of the first store before. A
+    move that was interrupted goes on when it is called again.
     """
     if source_url == target_url:
         raise click.UsageError("--from and --to name the same store")
@@ -77,5 +77,10 @@ def _left(moved: Moved) -> list[str]:
     if moved.lost:
         lines.append(
             f"{moved.lost} unique jobs were left: an equal one is in the second store already"
+        )
+    if moved.batched:
+        lines.append(
+            f"{moved.batched} members of batches were left: let them finish at the first store, or"
+            " discard them; then move again"
         )
     return lines

@@ -219,7 +219,7 @@ class Inspector:
         return [info_of(stored) for stored in self._store.find(members.jobs[:limit])]
 
     def cancel_batch(self, batch_id: str) -> int:
-        """Discard the members that wait, see `Batch.cancel`; their number."""
+        """Cancel the members that have not ended, see `Batch.cancel`; their number."""
         # Loaded by those who use it: importing jobkit must be quick.
         from jobkit.jobs.members import cancel_members  # noqa: PLC0415
 

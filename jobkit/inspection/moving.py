@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from jobkit.adapter import Enqueues, State
+from jobkit.batching import SupportsBatches, batch_of
 from jobkit.capabilities import StoredJob, SupportsInspect, SupportsManage, require
 from jobkit.restoring import SupportsRestore
 
@@ -26,13 +27,15 @@ class Moved:
 
     `lost`: an equal unique job is there already. `changed`: jobs that were taken up, run or
     removed while they were moved; they are in both stores, and whoever did it may do it again.
-    `running`: jobs that workers still hold.
+    `running`: jobs that workers still hold. `batched`: members of batches, which stay where their
+    batch is.
     """
 
     moved: Mapping[str, int] = field(default_factory=dict)
     lost: int = 0
     changed: int = 0
     running: int = 0
+    batched: int = 0
 
 
 def move_all(
@@ -43,6 +46,8 @@ def move_all(
 ) -> Moved:
     """Move every job that waits or is dead, in slices: first there, then away from here.
 
+    Members of batches are left: their batch would take them for discarded, and end without them.
+
     Whenever it is interrupted each job is in one of the stores, or those of one slice in both;
     the next move goes on, and stores none twice. Raises AdapterError, and Unsupported for an
     adapter that cannot take part. No worker should be at the source meanwhile.
@@ -50,7 +55,7 @@ def move_all(
     move = _Move(source, target, on_progress)
     while move.goes_on():
         pass
-    return Moved(+move.moved, move.lost, move.changed, move.source.stats().running)
+    return Moved(+move.moved, move.lost, move.changed, move.source.stats().running, move.batched)
 
 
 class _Move:
@@ -64,6 +69,9 @@ class _Move:
         self._passes = 0
         self.moved: Counter[str] = Counter()
         self.lost = 0
+        self.batched = 0
+        self._kept: dict[str, bool] = {}
+        """Batches that jobs name, and whether they are there."""
         self._gone = 0
         self._left: set[str] = set()
         """Jobs that were not where they had been when they were to be removed."""
@@ -77,7 +85,7 @@ class _Move:
         """Make a pass; True when another one should follow."""
         self._passes += 1
         before = self.moved.total()
-        self.lost = 0  # they are met again
+        self.lost = self.batched = 0  # they are met again
         for state in ORDER:
             self._move_state(state)
         return self.moved.total() > before and self._passes < _PASSES
@@ -86,11 +94,22 @@ class _Move:
         cursor: str | None = None
         while True:
             page = self.source.jobs(state, limit=_SLICE, after=cursor)
-            if page.items:
-                self._move_slice(state, page.items)
+            free = [job for job in page.items if not self._is_member(job)]
+            self.batched += len(page.items) - len(free)
+            if free:
+                self._move_slice(state, free)
             cursor = page.next
             if cursor is None:
                 return
+
+    def _is_member(self, job: StoredJob) -> bool:
+        """True for a member of a batch that is still kept here."""
+        batch = batch_of(job.payload)
+        if not batch or not isinstance(self.source, SupportsBatches):
+            return False
+        if batch not in self._kept:
+            self._kept[batch] = self.source.batch(batch) is not None
+        return self._kept[batch]
 
     def _move_slice(self, state: State, jobs: Sequence[StoredJob]) -> None:
         winners = self._giver.restore(jobs)

@@ -110,9 +110,9 @@ class Batch:
             store_all(jobs)
 
     def cancel(self) -> int:
-        """Discard the members that wait, and those of batches within; their number.
+        """Cancel the members, and those of batches within; the number of those that had not ended.
 
-        What runs may end. No callback comes but `on_finish`. 0 when it has finished before.
+        See `Job.cancel`. No callback comes but `on_finish`. 0 when it has finished before.
         """
         return cancel_members(self._here(None), self.id)
 

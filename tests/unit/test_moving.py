@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from jobkit.adapter import Enqueues, State
+from jobkit.adapter import Bury, Enqueues, State
 from jobkit.capabilities import StoredJob, SupportsInspect
 from jobkit.errors import AdapterError, Unsupported
 from jobkit.inspection import Inspector
 from jobkit.inspection.moving import ORDER, move_all
 from jobkit.payload import Payload
 from jobkit.testing import ManualClock
+from jobkit.testing.contract.batched import came, counts, opened, standing
 from jobkit.testing.contract.support import all_jobs, claim, enqueue, ids, register
 from jobkit_inline import MemoryAdapter
 from jobkit_sql import SqlAdapter
@@ -169,3 +170,29 @@ def by_id(
 ) -> dict[State, list[tuple[str, str, float]]]:
     """Jobs of one moment may change places among themselves."""
     return {state: sorted(jobs) for state, jobs in found.items()}
+
+
+def test_members_of_a_batch_stay_where_it_is_and_it_does_not_end_without_them(
+    target: SqlAdapter, clock: ManualClock
+) -> None:
+    source = MemoryAdapter(clock=clock)
+    batch = opened(source, 3)
+    register(source, "w")
+    dying = claim(source, "w", limit=1)
+    source.settle([Bury(each, each.payload) for each in dying])
+    came_before = came(source)
+    free = enqueue(source)
+    moved = move_all(source, target)
+    assert (moved.moved, moved.batched) == ({"enqueued": 2}, 3)
+    assert {free.id} < {*ids(all_jobs(target, State.ENQUEUED))}
+    assert (counts(source, batch), came_before) == ((3, 2, 0, 1), ["failure"])
+    assert standing(source, batch).finished_at is None
+    assert move_all(source, target).batched == 3
+
+
+def test_a_job_whose_batch_is_forgotten_is_moved(target: SqlAdapter, clock: ManualClock) -> None:
+    source = MemoryAdapter(clock=clock)
+    job = enqueue(source, bid="forgotten")
+    moved = move_all(source, target)
+    assert (moved.moved, moved.batched) == ({"enqueued": 1}, 0)
+    assert ids(all_jobs(target, State.ENQUEUED)) == [job.id]

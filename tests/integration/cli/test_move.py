@@ -9,7 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 from jobkit.adapter import State
+from jobkit.batching import NewBatch
 from jobkit.capabilities import StoredJob
+from jobkit.payload import new_id
 from jobkit_redis import RedisAdapter
 from jobkit_sql import SqlAdapter
 from tests.integration.cli.conftest import WORKER, Put, Run, payload
@@ -37,7 +39,7 @@ def test_jobs_are_moved_and_counted(run: Run, store: SqlAdapter, put: Put) -> No
         "d": State.DEAD,
     }
     again = run("jobs", "move", "--from", HERE, "--to", THERE, "--json")
-    assert again.json == {"moved": {}, "lost": 0, "changed": 0, "running": 0}
+    assert again.json == {"moved": {}, "lost": 0, "changed": 0, "running": 0, "batched": 0}
 
 
 def test_it_refuses_while_workers_are_there(run: Run, store: SqlAdapter, put: Put) -> None:
@@ -56,6 +58,16 @@ def test_what_a_lost_worker_holds_is_left_and_told(run: Run, store: SqlAdapter, 
     done = run("jobs", "move", "--from", HERE, "--to", THERE)
     assert done.code == 1
     assert "1 running jobs were left" in done.err
+
+
+def test_members_of_a_batch_are_left_and_told(run: Run, store: SqlAdapter) -> None:
+    batch = NewBatch(new_id())
+    store.enqueue_batch(batch.id, [payload("a", bid=batch.id)], opens=batch, closes=True)
+    store.retire(WORKER)
+    done = run("jobs", "move", "--from", HERE, "--to", THERE)
+    assert (done.code, done.out) == (1, "0 moved\n")
+    assert "1 members of batches were left" in done.err
+    assert store.stats().enqueued == 1
 
 
 def test_a_store_is_not_moved_to_itself(run: Run) -> None:

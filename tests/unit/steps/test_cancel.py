@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from jobkit import (
+    Batch,
     Interrupted,
     Job,
     JobCancelled,
@@ -27,6 +28,7 @@ from jobkit.settings import Queues
 from jobkit.worker import Worker, WorkerOptions
 from jobkit_inline import MemoryAdapter
 from tests.unit.steps.conftest import Fake, Stop
+from tests.unit.worker.helpers import until
 
 
 class Noted(Job, retry=3):
@@ -240,3 +242,37 @@ def test_progress_is_a_number(done: Any, error: type[Exception]) -> None:
 
     with pytest.raises(error, match="progress: done"):
         Odd.perform_now()
+
+
+@pytest.mark.usefixtures("worker")
+def test_of_a_cancelled_batch_what_runs_ends_at_its_checkpoint_and_what_waits_is_gone(
+    store: MemoryAdapter,
+) -> None:
+    with Batch() as batch:
+        Stepping.perform_later()
+        Stepping.set(wait=60).perform_later()
+    assert Noted.begun.wait(20)
+    assert batch.cancel() == 2
+    until(lambda: batch.status().finished_at)
+    assert JobCancelled in Noted.notes
+    standing = batch.status()
+    assert (standing.cancelled, standing.total, standing.pending) == (True, 1, 0)
+
+
+def test_a_member_of_a_cancelled_batch_that_fails_is_not_tried_again(
+    store: MemoryAdapter,
+) -> None:
+    Failing.gate.clear()
+    options = WorkerOptions(queues=Queues(("default",)), concurrency=1, burst=True)
+    worker = Worker(store, options)
+    with Batch() as batch:
+        Failing.perform_later()
+    assert worker.start()
+    assert Noted.begun.wait(20)
+    assert batch.cancel() == 1
+    Failing.gate.set()
+    assert worker.next_message() == "done"
+    assert worker.stop(5)
+    assert Noted.notes == [JobCancelled]
+    assert batch.status().finished_at is not None
+    assert (store.stats().retry, store.stats().dead) == (0, 0)

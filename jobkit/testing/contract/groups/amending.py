@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jobkit.adapter import Ack, Adapter, Bury, State
+from jobkit.adapter import Ack, Adapter, Bury, Requeue, State
 from jobkit.batching import ABANDONED, KEPT, KEPT_FAILED, SupportsBatches
+from jobkit.cancelling import SupportsCancel, is_marked
 from jobkit.capabilities import Move, SupportsInspect, SupportsManage
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract.batched import (
@@ -138,6 +139,28 @@ class Amending:
         adapter.settle([Bury(first, first.payload), Ack(second)])
         assert came(adapter) == ["finish"]
         assert not batcher.cancel_batch(batch.id)
+
+    def test_a_member_that_is_cancelled_while_it_runs_ends_its_batch_like_any_other(
+        self,
+        adapter: Adapter,
+        batcher: SupportsBatches,
+        inspector: SupportsInspect,
+        canceller: SupportsCancel,
+        worker: str,
+    ) -> None:
+        batch = opened(batcher, 3)
+        held = claim_one(adapter, worker)
+        batcher.cancel_batch(batch.id)
+        members = inspector.find(batcher.members(batch.id, failed=False).jobs)
+        assert canceller.cancel(members) == 3
+        assert counts(batcher, batch) == (1, 1, 0, 0)
+        adapter.settle([Requeue(held, held.payload, State.ENQUEUED)])
+        again = claim_one(adapter, worker)
+        assert is_marked(again.payload.text)
+        assert came(adapter) == []
+        adapter.settle([Ack(again)])
+        assert counts(batcher, batch) == (1, 0, 1, 0)
+        assert came(adapter) == ["finish"]
 
     def test_a_forgotten_one_has_nothing(
         self, adapter: Adapter, batcher: SupportsBatches, worker: str
