@@ -76,8 +76,8 @@ class Opening:
             for job, _ in jobs:
                 job.successfully_enqueued = None
             self._held += jobs
-            if len(self._held) >= _HELD and self._may_hand_over(adapter):
-                self._hand_over(transactions.current())
+            if len(self._held) >= _HELD and self._may_hand_over():
+                self._hand_over(None)
 
     def drop(self) -> None:
         """The block was left by an error, or its transaction ended otherwise: nothing is stored."""
@@ -109,11 +109,14 @@ class Opening:
         later = any(job._plan.options.after_commit for job, _ in self._held)
         return scope.shares(adapter) and not later
 
-    def _may_hand_over(self, adapter: Enqueues) -> bool:
-        if self._around is not None and self._around.is_unstored:
-            return False
-        scope = transactions.current()
-        return scope is None or self._is_part_of(scope, adapter)
+    def _may_hand_over(self) -> bool:
+        """True while what was handed over could be taken back.
+
+        Not inside a transaction: nobody sees its jobs before it ends, this process's other
+        connections neither, and it may go on after an error in the block.
+        """
+        nested = self._around is not None and self._around.is_unstored
+        return not nested and transactions.current() is None
 
     def _send(self, scope: Scope | None) -> None:
         """In one step, if there are no blocks within."""
