@@ -30,8 +30,8 @@ from tests.integration.transactions.test_complete_in import Failed, Run, counts
 class Roll(Exception): ...
 
 
-def batch(job: type[Here] = Here, **options: Batch) -> Batch:
-    return Batch(on_success=job.new("success"), on_finish=job.new("finish"), **options)
+def batch(job: type[Here] = Here) -> Batch:
+    return Batch(on_success=job.new("success"), on_finish=job.new("finish"))
 
 
 class Started(Run):
