@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from jobkit import Batch, Job, chain, enqueue_in
+from jobkit import Batch, Job, chain, enqueue_in, perform_all_later
 from jobkit.worker.coroutines import EventLoop
 from jobkit_inline import MemoryAdapter
 from jobkit_sql import SqlAdapter
@@ -70,10 +70,12 @@ def test_a_batch_is_there_with_the_commit_and_not_before(database: Database) -> 
 def test_of_a_transaction_that_rolls_back_there_is_no_batch_and_no_job(
     database: Database,
 ) -> None:
+    made = batch()
+    inner = batch()
     with suppress(Roll), database.engine.begin() as connection, enqueue_in(connection):
-        with batch() as made:
+        with made:
             Here.perform_later(1)
-            with batch() as inner:
+            with inner:
                 Here.perform_later(2)
         raise Roll
     assert (known(made), known(inner), stored(database.adapter)) == (False, False, [])
@@ -91,11 +93,12 @@ def test_an_empty_batch_has_its_callbacks_come_with_the_commit(database: Databas
 def test_a_savepoint_that_is_undone_takes_its_batch_along_and_no_other(
     database: Database,
 ) -> None:
+    undone = batch()
     with Session(database.engine) as session, enqueue_in(session):
         with batch() as kept:
             Here.perform_later(1)
         with suppress(Roll), session.begin_nested():
-            with batch() as undone:
+            with undone:
                 Here.perform_later(2)
             kept.add(Here.new(3))
             raise Roll
@@ -148,11 +151,13 @@ def test_a_batch_whose_jobs_wait_for_the_commit_waits_as_a_whole(database: Datab
 def test_of_a_savepoint_that_is_undone_nothing_is_sent_elsewhere(
     database: Database, elsewhere: MemoryAdapter
 ) -> None:
+    made = batch(Away)
+    job = Away.new(1)
     with Session(database.engine) as session, enqueue_in(session):
         with suppress(Roll), session.begin_nested():
             session.execute(text("SELECT 1"))
-            with batch(Away) as made:
-                job = Away.perform_later(1)
+            with made:
+                perform_all_later([job])
             raise Roll
         session.execute(text("SELECT 1"))
         session.commit()
