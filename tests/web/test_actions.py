@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from jobkit.adapter import State
+from jobkit.cancelling import is_marked
 from jobkit.dashboard import bulk
 from jobkit_sql import SqlAdapter
 from tests.web.conftest import WORKER, Client, buried, ids, put, put_batch
@@ -231,3 +232,16 @@ def test_the_failed_jobs_of_a_batch_are_run_again_and_what_waits_is_cancelled(
     assert info is not None
     assert (info.cancelled, info.total) == (True, 0)
     assert store.stats().enqueued == 0
+
+
+def test_a_job_that_waits_is_cancelled_and_one_that_runs_is_told(
+    client: Client, full: SqlAdapter
+) -> None:
+    (waiting,) = ids(full, State.SCHEDULED)
+    (running, *_) = ids(full, State.RUNNING)
+    assert 'action="/jobs/cancel"' in client().get(f"/jobs/{running}").text
+    answer = client().post("/jobs/cancel", data={"id": [waiting, running]})
+    assert answer.status_code == 303
+    assert full.find([waiting]) == []
+    (told,) = full.find([running])
+    assert is_marked(told.payload.text)

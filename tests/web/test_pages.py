@@ -226,3 +226,13 @@ def test_a_store_that_fails_is_told_without_a_traceback(
 def test_quiet_workers_are_shown_as_such(client: Client, full: SqlAdapter) -> None:
     assert full.order(WORKER, "quiet")
     assert "Quiet" in client().get("/busy").text
+
+
+def test_a_job_shows_how_far_it_is(client: Client, store: SqlAdapter) -> None:
+    told = {"done": 3, "total": 10, "note": "<rows>"}
+    far = put(store, "app.Import", "q", progress=told, steps={"done": ["load"], "at": "rows"})
+    page = client().get(f"/jobs/{far}").text
+    assert '<progress value="3" max="10"></progress> 3 of 10' in page
+    assert "&lt;rows&gt;" in page
+    assert "Steps: load" in page
+    assert 'id="progress"' not in client().get(f"/jobs/{put(store, 'app.Mail', 'q')}").text

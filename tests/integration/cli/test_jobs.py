@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobkit.cancelling import is_marked
 from jobkit_sql import SqlAdapter
 
 Run = Callable[..., Any]
@@ -272,3 +273,18 @@ class TestAll:
     )
     def test_what_makes_no_sense_is_refused(self, run: Run, words: tuple[str, ...]) -> None:
         assert run("jobs", *words, *(["--yes"] if "--state" in words else [])).code == 2
+
+
+class TestCancel:
+    def test_what_waits_is_gone_and_what_runs_is_told(
+        self, run: Run, put: Put, store: SqlAdapter
+    ) -> None:
+        put.enqueued("e1")
+        put.scheduled("s1")
+        put.running("x1")
+        put.dead("d1")
+        assert run("jobs", "cancel", "e1", "x1", "d1", "--json").json == {"changed": 2}
+        assert store.find(["e1"]) == []
+        assert (state(store, "s1"), state(store, "d1")) == ("scheduled", "dead")
+        [running] = store.find(["x1"])
+        assert is_marked(running.payload.text)
