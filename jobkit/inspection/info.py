@@ -78,8 +78,8 @@ class JobInfo:
     error_backtrace: tuple[str, ...]
     tags: tuple[str, ...]
     worker: str | None
-    progress: Progress | None = None
-    steps: tuple[str, ...] = ()
+    progress: Progress | None = field(default=None, metadata={"only_if_true": True})
+    steps: tuple[str, ...] = field(default=(), metadata={"only_if_true": True})
     at: datetime | None = field(default=None, compare=False, repr=False)
     history: tuple[FailedRun, ...] = field(default=(), compare=False, repr=False)
 

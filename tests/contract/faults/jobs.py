@@ -195,7 +195,7 @@ FAULTS = (
         "forgets the checkpoint",
         "Settling",
         "adapter.py",
-        "self._store.move(job, job.rewritten(payload))\n",
+        "self._store.move(job, job.rewritten(_marked_as(job, payload)))\n",
         "self._store.move(job, job)\n",
         model=True,
     ),

@@ -78,9 +78,10 @@ def test_a_process_is_replaced_after_its_number_of_jobs(site: Site) -> None:
 
 
 def test_a_process_that_has_grown_too_large_is_replaced_when_nothing_runs(site: Site) -> None:
-    site.enqueue("Grow", range(1))
     site.enqueue("Hold", range(1, 2))
     site.start("-c", "2", "--max-memory", "120", **LONG)
+    until(lambda: site.started() == [1])
+    site.enqueue("Grow", range(1))
     until(lambda: "has more than 120 MB" in site.said())
     site.enqueue("Count", range(2, 3))
     [(_, old)] = [(number, pid) for number, pid in site.log("S") if number == 1]
