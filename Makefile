@@ -5,7 +5,7 @@ BIN := .venv/bin
 # What `make soak` breaks, and the seed of its die.
 STORES ?= sqlite postgresql redis
 SEED ?= 1
-WORKERS ?= 3
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:

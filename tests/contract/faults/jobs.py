@@ -203,7 +203,7 @@ FAULTS = (
         "ends the claim at a checkpoint",
         "Settling",
         "adapter.py",
-        "self._store.move(job, job.rewritten(payload))\n",
+        "self._store.move(job, job.rewritten(_marked_as(job, payload)))\n",
         "self._store.move(job, job.rewritten(payload).waiting(job.run_at))\n",
         model=True,
     ),

@@ -21,7 +21,7 @@ FAULTS = (
         "skips what was to raise",
         "Uniqueness",
         "uniqueness.py",
-        "            _refuse(self._store, payloads, now)\n",
+        "    _refuse(store, payloads, now)\n",
         "",
     ),
     Fault(

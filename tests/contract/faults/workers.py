@@ -50,7 +50,7 @@ FAULTS = (
         "calls held what another worker holds",
         "Leasing",
         "leases.py",
-        "held = {job.receipt for job in self._store.held(worker)}",
+        "held = self._held(worker)",
         "held = self._store.claimed",
         model=True,
     ),
@@ -228,7 +228,7 @@ FAULTS = (
         "repeats its orders",
         "Commanding",
         "leases.py",
-        "replace(beaten, lease=lease, orders=frozenset())",
+        "replace(beaten, lease=lease, orders=early)",
         "replace(beaten, lease=lease)",
     ),
     Fault(
