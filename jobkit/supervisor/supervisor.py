@@ -237,6 +237,8 @@ class Supervisor:
             self._give_up_after(code)
 
     def _heed(self, refusal: str) -> None:
+        if refusal == self._refusal:
+            return  # those beside it say the same, and one line is enough
         if self._settled or self._refusal is not None:
             _log.error("a worker process could not start: %s", refusal)
             return
