@@ -6,6 +6,7 @@ And the acts that find them hit something: a harness whose queue is empty proves
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.chaos.mutations import MUTATIONS
 from tests.chaos.nemesis import Act
 from tests.chaos.sizes import only_in_soak
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 FOUND: Mapping[str, tuple[dict[Act, int], set[int]]] = {
     # The acts under which the fault shows, and the invariants of which one at least must break.
@@ -40,9 +41,21 @@ BY_DEFAULT = "no-fence-sql"
 def test_a_seeded_fault_is_found(mutation: str, tmp_path: Path) -> None:
     acts, invariants = FOUND[mutation]
     lease = 0.5 if mutation == BY_DEFAULT else 1.0
-    result = run(Plan(acts=acts, mutation=mutation, lease=lease, drain_within=6), tmp_path)
-    found = {violation.invariant for violation in result.violations}
-    assert found & invariants, f"{mutation} went unseen: {found}"
+    plan = Plan(acts=acts, mutation=mutation, lease=lease, drain_within=6)
+    # Whether an act meets a job at the moment that matters is chance: it is given more of them.
+    found: set[int] = set()
+    for seed in range(1, 5):
+        result = run(replace(plan, seed=seed), _folder(tmp_path, seed))
+        found |= {violation.invariant for violation in result.violations}
+        if found & invariants:
+            return
+    pytest.fail(f"{mutation} went unseen: {found}")
+
+
+def _folder(within: Path, seed: int) -> Path:
+    folder = within / str(seed)
+    folder.mkdir()
+    return folder
 
 
 @only_in_soak
