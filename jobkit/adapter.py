@@ -16,6 +16,7 @@ from typing import Self
 
 from jobkit.clock import Clock
 from jobkit.payload import Payload
+from jobkit.results import Result
 
 __all__ = [
     "Ack",
@@ -102,10 +103,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Done: the job leaves the store (or becomes `completed` while finished jobs are kept)."""
+    """Done: the job leaves the store (or becomes `completed` while finished jobs are kept).
+
+    A `result` is given to stores that `SupportsResults` only; of a Bury, too.
+    """
 
     claim: Claim
     tally: Tally = Tally.PROCESSED
+    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ class Bury:
     claim: Claim
     payload: Payload
     tally: Tally = Tally.FAILED
+    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ JobkitError
 │   └── SettlementRefused   the store works, and does not take what jobs became
 ├── WorkerLost              the job brought its process down too often
 ├── JobCrashed              the process of an isolated job died
+├── JobFailed               the job whose result is waited for failed for good
+├── NoResult                no result is there, and none will come
 ├── InvalidStep             a step is repeated, nested, out of order, or none at all
 ├── ResumeLimitReached      the job would be resumed more often than it may be
 └── Control                 raised by jobs to say what should happen next
@@ -54,9 +56,11 @@ __all__ = [
     "InvalidStep",
     "JobCancelled",
     "JobCrashed",
+    "JobFailed",
     "JobTimeout",
     "JobkitError",
     "LeaseLost",
+    "NoResult",
     "PayloadError",
     "PayloadTooLarge",
     "RecordNotFound",
@@ -198,6 +202,22 @@ class JobCrashed(JobkitError):
         except ValueError:
             name = f"signal {-code}"
         return cls(f"its process was killed by {name}", signal=name)
+
+
+class JobFailed(JobkitError):
+    """The job whose result was asked for failed for good, by this error.
+
+    `error_class` is its name, never the class itself: that may not be here.
+    """
+
+    def __init__(self, message: str, *, error_class: str = "", error_message: str = "") -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.error_message = error_message
+
+
+class NoResult(JobkitError):
+    """The job whose result was asked for has none: the text says why."""
 
 
 class InvalidStep(JobkitError):

@@ -39,10 +39,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The run ended well. `halted`: a before_perform callback aborted it, which counts as done."""
+    """The run ended well. `halted`: a before_perform callback aborted it, which counts as done.
+
+    `lost` says why there is a result that did not come along.
+    """
 
     result: Any = None
     halted: bool = False
+    lost: str | None = None
 
 
 SUCCEEDED: Final = Succeeded()

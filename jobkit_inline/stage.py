@@ -23,6 +23,7 @@ from jobkit_inline.memory.batching import Batching
 from jobkit_inline.memory.cancelling import Cancelling
 from jobkit_inline.memory.inspection import Inspection
 from jobkit_inline.memory.limiting import Limiting
+from jobkit_inline.memory.results import Results
 from jobkit_inline.memory.store import Store
 
 __all__ = ["MOST_RUNS", "WAITING", "Stage", "Started", "named", "stored"]
@@ -77,7 +78,7 @@ class Holding:
         self._verbs.settle([Checkpoint(claim, payload)])
 
 
-class Stage(Inspection, Limiting, Batching, Cancelling, Enqueues, SupportsUnique):
+class Stage(Inspection, Limiting, Batching, Cancelling, Results, Enqueues, SupportsUnique):
     """A store in memory whose jobs are run here, by the executor that the core hands down.
 
     `runs` is how many started runs it remembers; None is all of them.
@@ -133,6 +134,7 @@ class Stage(Inspection, Limiting, Batching, Cancelling, Enqueues, SupportsUnique
             self._store.entries.clear()
             self._store.batches.kept.clear()
             self._store.fired.clear()
+            self._store.results.clear()
             self._runs.clear()
 
     def _add(self, payloads: Sequence[Payload]) -> list[str]:

@@ -46,6 +46,7 @@ from jobkit.errors import AdapterError
 from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
+from jobkit.results import SupportsResults
 from jobkit_redis.batching import Batches
 from jobkit_redis.checks import advice, problems, server_info
 from jobkit_redis.claim import Take
@@ -58,6 +59,7 @@ from jobkit_redis.manage import Manage
 from jobkit_redis.measuring import Measuring
 from jobkit_redis.registry import Registry
 from jobkit_redis.restoring import Restore
+from jobkit_redis.results import Results
 from jobkit_redis.settle import Settle
 from jobkit_redis.store import Store
 from jobkit_redis.ticks import Ticks
@@ -81,6 +83,7 @@ class RedisAdapter(
     SupportsMetrics,
     SupportsPause,
     SupportsRestore,
+    SupportsResults,
     SupportsTicks,
     SupportsUnique,
     SupportsLimits,
@@ -118,6 +121,7 @@ class RedisAdapter(
         self._manage = Manage(store)
         self._unique = EnqueueUnique(store, self._enqueue, self._inspection.find)
         self._restore = Restore(store)
+        self._results = Results(store)
         self._batches = Batches(store, self._unique)
         self._ticks = Ticks(store, self._unique)
 
@@ -279,6 +283,11 @@ class RedisAdapter(
 
     def cancel_batch(self, batch_id: str, *, forget: bool = False) -> bool:
         return self._batches.cancel(batch_id, forget=forget)
+
+    # Results.
+
+    def result(self, job_id: str) -> str | None:
+        return self._results.find(job_id)
 
     # Recurring entries.
 

@@ -105,6 +105,10 @@ class Keys:
         """Remembers that a job with an idempotency key was stored."""
         return encoded(f"{self.ours}once:{job_id}")
 
+    def result(self, job_id: str) -> bytes:
+        """What a job came to, until it expires."""
+        return encoded(f"{self.ours}result:{job_id}")
+
     @property
     def limits(self) -> str:
         """The limits in use. What belongs to one is named by the scripts (`parts/limits.lua`)."""

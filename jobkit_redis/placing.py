@@ -56,6 +56,10 @@ class KeyList:
         """The key that remembers a job with an idempotency key."""
         return self._names.once(job_id)
 
+    def result(self, job_id: str) -> int:
+        """The position of the key of what a job came to."""
+        return self.at(self._names.result(job_id))
+
     def queue(self, name: str) -> int:
         """The position of a queue's list; its ranked set stands behind it."""
         known = self._pairs.get(name)

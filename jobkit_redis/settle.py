@@ -26,6 +26,7 @@ from jobkit_redis.members import MARK as BATCHED
 from jobkit_redis.members import ended
 from jobkit_redis.placing import KeyList, Place, names, place_of
 from jobkit_redis.receipts import Field, Receipt
+from jobkit_redis.results import kept
 from jobkit_redis.store import Store
 
 __all__ = ["Settle"]
@@ -107,7 +108,7 @@ class Settle:
         done: dict[tuple[str, Tally], _Done] = {}
         others: list[Settlement] = []
         for each in settlements:
-            if not isinstance(each, Ack) or not _is_plain(each.claim):
+            if not isinstance(each, Ack) or each.result or not _is_plain(each.claim):
                 others.append(each)
                 continue
             worker, text = Receipt.of(each.claim.receipt)
@@ -126,7 +127,7 @@ class Settle:
         refused: dict[int, str] = {}
         for each in settlements:
             try:
-                arguments = self._arguments(each, keys)
+                arguments = (*kept(each, keys), *self._arguments(each, keys))
                 if BATCHED in each.claim.payload.text:
                     arguments = (*ended(each), *arguments)
                 if MARK in each.claim.payload.text:

@@ -47,6 +47,7 @@ from jobkit.errors import AdapterError, ConfigurationError
 from jobkit.measures import Measure, MinuteStats, SupportsMetrics
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
+from jobkit.results import SupportsResults
 from jobkit_sql.batching import Batches
 from jobkit_sql.cancelling import Cancel
 from jobkit_sql.claim import Take
@@ -66,6 +67,7 @@ from jobkit_sql.manage import Manage
 from jobkit_sql.measuring import Measuring
 from jobkit_sql.registry import Registry
 from jobkit_sql.restoring import Restore
+from jobkit_sql.results import Results
 from jobkit_sql.settle import Settle
 from jobkit_sql.store import Store
 from jobkit_sql.strays import Strays
@@ -84,6 +86,7 @@ class SqlAdapter(
     SupportsCancel,
     SupportsPause,
     SupportsRestore,
+    SupportsResults,
     SupportsLimits,
     SupportsMetrics,
     SupportsBatches,
@@ -121,7 +124,7 @@ class SqlAdapter(
         self._enqueue_batch = EnqueueBatch(store, batches, self._enqueue_unique)
         self._batches = ListBatches(store)
         self._take = Take(store, lending, registry, limiting)
-        keeps = retention.keep_finished > 0
+        self._results = Results(store)
         self._settle = Settle(
             store,
             lending,
@@ -129,7 +132,8 @@ class SqlAdapter(
             locks,
             limiting=limiting,
             batches=batches,
-            keep_finished=keeps,
+            results=self._results,
+            keep_finished=retention.keep_finished > 0,
         )
         self._workers = Workers(store, lending, registry, limiting)
         self._maintain = Maintain(store, registry, limiting, strays, retention)
@@ -306,6 +310,11 @@ class SqlAdapter(
 
     def cancel_batch(self, batch_id: str, *, forget: bool = False) -> bool:
         return self._enqueue_batch.cancel(batch_id, forget=forget)
+
+    # Results.
+
+    def result(self, job_id: str) -> str | None:
+        return self._results.find(job_id)
 
     # Recurring entries.
 

@@ -24,6 +24,7 @@ from jobkit.adapter import Maintenance, Retention, State
 from jobkit_sql.hindrances import Hindrances
 from jobkit_sql.limiting import LOOK_DUE, NEXT_LOOK, Limiting
 from jobkit_sql.registry import Registry
+from jobkit_sql.results import EXPIRED, FORGET_EXPIRED
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.strays import Strays
 from jobkit_sql.tables import batches, in_state, jobs
@@ -54,7 +55,7 @@ class Maintain:
         self._registry = registry
         self._retention = retention
         self._hindrances = Hindrances(store)
-        self._has_batches = False
+        self._has_batches = self._has_expired = False
 
     def __call__(self, *, limit: int) -> Maintenance:
         """See `Adapter.maintain`."""
@@ -74,6 +75,8 @@ class Maintain:
                 promoted = _run(connection, _PROMOTE, limit, parameters)
                 trimmed = _run(connection, _TRIM_DEAD, limit, parameters)
                 trimmed += _run(connection, _TRIM_COMPLETED, limit, parameters)
+                if self._has_expired:
+                    connection.execute(FORGET_EXPIRED, {"now": now, "limit": limit})
                 called = self._limiting.look(connection, now, limit)
             if promoted or called:
                 self._store.announce()
@@ -85,7 +88,8 @@ class Maintain:
         with self._store.reading() as connection:
             found = connection.execute(_LOOK, {**self._parameters(now), "limit": 1}).one()
         self._has_batches = bool(found[1])
-        return bool(found[0])
+        self._has_expired = bool(found[2])
+        return bool(found[0]) or self._has_expired
 
     def _parameters(self, now: float) -> dict[str, float]:
         retention = self._retention
@@ -138,6 +142,7 @@ _LOOK: Final = select(
         LOOK_DUE.exists(),
     ),
     select(batches.c.id).exists(),
+    EXPIRED,
 )
 _NEXT_DUE: Final = union_all(
     *(select(func.min(jobs.c.run_at)).where(in_state(state)) for state in _WAITING), NEXT_LOOK

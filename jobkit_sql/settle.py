@@ -29,6 +29,7 @@ from jobkit_sql.lending import Lending, key_of
 from jobkit_sql.limiting import Limiting
 from jobkit_sql.locking import Locks, locked
 from jobkit_sql.placing import place
+from jobkit_sql.results import Results
 from jobkit_sql.store import RowRefused, Store, again_if_undone
 from jobkit_sql.tables import jobs
 
@@ -74,6 +75,7 @@ class Settle:
         *,
         limiting: Limiting,
         batches: Batches,
+        results: Results,
         keep_finished: bool,
     ) -> None:
         self._store = store
@@ -82,6 +84,7 @@ class Settle:
         self._locks = locks
         self._limiting = limiting
         self._batches = batches
+        self._results = results
         keys = select(store.dialect.each("keys", BigInteger()).c.value)
         done = jobs.c.key.in_(keys)
         self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
@@ -131,6 +134,7 @@ class Settle:
         valid = self._lending.receipts_for(connection, {change.key for change in batch})
         held, stale = _fenced(batch, valid)
         self._change_rows(connection, held, now)
+        self._results.keep(connection, (each.settlement for each in held), now)
         fired = self._batches.settled(connection, (each.settlement for each in held), now)
         self._count(connection, held, now)
         return held, stale, fired

@@ -36,6 +36,7 @@ __all__ = [
     "paused",
     "places",
     "recurring",
+    "results",
     "schema",
     "stats",
     "workers",
@@ -115,6 +116,14 @@ recurring = Table(
     Column("last", Float, nullable=False),
     Column("paused", Integer, nullable=False),
     Column("runs", Text, nullable=False),
+)
+
+results = Table(
+    "jobkit_results",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("result", Text, nullable=False),
+    Column("ends_at", Float, nullable=False),
 )
 
 limits = Table(

@@ -129,6 +129,8 @@ def check_classes() -> list[str]:
                 encryption.check_ready(plan.name)
             if plan.options.limits:
                 enqueueing.require_limits(backends.get(plan.options.backend), plan.name)
+            if plan.options.store_result is not None:
+                enqueueing.require_results(backends.get(plan.options.backend), plan.name)
             if plan.options.unique is not None:
                 enqueueing.require_unique(backends.get(plan.options.backend), plan.name)
         except JobkitError as error:

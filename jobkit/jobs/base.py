@@ -15,6 +15,7 @@ from jobkit.errors import DeserializationError
 from jobkit.handlers import Rule, rescues_of, rules_of
 from jobkit.jobs import plan, registry
 from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, check_name, merged
+from jobkit.jobs.resulting import Resulting
 from jobkit.jobs.stored import Upgraded, stored_arguments
 from jobkit.jobs.told import moment, told
 from jobkit.jobs.verbs import Configured, Performs, Row
@@ -35,7 +36,7 @@ T = TypeVar("T")
 J = TypeVar("J")
 
 
-class Job:
+class Job(Resulting):
     """A kind of background job: define `perform`, give options as class keywords.
 
         class WelcomeEmail(Job, queue="mailers", retry=5):

@@ -35,6 +35,7 @@ from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
 from jobkit.jobs.told import TOLD
 from jobkit.jobs.writing import payload_of
 from jobkit.payload import MARK, Payload
+from jobkit.results import SupportsResults
 from jobkit.transactions import Scope
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "mark_lost",
     "put",
     "require_limits",
+    "require_results",
     "require_unique",
     "store",
     "store_all",
@@ -282,6 +284,8 @@ def _by_adapter(
     groups: dict[Enqueues, list[tuple[Any, Payload]]] = {adapter: [] for adapter in moments}
     for job, name in zip(jobs, names, strict=True):
         adapter = adapters[name]
+        if job._plan.options.store_result is not None:
+            require_results(adapter, job._plan.name)
         payload = _through_middleware(payload_of(job, moments[adapter], context))
         job.successfully_enqueued = False
         if payload is not None:
@@ -334,6 +338,11 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
 def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:
     """The adapter as one that keeps limits. Raises Unsupported, naming it and the job."""
     return require(adapter, SupportsLimits, f"limits, which {name} is under")  # type: ignore[type-abstract]
+
+
+def require_results(adapter: Enqueues, name: str) -> SupportsResults:
+    """The adapter as one that keeps results. Raises Unsupported, naming it and the job."""
+    return require(adapter, SupportsResults, f"results, which {name} stores")  # type: ignore[type-abstract]
 
 
 def _is_unique(payload: Payload) -> bool:

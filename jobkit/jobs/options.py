@@ -68,6 +68,7 @@ class JobOptions(TypedDict, total=False):
     unique: Unique | None
     max_run_time: Seconds | None
     max_resumptions: int | None
+    store_result: Seconds | None
 
 
 class SetOptions(TypedDict, total=False):
@@ -108,6 +109,7 @@ class Options:
     unique: Unique | None = None
     max_run_time: float | None = None
     max_resumptions: int | None = None
+    store_result: float | None = None
 
     @property
     def demands(self) -> bool:
@@ -130,6 +132,8 @@ def merged(parent: Options, given: JobOptions, owner: str) -> Options:
         _unique(options.unique, encrypt=options.encrypt)
         if options.max_memory is not None and options.isolation == "thread":
             raise ValueError("max_memory needs isolation='process': threads share their memory")
+        if options.encrypt and options.store_result is not None:
+            raise ValueError("store_result goes not with encrypt: results are not encrypted")
     except (TypeError, ValueError) as error:
         raise type(error)(f"{owner}: {error}") from None
     return options
@@ -230,6 +234,7 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "unique": _unique,
         "max_run_time": lambda value: _duration("max_run_time", value),
         "max_resumptions": _resumptions,
+        "store_result": lambda value: _duration("store_result", value),
     }
     values = {name: check(given[name]) for name, check in checks.items() if name in given}
     return {**values, "policy": _policy(parent.policy, given)}

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from jobkit import events
-from jobkit.adapter import Claim, Enqueues
+from jobkit.adapter import Claim, Enqueues, Settlement
 from jobkit.backends import Performed
 from jobkit.cancelling import is_marked
 from jobkit.clock import Clock
@@ -33,9 +33,10 @@ from jobkit.outcome import (
     Succeeded,
     Suspended,
 )
+from jobkit.results import SupportsResults
 from jobkit.settlement import settlement_of
 
-__all__ = ["dropped_unrun", "outcome_of", "perform", "refused", "tell_outcome"]
+__all__ = ["dropped_unrun", "outcome_of", "perform", "refused", "settled", "tell_outcome"]
 
 
 def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
@@ -43,15 +44,29 @@ def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
 
     Raises PayloadError when the payload is malformed.
     """
-    run = _Watched(run_of(claim.payload, Job))
+    known = run_of(claim.payload, Job)
+    run = _Watched(known)
     run.job._claim = claim
     why = refused(claim)
     if why is not None:
-        return Performed(settlement_of(claim, dropped_unrun(run, why, adapter), clock.time()))
+        unrun = dropped_unrun(run, why, adapter)
+        return Performed(settled(known, claim, unrun, adapter, clock.time()))
     outcome = outcome_of(run, adapter, clock=clock, wait_for=_awaited)
-    settlement = settlement_of(with_progress(claim, run.job), outcome, clock.time())
+    settlement = settled(known, with_progress(claim, run.job), outcome, adapter, clock.time())
     # The policy's `retry_in` may have said DISCARD: that is an answer too.
     return Performed(settlement, None if isinstance(outcome, Discarded) else run.unanswered)
+
+
+def settled(run: Run, claim: Claim, outcome: Outcome, adapter: Enqueues, now: float) -> Settlement:
+    """What the store must do with the claim; with the result, if the class stores it."""
+    settlement = settlement_of(claim, outcome, now)
+    seconds = run.store_result
+    if seconds is None or not isinstance(adapter, SupportsResults):
+        return settlement
+    # Loaded for those who use it: importing jobkit must be quick.
+    from jobkit.jobs.results import with_result  # noqa: PLC0415
+
+    return with_result(settlement, outcome, seconds)
 
 
 def outcome_of(run: Runnable, adapter: Enqueues, *, clock: Clock, wait_for: Await) -> Outcome:

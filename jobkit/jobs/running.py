@@ -57,6 +57,11 @@ class Run:
         return self._plan.options.max_memory
 
     @property
+    def store_result(self) -> float | None:
+        """Seconds that the result is kept; None, it is not."""
+        return self._plan.options.store_result
+
+    @property
     def module(self) -> str:
         """The module whose import registers the class."""
         return registry.importable_module(type(self.job).__module__)

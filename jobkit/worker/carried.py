@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, get_args
 
 from jobkit.adapter import Claim
+from jobkit.failure import message_of
 from jobkit.outcome import Failure, Outcome, Succeeded
 from jobkit.payload import Payload
 
@@ -131,7 +132,7 @@ def _written(outcome: Outcome) -> dict[str, Any]:
     """An outcome; of a failure without the error itself, of a result only what is JSON."""
     said = {"kind": type(outcome).__name__, **_fields(outcome)}
     if isinstance(outcome, Succeeded):
-        said["result"] = _json_or_none(outcome.result)
+        said["result"], said["lost"] = _json_or_why(outcome.result)
     if isinstance(failure := said.get("failure"), Failure):
         said["failure"] = {**_fields(failure), "error": None}
     if isinstance(counts := said.get("counts"), Mapping):
@@ -152,9 +153,10 @@ def _fields(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-def _json_or_none(value: Any) -> Any:
+def _json_or_why(value: Any) -> tuple[Any, str | None]:
+    """The value, or why it is no JSON."""
     try:
         json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return value
+    except (TypeError, ValueError, RecursionError) as error:
+        return None, message_of(error)
+    return value, None

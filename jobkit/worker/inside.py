@@ -18,10 +18,10 @@ from jobkit.execution import execute, stop_signal
 from jobkit.handlers import Policy, Rule
 from jobkit.holding import holder, with_progress
 from jobkit.jobs import run_of
+from jobkit.jobs.performing import settled
 from jobkit.jobs.running import Run
 from jobkit.outcome import SUCCEEDED
 from jobkit.payload import Payload
-from jobkit.settlement import settlement_of
 from jobkit.transactions import Completion
 from jobkit.worker.carried import (
     CANCEL,
@@ -105,9 +105,8 @@ def performed(task: Task, line: Line) -> Word:
     stop_signal.set(line.is_stopping)
     claim = task.claim
     run = run_of(claim.payload)
-    completion = Completion(
-        _store(task.url), lambda: settlement_of(claim, SUCCEEDED, SYSTEM.time())
-    )
+    store = _store(task.url)
+    completion = Completion(store, lambda: settled(run, claim, SUCCEEDED, store, SYSTEM.time()))
     run.job._completion = completion
     run.job._claim = claim
     holder.set(line)

@@ -14,7 +14,13 @@ from jobkit.execution import Await, buried
 from jobkit.failure import failure_of
 from jobkit.holding import with_progress
 from jobkit.jobs import run_of
-from jobkit.jobs.performing import dropped_unrun, outcome_of, refused, tell_outcome
+from jobkit.jobs.performing import (
+    dropped_unrun,
+    outcome_of,
+    refused,
+    settled,
+    tell_outcome,
+)
 from jobkit.jobs.running import Run
 from jobkit.outcome import SUCCEEDED, Abandoned, Buried, Outcome
 from jobkit.settlement import settlement_of
@@ -81,7 +87,8 @@ class Performer:
             return Settled(claim)
         try:
             outcome = written_off(alarm, self._adapter, self._clock, not_before=not_before)
-            return settlement_of(with_progress(claim, alarm.run.job), outcome, self._clock.time())
+            claim = with_progress(claim, alarm.run.job)
+            return settled(alarm.run, claim, outcome, self._adapter, self._clock.time())
         except BaseException as error:  # noqa: BLE001 - as above
             return self._unexpected(claim, error)
 
@@ -95,7 +102,8 @@ class Performer:
             claim, outcome = apart
         elif claim.deliveries < MOST_DELIVERIES:
             completion = Completion(
-                self._adapter, lambda: settlement_of(claim, SUCCEEDED, self._clock.time())
+                self._adapter,
+                lambda: settled(run, claim, SUCCEEDED, self._adapter, self._clock.time()),
             )
             run.job._completion = completion
             run.job._claim = claim
@@ -105,7 +113,8 @@ class Performer:
         else:
             outcome = buried(run, _lost(claim), self._clock.time())
             tell_outcome(run.job, self._adapter, outcome, 0.0)
-        return settlement_of(with_progress(claim, run.job), outcome, self._clock.time())
+        claim = with_progress(claim, run.job)
+        return settled(run, claim, outcome, self._adapter, self._clock.time())
 
     def _outcome(self, claim: Claim, run: Run) -> Outcome:
         seconds = run.timeout

@@ -37,6 +37,7 @@ from jobkit_inline.memory.management import Management
 from jobkit_inline.memory.measuring import Measuring
 from jobkit_inline.memory.records import Envelope, Job, check_text
 from jobkit_inline.memory.restoring import Restoring
+from jobkit_inline.memory.results import Results
 from jobkit_inline.memory.store import WAITING, Store
 from jobkit_inline.memory.ticking import Ticking
 from jobkit_inline.memory.uniqueness import Uniqueness
@@ -57,6 +58,7 @@ class MemoryAdapter(
     Limiting,
     Measuring,
     Restoring,
+    Results,
     Batching,
     Cancelling,
     Adapter,
@@ -156,9 +158,14 @@ class MemoryAdapter(
                 self._give_back(job, started=started)
             case _:
                 assert_never(settlement)
+        self._note(job, settlement, now)
+        return True
+
+    def _note(self, job: Job, settlement: Settlement, now: float) -> None:
         if isinstance(settlement, Ack | Requeue | Bury):
             self._store.count(settlement.tally, now)
-        return True
+        if isinstance(settlement, Ack | Bury) and settlement.result is not None:
+            self._store.keep(job, settlement.result, now)
 
     def _give_back(self, job: Job, *, started: bool) -> None:
         if not started:

@@ -17,6 +17,7 @@ from jobkit.batching import End, How
 from jobkit.capabilities import DayStats, StoredEntry, StoredJob
 from jobkit.clock import as_datetime
 from jobkit.payload import Payload, new_id
+from jobkit.results import Result
 from jobkit_inline.memory.batches import Batches
 from jobkit_inline.memory.index import Index
 from jobkit_inline.memory.quotas import Quotas
@@ -48,6 +49,8 @@ class Store:
         self.days: dict[date, DayStats] = {}
         self.measures: dict[int, dict[tuple[str, int], tuple[int, float]]] = {}
         """By the minute, class and bucket: runs and seconds."""
+        self.results: dict[str, tuple[float, str]] = {}
+        """By the job: until when, and the text."""
         self.claimed: dict[str, Job] = {}
         self.quotas = Quotas()
         self.batches = Batches(self._fire)
@@ -130,6 +133,20 @@ class Store:
         lent = job.running(worker, str(next(self._receipt)), now, full)
         self.move(job, lent)
         return lent
+
+    def keep(self, job: Job, result: Result, now: float) -> None:
+        """Keep what the job came to, and forget the oldest ones that are over."""
+        self.results.pop(job.id, None)
+        self.results[job.id] = (now + result.seconds, result.text)
+        self.forget_results(now)
+
+    def forget_results(self, now: float) -> None:
+        """Forget, oldest first, those that are over, up to one that is not."""
+        while self.results:
+            first = next(iter(self.results))
+            if self.results[first][0] > now:
+                break
+            del self.results[first]
 
     def count(self, tally: Tally, now: float) -> None:
         """Add an ended run to the totals of its day."""

@@ -48,6 +48,7 @@ class Upkeep(Handle):
         for job in jobs:
             self._store.remove(job)
         self._store.batches.trim(now, limit)
+        self._store.forget_results(now)
         return len(jobs)
 
     def _surplus(self, now: float, limit: int) -> Iterator[Job]:

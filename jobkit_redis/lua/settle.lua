@@ -12,7 +12,8 @@
 -- Returns the positions of the stale, and positions and errors of the refused.
 -- Before one of a job under limits stands L, and 1 if it never started; before one that ends a unique
 -- job U, locks, the lock's name and the job; before one that ends a member of a batch B, the batch,
--- the job and how it ended; in this order.
+-- the job and how it ended; before one with a result V, its key, text, seconds and milliseconds;
+-- in this order.
 -- Many that are done are one: D, hash, tally, kind (A or K), their number, and their fields.
 -- The removal of the field is the fence: where there was none, nothing happens.
 local now = moment(ARGV[1])
@@ -91,6 +92,11 @@ local function applied(hash, field, tally, kind, at, number, limited)
   return text
 end
 
+local function keep(at)
+  local ends = string.format('%.6f', tonumber(now) + tonumber(ARGV[at + 3]))
+  redis.call('SET', KEYS[tonumber(ARGV[at + 1])], ends .. ' ' .. ARGV[at + 2], 'PX', ARGV[at + 4])
+end
+
 local function settle_done(at, number)
   local hash, tally, kind = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
   local fields = tonumber(ARGV[at + 4])
@@ -111,6 +117,8 @@ local function settle(at, number)
     batch, member, how = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     at = at + 4
   end
+  local result
+  if ARGV[at] == 'V' then result, at = at, at + 5 end
   local hash, field, tally, kind = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   if kind == 'C' then
     local before = redis.call('HGET', hash, field)
@@ -124,6 +132,7 @@ local function settle(at, number)
   local text = applied(hash, field, tally, kind, at + 4, number, limited)
   if text and locks then unlock(locks, name, job) end
   if text and limited then free(hash, field, text, limited == '1') end
+  if text and result then keep(result) end
   if text and batch then end_member(batch, member, how) end
   return at + kinds[kind][1], number + 1
 end

@@ -23,6 +23,7 @@ from jobkit.capabilities import (
 from jobkit.measures import SupportsMetrics
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
+from jobkit.results import SupportsResults
 from jobkit.testing.clock import ManualClock
 from jobkit.testing.contract import groups
 from jobkit.testing.contract.support import payload, register
@@ -70,6 +71,7 @@ class AdapterContract:
     TestPausing = groups.Pausing
     TestMeasuring = groups.Measuring
     TestRestoring = groups.Restoring
+    TestResulting = groups.Resulting
     TestTicking = groups.Ticking
     TestLimiting = groups.Limiting
     TestRating = groups.Rating
@@ -185,6 +187,11 @@ class AdapterContract:
     def restorer(self, adapter: Adapter) -> SupportsRestore:
         """The adapter, if it can take jobs as another store had them."""
         return adapter if isinstance(adapter, SupportsRestore) else _lacks(adapter, SupportsRestore)
+
+    @pytest.fixture
+    def results(self, adapter: Adapter) -> SupportsResults:
+        """The adapter, if it can keep what jobs came to."""
+        return adapter if isinstance(adapter, SupportsResults) else _lacks(adapter, SupportsResults)
 
     @pytest.fixture
     def limiter(self, adapter: Adapter) -> SupportsLimits:

@@ -27,6 +27,7 @@ ALL = [
     "0004_limits",
     "0005_measures",
     "0006_batches",
+    "0007_results",
 ]
 _names = count()
 

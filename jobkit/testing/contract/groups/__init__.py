@@ -24,6 +24,7 @@ from jobkit.testing.contract.groups.rating import Rating
 from jobkit.testing.contract.groups.recovering import Recovering
 from jobkit.testing.contract.groups.refusing import Refusing
 from jobkit.testing.contract.groups.restoring import Restoring
+from jobkit.testing.contract.groups.resulting import Resulting
 from jobkit.testing.contract.groups.scheduling import Scheduling
 from jobkit.testing.contract.groups.separated import Separated
 from jobkit.testing.contract.groups.settling import Requeueing, Settling
@@ -67,6 +68,7 @@ __all__ = [
     "Refusing",
     "Requeueing",
     "Restoring",
+    "Resulting",
     "Retiring",
     "Scheduling",
     "Separated",

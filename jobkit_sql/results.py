@@ -1,0 +1,63 @@
+"""What jobs came to, kept with their settlement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import Connection, Float, Text, bindparam, delete, select
+
+from jobkit.adapter import Ack, Bury, Settlement
+from jobkit_sql.store import Store
+from jobkit_sql.tables import results
+
+__all__ = ["EXPIRED", "FORGET_EXPIRED", "Results"]
+
+_ENDS: Final = (Ack, Bury)
+_ENDED: Final = results.c.ends_at <= bindparam("now", type_=Float())
+_FIND: Final = select(results.c.result).where(
+    results.c.job == bindparam("of_job", type_=Text()), ~_ENDED
+)
+EXPIRED: Final = select(results.c.job).where(_ENDED).exists()
+FORGET_EXPIRED: Final = delete(results).where(
+    results.c.job.in_(
+        select(results.c.job)
+        .where(_ENDED)
+        .order_by(results.c.ends_at)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+)
+
+
+class Results:
+    """See `SupportsResults`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        ids = select(store.dialect.each("ids", Text()).c.value)
+        self._forget = delete(results).where(results.c.job.in_(ids))
+        self._new = store.dialect.insert_new(results)
+
+    def keep(self, connection: Connection, settlements: Iterable[Settlement], now: float) -> None:
+        """Keep those that the settlements bring, in place of earlier ones."""
+        rows = {
+            each.claim.payload.id: {
+                "job": each.claim.payload.id,
+                "result": each.result.text,
+                "ends_at": now + each.result.seconds,
+            }
+            for each in settlements
+            if isinstance(each, _ENDS) and each.result is not None
+        }
+        if rows:
+            connection.execute(self._forget, {"ids": list(rows)})
+            connection.execute(self._new, [rows[job] for job in sorted(rows)])
+
+    def find(self, job_id: str) -> str | None:
+        """See `SupportsResults.result`."""
+        with self._store.reading() as connection:
+            found: str | None = connection.scalar(
+                _FIND, {"of_job": job_id, "now": self._store.time()}
+            )
+        return found
