@@ -16,3 +16,6 @@ suppress_warnings = ["myst.xref_missing"]
 
 html_theme = "furo"
 html_title = "jobkit"
+html_show_sourcelink = False
+html_show_copyright = False
+html_theme_options = {"top_of_page_buttons": []}

@@ -25,3 +25,10 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
 
 def test_every_link_leads_somewhere() -> None:
     run(str(DOCS / "check_links.py"))
+
+
+def test_the_list_of_pages_names_each() -> None:
+    listed = (DOCS / "README.md").read_text("utf-8")
+    folders = ("howto", "reference", "explanation")
+    pages = [path.relative_to(DOCS) for folder in folders for path in (DOCS / folder).glob("*.md")]
+    assert [str(page) for page in pages if f"({page})" not in listed] == []
