@@ -10,7 +10,10 @@ __all__ = ["Result", "SupportsResults"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a job came to, as ASCII text that is opaque to the store, and for how many seconds."""
+    """What a job came to, as text that is opaque to the store, and for how many seconds.
+
+    A part of it is the text of the payload: what keeps one, keeps the other.
+    """
 
     text: str
     seconds: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, assert_never
 
@@ -22,7 +23,7 @@ from jobkit.outcome import (
 )
 from jobkit.payload import Payload
 
-__all__ = ["settlement_of", "with_retry", "with_snooze"]
+__all__ = ["settlement_of", "with_failure", "with_retry", "with_snooze"]
 
 _REMEMBERED: Final = 5
 _SHORT: Final = 500
@@ -45,9 +46,14 @@ def settlement_of(claim: Claim, outcome: Outcome, now: float) -> Settlement:
             payload = with_snooze(claim.payload, outcome, now)
             return Requeue(claim, payload, _waiting(State.SCHEDULED, outcome.delay))
         case Buried(failure=failure, counts=counts):
-            return Bury(claim, _failed(_counted(claim.payload, counts), failure))
+            return Bury(claim, with_failure(claim.payload, failure, counts))
         case _:
             assert_never(outcome)
+
+
+def with_failure(payload: Payload, failure: Failure, counts: Mapping[str, int]) -> Payload:
+    """The payload after a run that failed for good."""
+    return _failed(_counted(payload, counts), failure)
 
 
 def with_retry(payload: Payload, outcome: Retried, now: float) -> Payload:

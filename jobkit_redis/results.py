@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from jobkit.adapter import Ack, Bury, Settlement
+from jobkit_redis.keys import encoded
 from jobkit_redis.placing import KeyList
 from jobkit_redis.receipts import decoded
 from jobkit_redis.store import Store
@@ -36,4 +37,4 @@ def kept(settlement: Settlement, keys: KeyList) -> tuple[Any, ...]:
         return ()
     at = keys.result(settlement.claim.payload.id)
     result = settlement.result
-    return ("V", at, result.text, repr(result.seconds), math.ceil(result.seconds * 1000))
+    return ("V", at, encoded(result.text), repr(result.seconds), math.ceil(result.seconds * 1000))

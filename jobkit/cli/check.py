@@ -23,7 +23,7 @@ __all__ = ["command"]
 def command(*, imports: tuple[str, ...], as_json: bool) -> None:
     """Tell what is wrong with configuration, stores, schema and imports."""
     settings.override(imports=imports or None)
-    problems = list(_problems())
+    problems = list(dict.fromkeys(_problems()))  # a class meets those of its store again
     if as_json:
         print_json({"problems": problems})
     else:

@@ -125,6 +125,15 @@ def _progress(info: JobInfo) -> str:
     return f"{told.done:g}{of}{': ' if told.note else ''}{told.note}"
 
 
+def _result(info: JobInfo) -> str:
+    came_to = info.result
+    if came_to is None or came_to.outcome == "failed":  # which the error tells
+        return ""
+    if came_to.reason:
+        return f"{came_to.outcome}: {came_to.reason}"
+    return json.dumps(came_to.value)
+
+
 def _print_page(page: Page, *, as_json: bool) -> None:
     if as_json:
         print_json(page.items)
@@ -157,6 +166,7 @@ def _described(info: JobInfo) -> str:
         "progress": _progress(info),
         "steps": ", ".join(info.steps),
         "error": ": ".join(part for part in (info.error_class, info.error_message) if part),
+        "result": _result(info),
     }
     lines = [f"{name + ':':<12}{printable(value)}" for name, value in fields.items() if value != ""]
     trace = [f"    {printable(line)}" for line in info.error_backtrace]

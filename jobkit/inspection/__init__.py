@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobkit import backends
-from jobkit.inspection.info import FailedRun, JobInfo, Page, Progress
+from jobkit.inspection.info import FailedRun, JobInfo, JobResult, Page, Progress
 from jobkit.inspection.inspector import Inspector
 from jobkit.inspection.metrics import ClassMetrics, TimeBucket
 
@@ -12,6 +12,7 @@ __all__ = [
     "FailedRun",
     "Inspector",
     "JobInfo",
+    "JobResult",
     "Page",
     "Progress",
     "TimeBucket",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from jobkit.adapter import State
 from jobkit.arguments import REDACTED
@@ -15,11 +15,16 @@ from jobkit.failure import unpacked
 from jobkit.jobs.stored import is_private, shown_arguments
 from jobkit.payload import Payload
 
+if TYPE_CHECKING:
+    from jobkit.jobs.kept import Kept
+
 __all__ = [
     "FailedRun",
     "JobInfo",
+    "JobResult",
     "Page",
     "Progress",
+    "ended_info",
     "info_of",
 ]
 
@@ -45,6 +50,21 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class JobResult:
+    """What a job of a class with `store_result` came to, as long as it is kept.
+
+    `outcome` is succeeded, failed or discarded; `value` is what `perform` returned, and `reason`
+    says why there is none. The last run took `seconds`, None if there was none.
+    """
+
+    outcome: str
+    value: Any
+    reason: str
+    ended_at: datetime
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobInfo:
     """A stored job. Times are UTC; `scheduled_at` is when it is or was due.
 
@@ -53,10 +73,11 @@ class JobInfo:
     failures, oldest first, five at most. Both are for pages: as JSON a job has the others alone.
 
     `progress` is what the job told of itself last, `steps` are those that are done and the one
-    that is under way.
+    that is under way. `result` is what it came to.
 
-    Safe to be shown: arguments that their class redacts read `[redacted]`, all of an encrypted
-    job `[encrypted]`. What the job's own error says is the job's affair.
+    Safe to be shown: arguments that their class redacts read `[redacted]`, and so does the result
+    of such a job; all of an encrypted job reads `[encrypted]`. What the job's own error says is
+    the job's affair.
 
     Text that is no job is shown all the same: `job_class` is empty, `args` holds the text alone,
     and the error says what is wrong with it.
@@ -80,6 +101,7 @@ class JobInfo:
     worker: str | None
     progress: Progress | None = field(default=None, metadata={"only_if_true": True})
     steps: tuple[str, ...] = field(default=(), metadata={"only_if_true": True})
+    result: JobResult | None = field(default=None, metadata={"only_if_true": True})
     at: datetime | None = field(default=None, compare=False, repr=False)
     history: tuple[FailedRun, ...] = field(default=(), compare=False, repr=False)
 
@@ -98,6 +120,35 @@ def info_of(stored: StoredJob) -> JobInfo:
         return _readable(stored, stored.payload)
     except (ValueError, OverflowError, OSError) as error:  # PayloadError, and times beyond any year
         return _unreadable(stored, error)
+
+
+def ended_info(stored: StoredJob | None, kept: Kept) -> JobInfo | None:
+    """A job that has ended, with its result; None for one that is nowhere any more."""
+    if stored is not None and stored.state is State.DEAD:
+        if kept.kind != "failed":  # of a job with the same id, before this one
+            return info_of(stored)
+        return replace(info_of(stored), result=_result(kept, stored.payload))
+    if kept.payload is None:
+        return None if stored is None else info_of(stored)
+    ended = StoredJob(kept.payload, State.COMPLETED, "", kept.at)
+    return replace(info_of(ended), result=_result(kept, kept.payload))
+
+
+def _result(kept: Kept, payload: Payload) -> JobResult:
+    ended_at = as_datetime(kept.at)
+    match kept.kind:
+        case "value":
+            value = REDACTED if is_private(payload) else kept.told
+            return JobResult("succeeded", value, "", ended_at, kept.took)
+        case "lost":
+            reason = f"what perform returned is no JSON: {kept.told}"
+            return JobResult("succeeded", None, reason, ended_at, kept.took)
+        case "failed":
+            return JobResult("failed", None, ": ".join(kept.told), ended_at, kept.took)
+        case "discarded":
+            return JobResult("discarded", None, kept.told, ended_at, kept.took)
+        case _:
+            assert_never(kept.kind)
 
 
 def _readable(stored: StoredJob, payload: Payload) -> JobInfo:

@@ -25,7 +25,7 @@ from jobkit.capabilities import (
 from jobkit.clock import SYSTEM, Clock
 from jobkit.entries import RecurringEntries, RecurringInfo
 from jobkit.errors import Unsupported
-from jobkit.inspection.info import JobInfo, Page, info_of
+from jobkit.inspection.info import JobInfo, Page, ended_info, info_of
 from jobkit.inspection.metrics import ClassMetrics, class_metrics
 from jobkit.jobs.cancelling import cancel
 from jobkit.jobs.options import When, moment_seconds
@@ -42,6 +42,7 @@ _DUE: Final = frozenset({State.SCHEDULED, State.RETRY})
 _RUNNABLE: Final = _DUE | {State.DEAD}
 _BURIABLE: Final = _DUE | {State.ENQUEUED, State.BLOCKED}
 _RESCHEDULABLE: Final = _RUNNABLE | {State.ENQUEUED, State.BLOCKED}
+_OVER: Final = frozenset({State.DEAD, State.COMPLETED})
 _LISTED: Final = tuple(state for state in State if state is not State.COMPLETED)
 
 
@@ -120,8 +121,17 @@ class Inspector:
         return Page([info_of(stored) for stored in page.items], page.next)
 
     def find(self, job_id: str) -> JobInfo | None:
-        """The job with this id, in any state."""
-        return next((info_of(stored) for stored in self._store.find([job_id])), None)
+        """The job with this id, in any state; one that has ended as long as its result is kept."""
+        stored = next(iter(self._store.find([job_id])), None)
+        if stored is not None and stored.state not in _OVER:
+            return info_of(stored)
+        # Loaded by those who use it: importing jobkit must be quick.
+        from jobkit.jobs.kept import kept  # noqa: PLC0415
+
+        came_to = kept(self._adapter, job_id)
+        if came_to is not None:
+            return ended_info(stored, came_to)
+        return None if stored is None else info_of(stored)
 
     def run_now(self, ids: str | Iterable[str]) -> int:
         """Enqueue scheduled, retrying and dead jobs now; they do not expire any more.

@@ -62,6 +62,6 @@ def _present(job: JobInfo) -> Moment:
         case State.DEAD:
             return Moment(job.at, "end", "dead", "runs again only when told to")
         case State.COMPLETED:
-            return Moment(job.at, "end", "completed")
+            return Moment(job.at, "end", "completed" if job.result is None else job.result.outcome)
         case _:
             assert_never(job.state)

@@ -60,13 +60,12 @@ def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
 def settled(run: Run, claim: Claim, outcome: Outcome, adapter: Enqueues, now: float) -> Settlement:
     """What the store must do with the claim; with the result, if the class stores it."""
     settlement = settlement_of(claim, outcome, now)
-    seconds = run.store_result
-    if seconds is None or not isinstance(adapter, SupportsResults):
+    if run.store_result is None or not isinstance(adapter, SupportsResults):
         return settlement
     # Loaded for those who use it: importing jobkit must be quick.
     from jobkit.jobs.results import with_result  # noqa: PLC0415
 
-    return with_result(settlement, outcome, seconds)
+    return with_result(settlement, run, outcome, now)
 
 
 def outcome_of(run: Runnable, adapter: Enqueues, *, clock: Clock, wait_for: Await) -> Outcome:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from jobkit import transactions
 from jobkit.adapter import Ack, Bury, Enqueues, Settlement, State
 from jobkit.capabilities import StoredJob, SupportsInspect, require
 from jobkit.errors import JobFailed, NoResult, SerializationError
-from jobkit.failure import message_of
 from jobkit.jobs.enqueueing import adapter_of, require_results
-from jobkit.outcome import Buried, Discarded, Dropped, Failure, Outcome, Succeeded
+from jobkit.jobs.kept import is_failure, read, written
+from jobkit.jobs.running import Run
+from jobkit.outcome import Outcome
 from jobkit.results import Result
 
 __all__ = ["aresult_of", "result_of", "with_result"]
@@ -34,14 +34,16 @@ _BASE: Final = "jobkit.jobs.base"
 """Of a job known by its name only, which is made of `Job` itself, nobody here knows the options."""
 
 _OVER: Final = (State.DEAD, State.COMPLETED)
-_VALUE, _LOST, _FAILED, _DISCARDED = "value", "lost", "failed", "discarded"
 
 
-def with_result(settlement: Settlement, outcome: Outcome, seconds: float) -> Settlement:
-    """The settlement of a job that ends, with its result, to be kept for so many seconds."""
-    if not isinstance(settlement, Ack | Bury):
+def with_result(settlement: Settlement, run: Run, outcome: Outcome, now: float) -> Settlement:
+    """The settlement of a job that ends, with its result. `now` is wall time in seconds."""
+    seconds = run.store_result
+    if seconds is None or not isinstance(settlement, Ack | Bury):
         return settlement
-    return replace(settlement, result=Result(json.dumps(_written(outcome)), seconds))
+    took = None if run.began is None else monotonic() - run.began
+    text = written(settlement.claim.payload, outcome, at=now, took=took)
+    return replace(settlement, result=Result(text, seconds))
 
 
 def result_of(job: Any, timeout: float | None) -> Any:
@@ -60,32 +62,6 @@ async def aresult_of(job: Any, timeout: float | None) -> Any:  # noqa: ASYNC109 
     while (text := await transactions.away(waiting.looked)) is None:  # noqa: ASYNC110 - other processes end jobs
         await asyncio.sleep(waiting.pause)
     return _read(job, text)
-
-
-def _written(outcome: Outcome) -> dict[str, Any]:
-    match outcome:
-        case Succeeded(lost=str(why)):
-            return {_LOST: why}
-        case Succeeded(result=result):
-            return _value(result)
-        case Discarded(reason=reason):
-            return {_DISCARDED: reason}
-        case Dropped(failure=failure) | Buried(failure=failure):
-            return _failed(failure)
-        case _:
-            raise AssertionError(outcome)  # the job goes on
-
-
-def _value(result: Any) -> dict[str, Any]:
-    try:
-        json.dumps(result, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        return {_LOST: message_of(error)}
-    return {_VALUE: result}
-
-
-def _failed(failure: Failure) -> dict[str, Any]:
-    return {_FAILED: [failure.error_class, failure.message]}
 
 
 class _Waiting:
@@ -110,7 +86,7 @@ class _Waiting:
         Raises TimeoutError when the time is over, JobFailed or NoResult when none will come.
         """
         text = self._results.result(self._job.id)
-        if text is not None and not (_is_failure(text) and self._goes_on()):
+        if text is not None and not (is_failure(text) and self._goes_on()):
             return text
         now = monotonic()
         over = self._ends is not None and now >= self._ends
@@ -168,23 +144,21 @@ def _ended(job: Any, found: StoredJob) -> JobFailed | NoResult:
     return NoResult(f"{job!r} has ended, and no result of it is kept")
 
 
-def _is_failure(text: str) -> bool:
-    return text.startswith(f'{{"{_FAILED}"')
-
-
 def _read(job: Any, text: str) -> Any:
-    [(kind, told)] = json.loads(text).items()
-    match kind:
+    kept = read(text)
+    match kept.kind:
         case "value":
-            return told
+            return kept.told
         case "failed":
-            raise _failure(job, *told)
+            raise _failure(job, *kept.told)
         case "discarded":
-            raise NoResult(f"{job!r} was discarded: {told}")
-        case _:
+            raise NoResult(f"{job!r} was discarded: {kept.told}")
+        case "lost":
             raise SerializationError(
-                f"{job!r} has succeeded, but what its perform returned is no JSON: {told}"
+                f"{job!r} has succeeded, but what its perform returned is no JSON: {kept.told}"
             )
+        case _:
+            assert_never(kept.kind)
 
 
 def _failure(job: Any, error_class: str, message: str) -> JobFailed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Coroutine
+from time import monotonic
 from typing import Any
 
 from jobkit import backends
@@ -29,9 +30,13 @@ __all__ = ["Run", "aperform_now", "perform_now", "run_of"]
 class Run:
     """One run of one job, as `jobkit.execution` sees it."""
 
-    __slots__ = ("_plan", "job", "payload")
+    __slots__ = ("_plan", "began", "job", "payload")
+
+    began: float | None
+    """When its body did, in monotonic seconds; None as long as it has not."""
 
     def __init__(self, job: Any, plan: Plan, payload: Payload) -> None:
+        self.began = None
         self.job = job
         self.payload = payload
         self._plan = plan
@@ -79,6 +84,7 @@ class Run:
         return self._plan.callbacks
 
     def call(self) -> Any:
+        self.began = monotonic()
         args, kwargs = self.job._loaded()
         return self.job.perform(*args, **kwargs)
 

@@ -54,7 +54,7 @@ class Isolation:
         Raises Abandoned when the worker ended before the run.
         """
         events.emit("perform_start", job=run.job, adapter=self._adapter)
-        began = monotonic()
+        began = run.began = monotonic()
         watch = _Watch(claim, run, self._desk)
         ending = self._ending(watch, run)
         if isinstance(ending, BaseException):

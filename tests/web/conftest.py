@@ -19,6 +19,7 @@ from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
 
 WORKER = "host-1:4711:abcdef"
+PRESENCE = Presence("host-1", 4711, ("default", "mailers"), 10, 1_700_000_000.0)
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 Client = Callable[..., TestClient]
@@ -59,8 +60,7 @@ def client(store: SqlAdapter) -> Iterator[Client]:
 @pytest.fixture
 def full(store: SqlAdapter) -> SqlAdapter:
     """The store with a worker that runs a job, and jobs in every state."""
-    presence = Presence("host-1", 4711, ("default", "mailers"), 10, 1_700_000_000.0)
-    store.beat(WORKER, lease=3_000, claims=None, register=True, presence=presence)
+    store.beat(WORKER, lease=3_000, claims=None, register=True, presence=PRESENCE)
     put(store, "app.Running", "first")
     put(store, "app.Retried", "first")
     put(store, "app.Dead", "first", args=["the dead one's"])

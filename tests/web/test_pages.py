@@ -13,9 +13,12 @@ from starlette.testclient import TestClient
 from jobkit.adapter import Ack, State
 from jobkit.dashboard import create_app
 from jobkit.errors import AdapterError
+from jobkit.jobs.kept import written
 from jobkit.measures import FAILED, Measure
+from jobkit.outcome import Succeeded
+from jobkit.results import Result
 from jobkit_sql import SqlAdapter
-from tests.web.conftest import WORKER, Client, buried, ids, put, put_batch
+from tests.web.conftest import PRESENCE, WORKER, Client, buried, ids, put, put_batch
 
 PAGES = [
     "/",
@@ -94,6 +97,20 @@ def test_a_job_shows_its_life(client: Client, store: SqlAdapter) -> None:
     page = client().get(f"/jobs/{job}").text
     for text in ("created", "2 earlier runs", "run 3 failed", "First: &lt;i&gt;", "run 5 is due"):
         assert text in page
+
+
+def test_a_job_that_has_ended_is_shown_with_its_result(client: Client, store: SqlAdapter) -> None:
+    store.beat(WORKER, lease=3_000, claims=None, register=True, presence=PRESENCE)
+    job = put(store, "app.Sum", "sums")
+    [claim] = store.claim(["sums"], limit=1, worker=WORKER)
+    came_to = Succeeded({"sum": "<b>"})
+    text = written(claim.payload, came_to, at=claim.payload.created_at or 0, took=1.5)
+    store.settle([Ack(claim, result=Result(text, 60))])
+    page = client().get(f"/jobs/{job}")
+    assert page.status_code == 200
+    for shown in ("app.Sum", "completed", "&#34;sum&#34;: &#34;&lt;b&gt;&#34;", "Took 1.5 s"):
+        assert shown in page.text
+    assert "/jobs/discard" not in page.text
 
 
 def test_a_job_is_shown_whole(client: Client, full: SqlAdapter) -> None:

@@ -22,9 +22,11 @@ def check_configuration(**kwargs: Any) -> list[CheckMessage]:
 
 @register("jobkit")
 def check_jobs(**kwargs: Any) -> list[CheckMessage]:
-    """The arguments of every job class that was imported can be stored."""
+    """The jobs of every class that was imported can be stored."""
     del kwargs
-    return [Error(problem, id="jobkit.E003") for problem in jobs.check_classes()]
+    told = set(_problems_of_configuration())
+    problems = dict.fromkeys(each for each in jobs.check_classes() if each not in told)
+    return [Error(problem, id="jobkit.E003") for problem in problems]
 
 
 @register(Tags.database)

@@ -17,7 +17,10 @@ from jobkit import backends, settings
 from jobkit.__main__ import main
 from jobkit.adapter import Ack, Bury, Claim, Presence, Requeue, Settlement, State
 from jobkit.jobs import registry
+from jobkit.jobs.kept import written
+from jobkit.outcome import Outcome
 from jobkit.payload import Payload
+from jobkit.results import Result
 from jobkit_sql import SqlAdapter
 
 WORKER = "host:1:abc"
@@ -140,6 +143,15 @@ class Put:
 
     def done(self, job_id: str) -> None:
         self._settle(job_id, Ack)
+
+    def ended(self, job_id: str, outcome: Outcome) -> None:
+        """Of a class that stores results."""
+
+        def settled(claim: Claim) -> Settlement:
+            text = written(claim.payload, outcome, at=1.7e9, took=0.5)
+            return Ack(claim, result=Result(text, 60))
+
+        self._settle(job_id, settled)
 
     def running(self, job_id: str) -> None:
         self.enqueued(job_id, queue="work")

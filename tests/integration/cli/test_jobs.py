@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobkit.cancelling import is_marked
+from jobkit.outcome import Discarded, Succeeded
 from jobkit_sql import SqlAdapter
 
 Run = Callable[..., Any]
@@ -148,6 +149,16 @@ class TestShow:
             "2023-11-14 22:13:29  x run 4 failed: E: no",
             "2096-10-02 07:06:40  > run 5 is due: the next try",
         ]
+
+    def test_prints_a_job_that_has_ended_with_its_result(self, run: Run, put: Put) -> None:
+        put.ended("w1", Succeeded({"sum": 3}))
+        put.ended("c1", Discarded("not wanted"))
+        told, life = run("jobs", "show", "w1").out.split("\n\n")
+        assert 'result:     {"sum": 3}' in told.splitlines()
+        assert life.splitlines()[-1].endswith(" . succeeded")
+        assert "result:     discarded: not wanted" in run("jobs", "show", "c1").out
+        [job] = run("jobs", "show", "w1", "--json").json
+        assert (job["state"], job["result"]["value"]) == ("completed", {"sum": 3})
 
     def test_prints_several_as_a_json_array(self, run: Run) -> None:
         done = run("jobs", "show", "d1", "e1", "--json")

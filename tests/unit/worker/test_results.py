@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import jobkit
 from jobkit import DiscardJob, Job, JobFailed, NoResult, SerializationError, Unsupported, job
 from jobkit.adapter import Ack, Claim, Enqueues, Features, Settlement
+from jobkit.inspection import JobResult
 from jobkit_inline import FakeAdapter, InlineAdapter, MemoryAdapter, drain, use_adapter
 from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import until
@@ -33,6 +34,11 @@ class Answer(Job, store_result=60, retry=0):
 
 
 class Gone(Answer, retry=False): ...
+
+
+class Hushed(Job, store_result=60, log_arguments=False):
+    def perform(self, what: str) -> str:
+        return what
 
 
 class Silent(Job):
@@ -130,6 +136,53 @@ def test_a_job_buried_by_hand_is_told_without_a_result(store: MemoryAdapter) -> 
     jobkit.inspect().bury([asked.id])
     with pytest.raises(JobFailed):
         asked.result(0)
+
+
+def test_a_job_can_be_looked_at_after_it_has_ended(
+    store: MemoryAdapter, start_worker: StartWorker
+) -> None:
+    asked = [Answer.perform_later("ä"), Answer.perform_later("discard"), Gone.perform_later("fail")]
+    before = datetime.now(UTC)
+    start_worker()
+    until(lambda: store.stats().processed == 3)
+    said, discarded, gone = [_found(each) for each in asked]
+    assert (said.state, said.args, said.executions) == ("completed", ["ä"], 1)
+    assert said.result == JobResult(
+        "succeeded", {"said": ["ä", None, 1.5]}, "", said.result.ended_at, said.result.seconds
+    )
+    assert before < said.result.ended_at < datetime.now(UTC)
+    assert 0 <= said.result.seconds < WAIT
+    assert said.at == said.result.ended_at
+    assert (discarded.result.outcome, discarded.result.reason) == ("discarded", "not wanted")
+    assert (gone.result.outcome, gone.error_message, gone.executions) == ("failed", "no way", 1)
+    assert "raise ValueError" in gone.error_backtrace[-1]
+
+
+def test_a_dead_job_is_the_one_in_the_dead_set(
+    store: MemoryAdapter, start_worker: StartWorker
+) -> None:
+    asked = Answer.perform_later("fail")
+    start_worker()
+    until(lambda: store.stats().dead == 1)
+    found = _found(asked)
+    assert (found.state, found.result.outcome) == ("dead", "failed")
+    assert found.result.reason == "ValueError: no way"
+    jobkit.inspect().discard([asked.id])
+    assert jobkit.inspect().find(asked.id) is None
+
+
+def test_what_a_job_with_private_arguments_returned_is_not_shown(
+    store: MemoryAdapter, start_worker: StartWorker
+) -> None:
+    asked = Hushed.perform_later("password")
+    start_worker()
+    assert asked.result(WAIT) == "password"
+    found = _found(asked)
+    assert (found.args, found.result.value) == (["[redacted]"], "[redacted]")
+
+
+def _found(job: Job) -> Any:
+    return jobkit.inspect().find(job.id)
 
 
 def test_inline_the_result_is_there_at_once() -> None:

@@ -23,9 +23,10 @@ from jobkit.contrib.django.tasks.flavour import (
     normalize_json,
     task_enqueued,
 )
-from jobkit.contrib.django.tasks.results import enqueued_result, stored_result
+from jobkit.contrib.django.tasks.results import changed, enqueued_result, stored_result
 from jobkit.errors import JobkitError, UnknownJob
 from jobkit.jobs import enqueueing, registry
+from jobkit.jobs.kept import kept
 
 __all__ = ["JobkitBackend"]
 
@@ -88,7 +89,7 @@ class JobkitBackend(BaseTaskBackend):  # type: ignore[misc] # of whichever packa
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """What became of a task, as long as its job is in the store."""
+        """What became of a task, as long as its job is in the store, or its result is kept."""
         info = jobkit.inspect(self._backend).find(result_id)
         if info is None:
             raise TaskResultDoesNotExist(result_id)
@@ -98,7 +99,12 @@ class JobkitBackend(BaseTaskBackend):  # type: ignore[misc] # of whichever packa
             raise TaskResultDoesNotExist(
                 f"{result_id}: {info.job_class} is no task that was imported here"
             ) from None
-        return stored_result(info, task)
+        result = stored_result(info, task)
+        if info.result is not None and info.result.outcome == "succeeded":
+            # What the task returned, and not what pages may show of it.
+            came_to = kept(backends.get(self._backend), result_id)
+            changed(result, _return_value=came_to.told if came_to is not None else None)
+        return result
 
     def check(self, **kwargs: Any) -> Iterable[checks.CheckMessage]:
         """Messages for Django's system checks."""

@@ -76,6 +76,8 @@ def _made(task: Any, defaults: Mapping[str, Any]) -> type[TaskJob]:
         "task": task,
     }
     options = {"name": task.module_path, **defaults, **_given(task)}
+    if options.get("encrypt"):
+        options.setdefault("store_result", None)  # there it would lie for everybody to read
     return cast("type[TaskJob]", type(function.__name__, (base,), members, **options))
 
 

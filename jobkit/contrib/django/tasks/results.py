@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.utils import timezone
@@ -27,6 +27,8 @@ _STATUS: Final = {
     State.COMPLETED: TaskResultStatus.SUCCESSFUL,
 }
 """Of every other state: READY, to run now or later."""
+
+_OVER: Final = frozenset({State.DEAD, State.COMPLETED})
 
 
 def enqueued_result(job: Any, task: Any) -> Any:
@@ -53,15 +55,34 @@ def running_result(job: Any, task: Any) -> Any:
 
 
 def stored_result(info: JobInfo, task: Any) -> Any:
-    """Of a job in the store."""
+    """Of a job in the store, or of one that has ended and whose result is kept."""
+    started_at = _local(_started_at(info))
     return _result(
         info,
         _as_enqueued(task, info),
-        _STATUS.get(info.state, TaskResultStatus.READY),
+        _status(info),
         enqueued_at=_local(info.enqueued_at or info.created_at),
+        started_at=started_at,
+        last_attempted_at=started_at,
+        finished_at=_local(info.at) if info.state in _OVER else None,
         errors=_last_error(info),
         worker_ids=_attempts(info.executions + (info.state is State.RUNNING), info.worker or ""),
     )
+
+
+def _status(info: JobInfo) -> Any:
+    if info.result is not None and info.result.outcome != "succeeded":
+        return TaskResultStatus.FAILED
+    return _STATUS.get(info.state, TaskResultStatus.READY)
+
+
+def _started_at(info: JobInfo) -> datetime | None:
+    """When the last run did, as far as that is known."""
+    if info.state is State.RUNNING:
+        return info.at
+    if info.result is None or info.result.seconds is None:
+        return None
+    return info.result.ended_at - timedelta(seconds=info.result.seconds)
 
 
 def changed(result: Any, **values: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from traceback import format_exception
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.utils import timezone
 
@@ -21,8 +21,11 @@ from jobkit.jobs import Job
 
 __all__ = ["AsyncTaskJob", "TaskJob"]
 
+KEPT: Final = 86_400.0
+"""Seconds that the result of a task can be read, unless it says otherwise."""
 
-class TaskJob(Job, name="jobkit.contrib.django.TaskJob"):
+
+class TaskJob(Job, name="jobkit.contrib.django.TaskJob", store_result=KEPT):
     """The job that calls a task's function; one class for each task."""
 
     task: ClassVar[Any]

@@ -36,8 +36,8 @@ class Resulting:
         job = enqueue(adapter)
         held = claim_one(adapter, worker)
         assert results.result(job.id) is None
-        assert adapter.settle([ended(held, Result('{"value": "a b"}', 60))]) == []
-        assert results.result(job.id) == '{"value": "a b"}'
+        assert adapter.settle([ended(held, Result('{"value": "a ü"}', 60))]) == []
+        assert results.result(job.id) == '{"value": "a ü"}'
         assert results.result("0" * 32) is None
 
     def test_a_job_that_brings_none_has_none(

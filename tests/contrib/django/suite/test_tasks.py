@@ -20,6 +20,7 @@ from jobkit.contrib.django.tasks.declared import JobkitTask, job_class_of
 from jobkit_inline import FakeAdapter, MemoryAdapter, drain, use_adapter
 
 READY, FAILED = flavour.TaskResultStatus.READY, flavour.TaskResultStatus.FAILED
+SUCCESSFUL = flavour.TaskResultStatus.SUCCESSFUL
 
 
 @pytest.fixture
@@ -140,6 +141,46 @@ def test_a_result_is_found_by_its_id_and_refreshed() -> None:
     jobkit.inspect().bury([result.id])
     result.refresh()
     assert result.status is FAILED
+
+
+def test_what_a_finished_task_returned_is_told_for_a_day(fake: FakeAdapter) -> None:
+    result = tasks.add.using(priority=3).enqueue(2, right=3)
+    drain()
+    found = tasks.add.get_result(result.id)
+
+    assert (found.status, found.return_value, found.attempts) == (SUCCESSFUL, 5, 1)
+    assert (found.args, found.kwargs, found.task.priority) == ([2], {"right": 3}, 3)
+    assert found.enqueued_at <= found.started_at <= found.finished_at
+    result.refresh()
+    assert result.return_value == 5
+    assert job_class_of(tasks.add)._options.store_result == 86_400
+
+
+def test_what_a_task_with_private_arguments_returned_is_told_to_django(fake: FakeAdapter) -> None:
+    result = tasks.add.using().enqueue(2, right=3)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("jobkit.inspection.info.is_private", lambda payload: True)
+        drain()
+        assert jobkit.inspect().find(result.id).result.value == "[redacted]"  # type: ignore[union-attr]
+        assert tasks.add.get_result(result.id).return_value == 5
+
+
+def test_a_task_that_was_discarded_has_failed(fake: FakeAdapter) -> None:
+    result = tasks.unwanted.enqueue()
+    drain()
+    assert fake.stats().dead == 0
+    found = tasks.unwanted.get_result(result.id)
+    assert (found.status, found.attempts) == (FAILED, 1)
+    assert found.finished_at is not None
+
+
+def test_a_task_that_failed_for_good_tells_its_error(fake: FakeAdapter) -> None:
+    result = tasks.unlucky.enqueue()
+    drain()
+    found = tasks.unlucky.get_result(result.id)
+    assert (found.status, found.attempts) == (FAILED, 2)
+    assert found.started_at <= found.finished_at
+    assert [error.exception_class for error in found.errors] == [ConnectionError]
 
 
 def test_a_result_that_is_not_there_is_an_error_of_its_own() -> None:

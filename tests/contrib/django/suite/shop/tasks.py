@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from jobkit import retry_on
+from jobkit import discard_on, retry_on
 from jobkit.contrib.django.tasks.flavour import _name
 from shop.models import Order
 
@@ -45,6 +45,17 @@ def fail(reason: str) -> None:
 @task
 def unlucky() -> None:
     raise ConnectionError("always")
+
+
+@discard_on(LookupError)
+@task
+def unwanted() -> None:
+    raise LookupError("gone")
+
+
+@task
+def add(left: int, *, right: int) -> int:
+    return left + right
 
 
 @task(backend="after_commit")
