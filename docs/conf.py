@@ -18,4 +18,4 @@ html_theme = "furo"
 html_title = "jobkit"
 html_show_sourcelink = False
 html_show_copyright = False
-html_theme_options = {"top_of_page_buttons": []}
+html_theme_options: dict[str, list[str]] = {"top_of_page_buttons": []}

@@ -62,6 +62,7 @@ from jobkit_redis.restoring import Restore
 from jobkit_redis.results import Results
 from jobkit_redis.settle import Settle
 from jobkit_redis.store import Store
+from jobkit_redis.strays import Strays
 from jobkit_redis.ticks import Ticks
 from jobkit_redis.unique import EnqueueUnique
 from jobkit_redis.url import Location
@@ -123,6 +124,7 @@ class RedisAdapter(
         self._restore = Restore(store)
         self._results = Results(store)
         self._batches = Batches(store, self._unique)
+        self._strays = Strays(store, self._inspection.missing)
         self._ticks = Ticks(store, self._unique)
 
     @classmethod
@@ -173,6 +175,7 @@ class RedisAdapter(
 
     def maintain(self, *, limit: int) -> Maintenance:
         self._batches.upkeep()
+        self._strays.upkeep()
         return self._maintain(limit=limit)
 
     def recover(self, worker: str, *, to: str, beat: int | None = None) -> list[Claim]:

@@ -112,6 +112,16 @@ class Inspection:
         }
         return [found[job_id] for job_id in wanted if job_id in found]
 
+    def missing(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that no job is found for.
+
+        What runs is looked at before all else, too: else a job that fails time and again could go
+        from there to where it waits for the next try, behind the search's back.
+        """
+        running = {job.id or job.payload.id for job in self._claimed()}
+        left = [each for each in ids if each not in running]
+        return {*left} - {job.id or job.payload.id for job in self.find(left)}
+
     def _search(self, ids: list[str]) -> Iterator[StoredJob]:
         """Jobs that may have one of the ids, from every place."""
         named = [encoded(job_id) for job_id in ids]
@@ -122,12 +132,15 @@ class Inspection:
             yield from self._in_blocked(named)
         for queue in filled:
             yield from self._in_queue(queue, named)
+        yield from self._claimed()
+        for state in _BEHIND_QUEUES:
+            yield from self._in_set(state, named)
+
+    def _claimed(self) -> Iterator[StoredJob]:
         for worker in self._registry.names():
             flat = self._store.run("held", [self._store.keys.claimed(worker)])
             for claim in claims_of(worker, flat):
                 yield stored_claim(worker, claim.receipt, claim.payload)
-        for state in _BEHIND_QUEUES:
-            yield from self._in_set(state, named)
 
     def _filled(self) -> tuple[bool, list[str]]:
         """Whether jobs wait for limits, and the queues that hold jobs: most are empty.

@@ -134,6 +134,11 @@ class Keys:
         """Those that finished, by when they are forgotten."""
         return f"{self.ours}batches:over"
 
+    @property
+    def watched_batches(self) -> str:
+        """Which process looks for members that are nowhere any more."""
+        return f"{self.ours}batches:watched"
+
     def of_batch(self, batch: str) -> list[bytes]:
         """What is known of one, its pending members, those that failed."""
         return [encoded(f"{self.ours}{kind}:{batch}") for kind in ("batch", "pending", "failed")]

@@ -53,7 +53,7 @@ local function keep_batches(queues, sequence, now, channel)
   end
 
   -- What follows from how the batch stands.
-  local function look(id)
+  function kept.look(id)
     local batch = key('batch', id)
     local closed, cancelled, finished_at, parent, good, bad = unpack(redis.call('HMGET', batch,
       'closed', 'cancelled', 'finished_at', 'parent', 'kept', 'kept_failed'))
@@ -77,7 +77,7 @@ local function keep_batches(queues, sequence, now, channel)
       + redis.call('SREM', key('failed', id), member)
     if known > 0 and how == 'failed' then redis.call('SADD', key('failed', id), member) end
     if known > 0 and how == 'removed' then redis.call('HINCRBY', key('batch', id), 'total', -1) end
-    look(id)
+    kept.look(id)
   end
 
   -- A member that failed is to run again.
@@ -93,7 +93,7 @@ local function keep_batches(queues, sequence, now, channel)
   function kept.close(id)
     redis.call('HSET', key('batch', id), 'closed', 1)
     redis.call('ZREM', ours .. 'batches:open', id)
-    look(id)
+    kept.look(id)
   end
 
   -- No success or failure comes any more; if it is to be forgotten, nothing at all.
@@ -106,7 +106,7 @@ local function keep_batches(queues, sequence, now, channel)
       end
       kept.close(id)
     else
-      look(id)
+      kept.look(id)
     end
     return 1
   end
