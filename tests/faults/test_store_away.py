@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -18,11 +19,19 @@ from typing import cast
 
 import pytest
 
+from jobkit.batching import Event
 from jobkit.errors import AdapterError
 from jobkit_redis import RedisAdapter
 from jobkit_sql import SqlAdapter
 from tests.faults.proxy import Proxy
 from tests.integration.worker.site import Site, payload, until
+from tests.integration.worker.test_batches import (
+    JOBS,
+    opened,
+    ran_before_the_callbacks,
+    standing,
+    told,
+)
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import running
 from tests.soak import SOAK
@@ -30,6 +39,7 @@ from tests.soak import SOAK
 STORES = ["sqlite", "postgres", "redis"]
 
 AWAY = 10.0 if SOAK else 4.0
+MEMBERS, CRASHES = (1_000, 8) if SOAK else (120, 2)
 RESUMED = 5.0
 """Seconds in which work must go on when the store is back."""
 
@@ -39,11 +49,15 @@ SPUN = 0.25
 
 @dataclass
 class Store:
-    """A site whose store can be taken away; `hang`: it still takes connections, and is silent."""
+    """A site whose store can be taken away; `hang`: it still takes connections, and is silent.
+
+    `crash` kills the server and starts it again.
+    """
 
     site: Site
     away: Callable[[], AbstractContextManager[None]]
     hang: Callable[[], AbstractContextManager[None]] | None = None
+    crash: Callable[[], None] | None = None
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +109,10 @@ def _postgres(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Store
         finally:
             server.start()
 
-    yield Store(Site(tmp_path / "site", server.emptied("away")), away, server.frozen)
+    def crash() -> None:
+        server.restart(number=signal.SIGKILL)
+
+    yield Store(Site(tmp_path / "site", server.emptied("away")), away, server.frozen, crash)
 
 
 def _redis(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Store]:
@@ -109,7 +126,8 @@ def _redis(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Store]:
             finally:
                 server.start()
 
-        yield Store(Site(tmp_path / "site", server.url(), RedisAdapter), away, server.suspended)
+        site = Site(tmp_path / "site", server.url(), RedisAdapter)
+        yield Store(site, away, server.suspended, server.restart)
 
 
 def cpu(pids: set[int]) -> float:
@@ -128,6 +146,37 @@ def patiently(act: Callable[[], object]) -> None:
             act()
             return
         time.sleep(0.05)
+
+
+@pytest.mark.behaviour("J1", "J4")
+@pytest.mark.parametrize("store", ["postgres", "redis"], indirect=True)
+def test_each_callback_comes_once_though_the_store_is_killed_under_the_batch(store: Store) -> None:
+    site, kill = store.site, store.crash
+    assert kill is not None
+    site.add(JOBS)
+    site.start("-c", "4")
+    until(lambda: site.store.stats().workers == 1, 40)
+    callbacks = {Event.SUCCESS: told(1, "default"), Event.FINISH: told(2, "default")}
+    batch = opened(site, "Member", range(MEMBERS), callbacks)
+    for crash in range(CRASHES):
+        share = MEMBERS * (crash + 1) // (CRASHES + 1)
+        until(lambda share=share: len(set(site.finished())) >= share, 60)  # type: ignore[misc]
+        kill()
+    until(lambda: len(site.log("T")) >= 2, 60)
+    until(lambda: _is_idle(site))
+    found = standing(site, batch)
+    assert (found.succeeded, found.failed, found.pending) == (MEMBERS, 0, 0)
+    assert found.finished_at is not None
+    assert sorted(number for number, _ in site.log("T")) == [1, 2]
+    assert ran_before_the_callbacks(site) == {*range(MEMBERS)}
+
+
+def _is_idle(site: Site) -> bool:
+    try:
+        stats = site.store.stats()
+    except AdapterError:  # our own connection, cut by the last crash
+        return False
+    return stats.enqueued + stats.running == 0
 
 
 @pytest.mark.timeout(120)
