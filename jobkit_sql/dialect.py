@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, Connection, Executable, FromClause, Insert, Table
 from sqlalchemy.types import TypeEngine
 
+from jobkit_sql.naming import Naming
+
 __all__ = ["Database", "Dialect"]
 
 
@@ -87,6 +89,11 @@ class Dialect(Protocol):
     @property
     def schema(self) -> str | None:
         """The schema of the tables, None for the usual one."""
+        ...
+
+    @property
+    def naming(self) -> Naming:
+        """What the tables are called; connections of its own see to it."""
         ...
 
     def open(self) -> Database:

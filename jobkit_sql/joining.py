@@ -37,7 +37,12 @@ class Joining:
     @contextmanager
     def inside(self, connection: Connection) -> Generator[None]:
         """For statements on the connection: the schema is there, errors leave as `AdapterError`."""
-        with self._store.explained(), _in_schema(connection, self._store.dialect.schema):
+        dialect = self._store.dialect
+        with (
+            self._store.explained(),
+            _in_schema(connection, dialect.schema),
+            dialect.naming.ruling(connection),
+        ):
             self._fit(connection)
             yield
 

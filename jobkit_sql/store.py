@@ -76,7 +76,7 @@ class Store:
 
     def __init__(self, dialect: Dialect, clock: Clock | None = None) -> None:
         self.dialect = dialect
-        self.schema = Schema(dialect.name, dialect.schema)
+        self.schema = Schema(dialect.name, dialect.schema, dialect.naming)
         self._clock = clock
         self._home = _Home(dialect)
 

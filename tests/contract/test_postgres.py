@@ -47,3 +47,18 @@ class TestPostgres(AdapterContract):
         number = count()
         with ExitStack() as opened:
             yield make
+
+
+class TestPrefix(TestPostgres):
+    """Under names of one's own: as much of it as it takes to meet every table."""
+
+    @pytest.fixture
+    def url(self, postgres: Postgres) -> str:
+        return postgres.emptied("prefixed", prefix="shop_")
+
+
+MET = {"Claiming", "Leasing", "Tallying", "Pausing", "Measuring", "Ticking", "Waiting"}
+MET |= {"Locking", "Amending", "Rating"}
+for name in vars(AdapterContract):
+    if name.startswith("Test") and name.removeprefix("Test") not in MET:
+        setattr(TestPrefix, name, None)

@@ -21,6 +21,7 @@ import pytest
 from sqlalchemy import make_url
 
 from jobkit_sql import SqlAdapter
+from jobkit_sql.naming import USUAL, Naming
 from jobkit_sql.tables import metadata
 
 __all__ = ["Elsewhere", "Postgres"]
@@ -138,14 +139,15 @@ class Postgres:
         with self.connect() as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
-    def emptied(self, schema: str) -> str:
+    def emptied(self, schema: str, **options: str) -> str:
         """The URL of a schema with jobkit's tables and nothing in them."""
-        url = self.url(schema=schema)
-        if schema not in self._schemas:
+        url = self.url(schema=schema, **options)
+        if url not in self._schemas:
             with closing(SqlAdapter(url)) as adapter:
                 adapter.migrate()
-            self._schemas.add(schema)
-        tables = ", ".join(f'"{schema}".{name}' for name in _TABLES)
+            self._schemas.add(url)
+        named = Naming(options["prefix"]) if "prefix" in options else USUAL
+        tables = ", ".join(f'"{schema}".{named(name)}' for name in _TABLES)
         with self.connect() as connection:
             connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
         return url

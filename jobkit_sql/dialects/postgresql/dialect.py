@@ -36,7 +36,8 @@ from jobkit_sql.dialects.postgresql.connections import Connections
 from jobkit_sql.dialects.postgresql.faults import explained, place, was_undone
 from jobkit_sql.dialects.postgresql.listening import Bell
 from jobkit_sql.dialects.postgresql.options import Options
-from jobkit_sql.tables import schema
+from jobkit_sql.naming import Naming
+from jobkit_sql.tables import jobs, schema
 
 __all__ = ["Postgresql"]
 
@@ -96,6 +97,10 @@ class Postgresql:
     def schema(self) -> str | None:
         return self._options.schema
 
+    @property
+    def naming(self) -> Naming:
+        return self._options.naming
+
     def open(self) -> Database:
         return Connections(self._options)
 
@@ -112,7 +117,7 @@ class Postgresql:
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
             connection.exec_driver_sql(f'SET LOCAL search_path TO "{self.schema}"')
         # Workers go on: they only read it. Those who create it meet in the catalogue.
-        if inspect(connection).has_table(schema.name, schema=self.schema):
+        if inspect(connection).has_table(self.naming(schema.name), schema=self.schema):
             connection.exec_driver_sql(f"LOCK TABLE {schema.name} IN SHARE ROW EXCLUSIVE MODE")
 
     def leads_here(
@@ -120,7 +125,9 @@ class Postgresql:
     ) -> bool:
         if connection.dialect.name != self.name:
             return False
-        table = "jobkit_jobs" if self.schema is None else f'"{self.schema}".jobkit_jobs'
+        table = self.naming(jobs.name)
+        if self.schema is not None:
+            table = f'"{self.schema}".{table}'
         theirs = connection.execute(_IDENTITY, {"name": table}).one()
         if theirs.jobs is None:
             return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any, Final
 
 import psycopg
@@ -19,7 +20,7 @@ from sqlalchemy import TextClause, text
 from jobkit_sql.dialects.postgresql.options import Options
 from jobkit_sql.dialects.postgresql.watchdog import cut
 
-__all__ = ["WINDOW", "Bell", "Listener"]
+__all__ = ["WINDOW", "Bell", "Listener", "channel_of"]
 
 WINDOW: Final = 0.01
 """Seconds in which a process rings once."""
@@ -34,8 +35,19 @@ _TURN: Final = 0.5
 """Seconds a thread that was told to end may go on; mostly it is cut off at once."""
 
 
-def _channel(options: Options) -> str:
-    return "jobkit" if options.schema is None else f"jobkit_{options.schema}"
+_LONGEST: Final = 63
+"""Bytes of a channel's name. Of a longer one LISTEN takes the beginning, and NOTIFY nothing."""
+
+
+def channel_of(options: Options) -> str:
+    """One for each set of tables, since notifications know databases only."""
+    parts = ["jobkit"] if options.schema is None else ["jobkit", options.schema]
+    name = "_".join(parts)
+    if not options.naming.is_usual:
+        name = f"{name}.{options.naming.prefix}"
+    if len(name) <= _LONGEST:
+        return name
+    return f"jobkit_{sha256(name.encode()).hexdigest()[:40]}"
 
 
 class Bell:
@@ -45,7 +57,7 @@ class Bell:
         self.ring: TextClause = text(
             # Nothing to keep: its transaction need not wait for the disk.
             "SELECT set_config('synchronous_commit', 'off', true),"
-            f" pg_notify('{_channel(options)}', '')"
+            f" pg_notify('{channel_of(options)}', '')"
         )
         self._rung_at = 0.0
 
@@ -115,7 +127,7 @@ class Listener:
         with psycopg.connect(_conninfo(self._options), autocommit=True) as connection:
             with self._changed:
                 self._connection = connection
-            connection.execute(f'LISTEN "{_channel(self._options)}"'.encode())
+            connection.execute(f'LISTEN "{channel_of(self._options)}"'.encode())
             # What came before is not announced again: look once.
             self._tell(connected=True)
             while not ending.is_set():

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import URL
 
 from jobkit.errors import ConfigurationError
+from jobkit_sql.naming import USUAL, Naming
 
 __all__ = ["Options"]
 
@@ -34,7 +35,8 @@ _TIMEOUTS: Final[dict[str, str]] = {
 class Options:
     """A URL for psycopg, and what jobkit took out of it.
 
-    `schema` is the schema of jobkit's tables, None for the one that the search path names;
+    `schema` is the schema of jobkit's tables, None for the one that the search path names, `naming`
+    what they are called in it;
     `prepare` allows prepared statements, which a transaction pooler may break; `pool_size` is the
     number of connections that are kept open; `timeout` the seconds that a call may take.
     """
@@ -44,6 +46,7 @@ class Options:
     prepare: bool
     pool_size: int
     timeout: float
+    naming: Naming
 
     @classmethod
     def of(cls, url: URL) -> Options:
@@ -60,7 +63,11 @@ class Options:
         if not (size.isdecimal() and 0 < int(size) <= _MOST):
             raise ConfigurationError(f"pool_size={size[:80]!a}: write a whole number, 1 or more")
         timeout = _seconds(_text(own, "timeout") or "5")
-        return cls(_driven(url, own), schema, _TRUE[prepare], int(size), timeout)
+        prefix = _text(own, "prefix")
+        naming = USUAL if prefix is None else Naming(prefix)
+        if schema is not None and naming(schema) != schema:
+            raise ConfigurationError(f"schema={schema!a} is the name of a table of jobkit's")
+        return cls(_driven(url, own), schema, _TRUE[prepare], int(size), timeout, naming)
 
 
 def _text(query: dict[str, Any], name: str) -> str | None:

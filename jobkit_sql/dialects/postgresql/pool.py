@@ -35,6 +35,7 @@ def made(options: Options) -> Engine:
         hide_parameters=True,  # errors are logged, arguments of jobs are not
     )
     event.listen(engine, "checkout", _check)
+    options.naming.rule(engine)
     if options.schema is None:
         return engine
     return engine.execution_options(schema_translate_map={None: options.schema})

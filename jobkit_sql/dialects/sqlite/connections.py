@@ -21,6 +21,7 @@ from jobkit_sql.dialects.sqlite.faults import explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
 from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently, patiently
 from jobkit_sql.dialects.sqlite.watch import Watch
+from jobkit_sql.naming import Naming
 
 __all__ = ["Connections"]
 
@@ -30,7 +31,7 @@ _logger = logging.getLogger("jobkit.sqlite")
 class Connections:
     """The `Database` of a file. Transactions are ours: the driver begins none."""
 
-    def __init__(self, url: URL, file: Path) -> None:
+    def __init__(self, url: URL, file: Path, naming: Naming) -> None:
         self._file = file
         self._path = str(file)
         self._opened: tuple[int, int] | None = None
@@ -38,6 +39,8 @@ class Connections:
         self._readers = _engine(url, file, timeout=BUSY_TIMEOUT)
         # Waiting for a lock is ours too, see `execute_patiently`.
         self._writers = _engine(url, file, timeout=0.0)
+        naming.rule(self._readers)
+        naming.rule(self._writers)
         self._gate = Gate(self.close)
         self._watch = Watch(self._readers, self._gate)
         self._turn = threading.RLock()

@@ -30,6 +30,7 @@ from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.sqlite.connections import Connections
 from jobkit_sql.dialects.sqlite.faults import code_of, explained
 from jobkit_sql.dialects.sqlite.patience import execute_patiently
+from jobkit_sql.naming import USUAL, Naming
 from jobkit_sql.tables import WRITE_NOTHING
 
 __all__ = ["Sqlite"]
@@ -46,13 +47,14 @@ class Sqlite:
     claim = None
 
     def __init__(self, url: URL) -> None:
+        url, self.naming = _named(url)
         _check(url)
         self._file = _file(url)
         # Made absolute once, so that a process that changes its directory keeps its file.
         self._url = url if _is_uri(url) else url.set(database=str(self._file))
 
     def open(self) -> Database:
-        return Connections(self._url, self._file)
+        return Connections(self._url, self._file, self.naming)
 
     def prepare(self, connection: Connection) -> None:
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal":
@@ -130,6 +132,16 @@ def _is_same(file: str, ours: Path) -> bool:
         return ours.samefile(file)
     except FileNotFoundError:  # neither has been written to yet
         return ours.resolve() == Path(file).resolve()
+
+
+def _named(url: URL) -> tuple[URL, Naming]:
+    """The URL as the driver takes it, and what it says of the tables' names."""
+    prefix = url.query.get("prefix")
+    if prefix is None:
+        return url, USUAL
+    if not isinstance(prefix, str):
+        raise ConfigurationError("the URL has prefix more than once")
+    return url.difference_update_query(["prefix"]), Naming(prefix)
 
 
 def _check(url: URL) -> None:

@@ -18,14 +18,14 @@ from sqlalchemy import create_engine, inspect, make_url, text
 from jobkit import ConfigurationError
 from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
-from jobkit_sql.alembic import include_name, upgrade
+from jobkit_sql.alembic import hiding, include_name, upgrade
 from jobkit_sql.schema import Schema
 from tests.servers.postgres import Postgres
 
 ENV = """
     from alembic import context
     from sqlalchemy import create_engine, MetaData
-    from jobkit_sql.alembic import include_name
+    from jobkit_sql.alembic import hiding, include_name
 
     options = {"target_metadata": MetaData(), "include_name": FILTER}
     url = context.config.get_main_option("sqlalchemy.url")
@@ -69,17 +69,20 @@ SECOND = """
 class Project:
     """An Alembic project with two migrations."""
 
-    def __init__(self, folder: Path, url: str, schema: str | None) -> None:
+    def __init__(
+        self, folder: Path, url: str, schema: str | None = None, prefix: str | None = None
+    ) -> None:
         self.url = url
         self.schema = schema
+        self._options = {"schema": schema, "prefix": prefix}
         self.output = StringIO()
         self._scripts = folder / "alembic"
         (self._scripts / "versions").mkdir(parents=True)
-        given = "" if schema is None else f", schema={schema!r}"
+        given = "".join(f", {name}={value!r}" for name, value in self._options.items() if value)
         for name, source in (("first", FIRST), ("second", SECOND)):
             script = dedent(source).replace("SCHEMA", given)
             (self._scripts / "versions" / f"{name}.py").write_text(script)
-        self.filter_by("include_name")
+        self.filter_by("include_name" if prefix is None else f"hiding({prefix!r})")
         self.config = Config(output_buffer=self.output, stdout=self.output)
         self.config.set_main_option("script_location", str(self._scripts))
         self.config.set_main_option("path_separator", "os")
@@ -92,7 +95,8 @@ class Project:
     def adapter(self) -> SqlAdapter:
         """jobkit's own way to the tables."""
         url = self.url.replace("postgresql+psycopg", "postgresql")
-        return SqlAdapter(url if self.schema is None else f"{url}?schema={self.schema}")
+        options = "&".join(f"{name}={value}" for name, value in self._options.items() if value)
+        return SqlAdapter(f"{url}?{options}" if options else url)
 
     def run(self, script: str) -> None:
         """Run the statements of a script, as an administrator would."""
@@ -104,14 +108,17 @@ class Project:
         engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "postgresql in a schema"])
+@pytest.fixture(
+    params=["sqlite", "sqlite with a prefix", "postgresql", "postgresql in a schema with a prefix"]
+)
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
-    if request.param == "sqlite":
-        yield Project(tmp_path, f"sqlite:///{tmp_path / 'app.db'}", None)
+    prefix = "jobs_of_" if "prefix" in request.param else None
+    if request.param.startswith("sqlite"):
+        yield Project(tmp_path, f"sqlite:///{tmp_path / 'app.db'}", prefix=prefix)
         return
     postgres: Postgres = request.getfixturevalue("postgres")
     url = postgres.create("migrated").replace("postgresql", "postgresql+psycopg")
-    yield Project(tmp_path, url, "jobs_of_mine" if "schema" in request.param else None)
+    yield Project(tmp_path, url, "mine_alone" if "schema" in request.param else None, prefix)
     postgres.drop("migrated")
 
 
@@ -171,7 +178,7 @@ def test_without_the_filter_it_would(project: Project) -> None:
         return  # it does not look into other schemas unless told to
     command.upgrade(project.config, "head")
     project.filter_by("None")
-    with pytest.raises(Exception, match="jobkit_jobs"):
+    with pytest.raises(Exception, match=r"jobkit_jobs|jobs_of_jobs"):
         command.check(project.config)
 
 
@@ -215,3 +222,16 @@ def test_a_database_that_is_not_served_is_refused() -> None:
 )
 def test_the_filter_hides_tables_only(name: str | None, kind: str, included: bool) -> None:
     assert include_name(name, kind, {}) is included
+
+
+def test_a_filter_for_another_prefix_hides_jobkits_tables_alone() -> None:
+    include = hiding("shop_")
+    hidden = [
+        name
+        for name in ("shop_jobs", "shop_schema", "shop_users")
+        if not include(name, "table", {})
+    ]
+    assert hidden == ["shop_jobs", "shop_schema"]
+    assert include("shop_jobs", "schema", {})
+    with pytest.raises(ConfigurationError, match="prefix='no;' is no beginning"):
+        hiding("no;")
