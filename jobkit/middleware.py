@@ -47,7 +47,7 @@ class Middleware:
     """Hooks around everything; define the ones you need.
 
     `enqueue` and `perform` call on by `call_next`; one that does not stops the job: it is not
-    stored, or counts as done.
+    stored, or counts as done. `call_next` of `perform` may be given the job, which changes nothing.
     """
 
     def enqueue(
@@ -56,7 +56,7 @@ class Middleware:
         """Runs once a job, when it is enqueued; what it returns is stored, None stops it."""
         return call_next(payload)
 
-    def perform(self, job: Any, call_next: Callable[[], Any]) -> Any:
+    def perform(self, job: Any, call_next: Callable[..., Any]) -> Any:
         """Runs around every run, outside the job's own callbacks; returns the run's result."""
         return call_next()
 
@@ -90,12 +90,13 @@ _handlers: dict[FailureEvent, list[Callable[[Any, BaseException], object]]] = {
 def add(
     entry: Middleware,
     *,
-    before: type[Middleware] | None = None,
-    after: type[Middleware] | None = None,
+    before: type[Middleware] | Middleware | None = None,
+    after: type[Middleware] | Middleware | None = None,
 ) -> None:
-    """Add middleware, innermost unless placed `before` or `after` another's class.
+    """Add middleware, innermost unless placed `before` or `after` another or another's class.
 
     Adding the same object or another of its class again replaces the first, where it stood.
+    Raises ValueError for a place there is not.
     """
     global _entries  # noqa: PLW0603 - replaced whole, so that runs need no lock
     if not isinstance(entry, Middleware):
@@ -112,10 +113,10 @@ def add(
     _entries = tuple(rest)
 
 
-def remove(kind: type[Middleware]) -> None:
-    """Take the middleware of that class out; none there is no error."""
+def remove(kind: type[Middleware] | Middleware) -> None:
+    """Take the middleware of that class, or that one, out; none there is no error."""
     global _entries  # noqa: PLW0603 - see add
-    _entries = tuple(entry for entry in _entries if type(entry) is not kind)
+    _entries = tuple(entry for entry in _entries if entry is not kind and type(entry) is not kind)
 
 
 def clear() -> None:
@@ -161,7 +162,7 @@ def run_perform(job: Any, body: Callable[[], Any]) -> Any:
     """The result of `body` run within all middleware."""
     call = body
     for entry in reversed(_entries):
-        call = partial(entry.perform, job, call)
+        call = partial(_perform, entry, job, call)
     return call()
 
 
@@ -194,17 +195,26 @@ def report(where: str, job: Any, error: BaseException) -> None:
     events.emit("hook_error", job=job, error=error, where=where)
 
 
+def _perform(entry: Middleware, job: Any, call: Callable[[], Any]) -> Any:
+    return entry.perform(job, lambda *_: call())
+
+
 def _stored(payload: Payload) -> Payload | None:
     return payload
 
 
 def _place(
-    rest: list[Middleware], before: type[Middleware] | None, after: type[Middleware] | None
+    rest: list[Middleware],
+    before: type[Middleware] | Middleware | None,
+    after: type[Middleware] | Middleware | None,
 ) -> int:
-    anchor = before or after
+    if before is not None and after is not None:
+        raise ValueError("middleware.add takes before or after, not both")
+    anchor = after if before is None else before
     if anchor is None:
         return len(rest)
-    at = next((i for i, entry in enumerate(rest) if isinstance(entry, anchor)), None)
+    kind = anchor if isinstance(anchor, type) else type(anchor)
+    at = next((i for i, entry in enumerate(rest) if isinstance(entry, kind)), None)
     if at is None:
-        raise ValueError(f"no middleware of class {anchor.__name__} was added")
-    return at if before else at + 1
+        raise ValueError(f"no middleware of class {kind.__name__} was added")
+    return at + 1 if before is None else at

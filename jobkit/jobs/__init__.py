@@ -142,6 +142,11 @@ def _by_name(
     name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: NamedOptions
 ) -> Job:
     refuse_unknown(options, NamedOptions.__annotations__, "enqueue()")
+    if callable(name):
+        raise TypeError(
+            f"enqueue() takes the name of a job class, not {ascii(name)[:200]}: a class has"
+            " perform_later"
+        )
     if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
         raise TypeError(f"args is {ascii(args)[:200]}: give a list of the arguments")
     if not isinstance(kwargs, Mapping):

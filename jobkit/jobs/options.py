@@ -151,7 +151,7 @@ def settings_of(given: SetOptions) -> SetOptions:
     if "tags" in given:
         _names("tags", given["tags"])
     for name in ("backend", "idempotency_key"):
-        _text(name, given.get(name, ""))
+        _some_text(name, given.get(name, "none given"))
     _duration("timeout", given.get("timeout"))
     _duration("expires_in", given.get("expires_in"))
     _unique(given.get("unique"))
@@ -203,7 +203,7 @@ def moment_seconds(when: When) -> float:
                 "datetime.now(timezone.utc) + timedelta(hours=1), or epoch seconds"
             )
         return when.timestamp()
-    seconds = _seconds("the moment", when)
+    seconds = _seconds("the moment", when, "an aware datetime or epoch seconds")
     if seconds > _LAST:
         raise ValueError(
             f"the moment {seconds:.0f} is beyond the year 9999: give epoch seconds, not "
@@ -227,9 +227,9 @@ def _checked(parent: Options, given: Mapping[str, Any]) -> dict[str, Any]:
         "aliases": lambda value: _names("aliases", value),
         "redact": lambda value: frozenset(_names("redact", value)),
         "backend": lambda value: _text("backend", value),
-        "log_arguments": bool,
+        "log_arguments": lambda value: _yes_or_no("log_arguments", value),
         "after_commit": lambda value: _yes_or_no("after_commit", value),
-        "encrypt": bool,
+        "encrypt": lambda value: _yes_or_no("encrypt", value),
         "limits": _limits,
         "unique": _unique,
         "max_run_time": lambda value: _duration("max_run_time", value),
@@ -245,7 +245,7 @@ def _policy(parent: Policy, given: Mapping[str, Any]) -> Policy:
     if "retry" in given:
         changes["retry"] = check_retry(given["retry"])
     if "dead" in given:
-        changes["dead"] = bool(given["dead"])
+        changes["dead"] = _yes_or_no("dead", given["dead"])
     if "retry_for" in given:
         changes["retry_for"] = _duration("retry_for", given["retry_for"])
     if "retry_in" in given:
@@ -337,9 +337,9 @@ def _duration(name: str, value: Seconds | None) -> float | None:
     return seconds
 
 
-def _seconds(name: str, value: Seconds) -> float:
+def _seconds(name: str, value: Seconds, wanted: str = "seconds or a timedelta") -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise TypeError(f"{name} is {ascii(value)[:200]}: give seconds or a timedelta")
+        raise TypeError(f"{name} is {ascii(value)[:200]}: give {wanted}")
     try:
         seconds = as_seconds(value)
     except OverflowError:
@@ -353,6 +353,12 @@ def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}: give text")
     return value
+
+
+def _some_text(name: str, value: object) -> str:
+    if not _text(name, value):
+        raise ValueError(f"{name} is empty: give text, or leave it out")
+    return str(value)
 
 
 def _names(option: str, values: object) -> tuple[str, ...]:

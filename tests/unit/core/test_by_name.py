@@ -76,3 +76,12 @@ def test_an_unknown_option_is_named_with_the_nearest() -> None:
 def test_a_name_that_is_none_is_refused(name: Any) -> None:
     with pytest.raises(ValueError, match="name"):
         jobkit.enqueue(name)
+
+
+def test_a_class_in_the_place_of_its_name_is_refused_with_what_to_call() -> None:
+    class Mine(jobkit.Job):
+        def perform(self) -> None: ...
+
+    instead: Any = Mine
+    with pytest.raises(TypeError, match=r"takes the name of a job class, .* has perform_later"):
+        jobkit.enqueue(instead)

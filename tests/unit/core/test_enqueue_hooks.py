@@ -350,6 +350,19 @@ class TestRegister:
         with pytest.raises(ValueError, match="no middleware of class Second was added"):
             middleware.add(Named(log, "1"), before=Second)
 
+    def test_one_place_is_given_not_two(self, log: list[str]) -> None:
+        middleware.add(Named(log, "1"))
+        with pytest.raises(ValueError, match="before or after, not both"):
+            middleware.add(Second(log, "2"), before=Named, after=Named)
+
+    def test_another_is_named_by_its_class_or_by_itself(self, log: list[str]) -> None:
+        first, second = Named(log, "1"), Second(log, "2")
+        middleware.add(first)
+        middleware.add(second, before=first)
+        assert middleware.entries() == (second, first)
+        middleware.remove(first)
+        assert middleware.entries() == (second,)
+
     def test_it_is_taken_out_by_its_class(self, log: list[str]) -> None:
         middleware.add(Named(log, "1"))
         middleware.add(Second(log, "2"))

@@ -205,3 +205,15 @@ class TestMiddleware:
         middleware.add(Watches())
         Life(clock, Traced).run()
         assert seen == [(Traced, 1, True)]
+
+    def test_it_may_call_on_with_the_job_as_around_an_enqueue_with_the_payload(
+        self, clock: ManualClock, log: list[str]
+    ) -> None:
+        class Handing(Outer):
+            def perform(self, job: Any, call_next: Callable[..., Any]) -> Any:
+                return call_next(job)
+
+        middleware.add(Handing(log))
+        middleware.add(Inner(log))
+        assert Life(clock, Traced).run() == Succeeded("done")
+        assert "into Inner" in log
