@@ -20,10 +20,12 @@ from jobkit_inline.memory.records import Job
 from jobkit_inline.memory.ticking import Ticking
 from jobkit_inline.stage import MOST_RUNS, WAITING, Stage, named, stored
 
-__all__ = ["MOST_DRAINED", "FakeAdapter", "Where"]
+__all__ = ["MOST_DRAINED", "NEVER", "FakeAdapter", "Where"]
 
 MOST_DRAINED: Final = 100_000
 """Runs of one drain, before what is drained is taken for endless."""
+
+NEVER: Final = float("inf")
 
 Where: TypeAlias = Callable[[StoredJob], bool]
 """Which of the waiting jobs."""
@@ -142,14 +144,17 @@ class FakeAdapter(Stage, Ticking, HasOwnTime):
             with self._lock:
                 self._at_once = tuple(each for each in self._at_once if each is not where)
 
-    def drain(self, until: float | None = None) -> int:
+    def drain(
+        self, until: float | None = None, *, recur: Callable[[], float] = lambda: NEVER
+    ) -> int:
         """Run jobs as they fall due, moving the time, until none is left; the number of runs.
 
         With `until` (seconds since the epoch) what is due later goes on waiting, and that is what
         the time is in the end. Failures become retries, deaths or discards and are not raised.
+        `recur` enqueues what is due for other reasons, and tells when there is more.
         """
         runs = 0
-        while (job_id := self._next(until)) is not None:
+        while (job_id := self._next(NEVER if until is None else until, recur)) is not None:
             performed = self._run(job_id)
             runs += performed is not None
             _raise_unless_of_jobs(performed)
@@ -219,16 +224,19 @@ class FakeAdapter(Stage, Ticking, HasOwnTime):
                 break
         return job
 
-    def _next(self, until: float | None) -> str | None:
+    def _next(self, until: float, recur: Callable[[], float]) -> str | None:
         """The job to take up, at the time it is due; None when none is left before `until`."""
-        with self._lock:
-            while (job := self._first()) is None:
-                following = self._store.next_at()
-                if following is None or (until is not None and following > until):
+        while True:
+            recurs_at = recur()
+            with self._lock:
+                if (job := self._first()) is not None:
+                    return job.id
+                due_at = self._store.next_at()
+                following = recurs_at if due_at is None else min(due_at, recurs_at)
+                if following == NEVER or following > until:
                     return None
                 self.clock.move_to(following)
                 self._verbs.maintain(limit=MOST_RUNS)
-            return job.id
 
 
 class _Operated(SupportsManage):

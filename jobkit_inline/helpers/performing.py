@@ -13,6 +13,7 @@ from jobkit_inline.fake import FakeAdapter, Where
 from jobkit_inline.helpers import using
 from jobkit_inline.helpers.blocks import Block, either_way
 from jobkit_inline.helpers.seen import AnyOf, any_of, seen
+from jobkit_inline.helpers.ticking import Ticks, publish
 
 __all__ = ["drain", "perform_enqueued_jobs"]
 
@@ -41,17 +42,25 @@ def perform_enqueued_jobs(
     return _Performing(using.fake("perform_enqueued_jobs"), _meant(only, exclude, queue, at))
 
 
-def drain(until: When | timedelta | None = None) -> int:
+def drain(until: When | timedelta | None = None, *, recurring: bool = False) -> int:
     """Run jobs as they fall due, moving a virtual clock, until none is left; the number of runs.
 
     Delays, retries and deaths happen as in life; failures go through the rules and are not
     raised. With `until` (an aware datetime, epoch seconds, or a timedelta from the virtual now)
-    what is due later goes on waiting. Raises RuntimeError when after 100,000 runs jobs are left.
+    what is due later goes on waiting, and entries that were added with `jobkit.recurring.add`
+    tick. `recurring` has those tick, too, that the application declares or configures: it needs
+    `until`, since they have no end. Raises RuntimeError when after 100,000 runs jobs are left.
     """
     adapter = using.fake("drain")
+    if until is None:
+        if recurring:
+            raise ValueError("drain(recurring=True) needs until: what recurs has no end")
+        return adapter.drain()
     if isinstance(until, timedelta):
         until = adapter.now() + until.total_seconds()
-    return adapter.drain(None if until is None else moment_seconds(until))
+    if recurring:
+        publish(adapter)
+    return adapter.drain(moment_seconds(until), recur=Ticks(adapter))
 
 
 class _Performing(Block["Runs"]):

@@ -18,7 +18,7 @@ def test_every_example_passes(pytester: pytest.Pytester) -> None:
     module, *tests = blocks("python")
     pytester.makepyfile(shop=module, **{f"test_{n}": text for n, text in enumerate(tests)})
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-W", "error")
-    result.assert_outcomes(passed=10)
+    result.assert_outcomes(passed=11)
 
 
 def test_the_failure_is_what_a_test_says(pytester: pytest.Pytester) -> None:
