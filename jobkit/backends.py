@@ -108,7 +108,7 @@ def opened(url: str) -> Adapter:
 
     Raises ConfigurationError for a URL no adapter serves, Unsupported if it only takes jobs.
     """
-    return _for_workers(_adapter_class("default", url).from_url(url, retention=_retention()))
+    return _for_workers(_adapter_class(url).from_url(url, retention=_retention()))
 
 
 def shared_url(name: str = "default") -> str | None:
@@ -222,7 +222,7 @@ def _url(name: str) -> str:
 def _make(name: str, url: str) -> Enqueues:
     with _lock:
         if (name, url) not in _made:
-            _made[name, url] = _adapter_class(name, url).from_url(url, retention=_retention())
+            _made[name, url] = _placed(name, url).from_url(url, retention=_retention())
         return _made[name, url]
 
 
@@ -231,25 +231,33 @@ def _retention() -> Retention:
     return Retention(configured.dead_max, configured.dead_days, configured.keep_finished)
 
 
-def _adapter_class(name: str, url: str) -> type[Enqueues]:
+def _placed(name: str, url: str) -> type[Enqueues]:
+    """The adapter's class; an error names the place of the backend's URL."""
+    try:
+        return _adapter_class(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{_where(name)}: {error}") from error.__cause__
+
+
+def _adapter_class(url: str) -> type[Enqueues]:
     # Loaded here because it costs 30 ms, which a program that never enqueues need not pay.
     from importlib.metadata import entry_points  # noqa: PLC0415
 
     scheme = settings.url_scheme(url)
     found = {point.name: point for point in entry_points(group=_GROUP)}
     if scheme in found:
-        return _load(found[scheme], name, scheme)
+        return _load(found[scheme], scheme)
     raise ConfigurationError(
-        f"{_where(name)}: no adapter serves {scheme}:// URLs; known are: {', '.join(sorted(found))}"
+        f"no adapter serves {scheme}:// URLs; known are: {', '.join(sorted(found))}"
         + _remedy(scheme)
     )
 
 
-def _load(point: EntryPoint, name: str, scheme: str) -> type[Enqueues]:
+def _load(point: EntryPoint, scheme: str) -> type[Enqueues]:
     try:
         loaded: Any = point.load()
     except ImportError as error:
-        problem = f"{_where(name)}: the adapter for {scheme}:// URLs cannot be loaded: {error}"
+        problem = f"the adapter for {scheme}:// URLs cannot be loaded: {error}"
         raise ConfigurationError(problem + _remedy(scheme)) from error
     if not (isinstance(loaded, type) and issubclass(loaded, Enqueues)):
         raise ConfigurationError(f"the entry point {point.name} of {_GROUP} is no adapter class")

@@ -20,6 +20,7 @@ _COMMANDS = {
     "dashboard": "Serve the web pages.",
     "check": "Tell what is wrong with configuration, stores, schema and imports.",
     "db": "Create, check and print the schema of a SQL store.",
+    "completion": "Print what a shell needs to complete these commands.",
     "demo": "Count the words of many files, a job for each, and show how that went.",
 }
 """Each command's module below `jobkit.cli`, with what `jobkit --help` says of it."""

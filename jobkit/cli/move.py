@@ -12,7 +12,7 @@ from jobkit.adapter import Adapter
 from jobkit.cli.options import config_option, json_option
 from jobkit.cli.output import print_json
 from jobkit.cli.progress import progress
-from jobkit.errors import JobkitError
+from jobkit.errors import ConfigurationError, JobkitError
 from jobkit.inspection import Inspector
 from jobkit.inspection.moving import Moved, move_all
 
@@ -32,8 +32,11 @@ def move(*, source_url: str, target_url: str, as_json: bool) -> None:
     """
     if source_url == target_url:
         raise click.UsageError("--from and --to name the same store")
-    with closing(backends.opened(source_url)) as source, closing(backends.opened(target_url)) as to:
-        moved = _moved(source, to)
+    with (
+        closing(_opened("--from", source_url)) as source,
+        closing(_opened("--to", target_url)) as target,
+    ):
+        moved = _moved(source, target)
     if as_json:
         print_json(asdict(moved))
     else:
@@ -43,6 +46,13 @@ def move(*, source_url: str, target_url: str, as_json: bool) -> None:
         click.echo(f"Error: {line}", err=True)
     if left:
         click.get_current_context().exit(1)
+
+
+def _opened(option: str, url: str) -> Adapter:
+    try:
+        return backends.opened(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{option}: {error}") from error
 
 
 def _moved(source: Adapter, target: Adapter) -> Moved:

@@ -11,6 +11,7 @@ import click
 
 from jobkit import backends, settings
 from jobkit.adapter import Enqueues
+from jobkit.errors import JobkitError
 from jobkit.inspection import Inspector, inspect
 
 __all__ = [
@@ -55,8 +56,20 @@ _URL = setting_option("--url", variable="JOBKIT_URL", metavar="URL", text="The s
 _CONFIG = setting_option(
     "--config", variable="JOBKIT_CONFIG", metavar="FILE", text="The configuration file."
 )
+
+
+def _backend_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell may offer; a mistake in the configuration is not its business."""
+    try:
+        names = {"default", *settings.current().backends}
+    except JobkitError:
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 _BACKEND = click.option(
     "--backend",
+    shell_complete=_backend_names,
     envvar="JOBKIT_BACKEND",
     show_envvar=True,
     default="default",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from jobkit.adapter import State
 from jobkit.batching import NewBatch
 from jobkit.capabilities import StoredJob
@@ -122,3 +124,12 @@ def test_to_redis_and_back(run: Run, store: SqlAdapter, put: Put, tmp_path: Path
 def lying(store: SqlAdapter | RedisAdapter, state: State) -> list[tuple[str, float]]:
     # Of microseconds: scores are doubles, and are written as text.
     return [(job.payload.text, round(job.at, 5)) for job in store.jobs(state).items]
+
+
+@pytest.mark.parametrize(("option", "other"), [("--from", "--to"), ("--to", "--from")])
+def test_a_url_that_no_adapter_serves_is_named_by_its_option(
+    run: Run, option: str, other: str
+) -> None:
+    done = run("jobs", "move", option, "nope://x", other, "sqlite:///here.db")
+    assert done.code == 1
+    assert done.err.startswith(f"Error: {option}: no adapter serves nope:// URLs; known are: ")

@@ -56,6 +56,11 @@ class TestHelp:
                 described = bool(param.help) or param.metavar or param.show_default
                 assert described, f"{words} {param.opts[0]}"
 
+    def test_a_command_that_is_misspelled_is_answered_with_the_nearest(self, run: Run) -> None:
+        done = run("job")
+        assert done.code == 2
+        assert "there is no command 'job'; did you mean 'jobs'?" in done.err
+
     def test_the_version_is_that_of_the_package(self, run: Run) -> None:
         assert run("--version").out == f"jobkit, version {jobkit.__version__}\n"
 
@@ -210,7 +215,11 @@ class TestOptions:
 
     @pytest.mark.parametrize(
         "words",
-        [words for words in LEAVES if words not in {"worker", "db sql", "demo", "dashboard"}],
+        [
+            words
+            for words in LEAVES
+            if words not in {"worker", "db sql", "demo", "dashboard", "completion"}
+        ],
     )
     def test_every_command_that_reads_or_changes_takes_json(self, words: str) -> None:
         options = {name for param in LEAVES[words].params for name in param.opts}

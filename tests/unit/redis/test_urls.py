@@ -77,7 +77,7 @@ def test_no_error_shows_the_password() -> None:
 @pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///s", "redis+cluster://h"])
 def test_the_schemes_lead_to_the_adapter(url: str) -> None:
     scheme = url.partition(":")[0].partition("+")[0]
-    assert backends._adapter_class("default", f"{scheme}://h") is RedisAdapter
+    assert backends._adapter_class(f"{scheme}://h") is RedisAdapter
 
 
 def test_keys_stand_under_the_namespace_in_braces() -> None:
