@@ -496,7 +496,7 @@ FAULTS: Final = (
         "K3",
         "drains only what waited when it began",
         "jobkit_inline.fake",
-        "while (job_id := self._next(until)) is not None:",
+        "while (job_id := self._next(NEVER if until is None else until, recur)) is not None:",
         "for job_id in [job.payload.id for job in self.waiting()]:",
     ),
     Fault(
