@@ -441,6 +441,63 @@ FAULTS: Final = (
         "if each.owner == owner and each.name not in entries:",
         "if each.name not in entries:",
     ),
+    # I
+    Fault(
+        "I1",
+        "passes over the item behind an interruption",
+        "jobkit.steps.step",
+        "enumerate(rest, done + 1)",
+        "enumerate(rest, done + 2)",
+    ),
+    Fault(
+        "I2",
+        "charges an error after progress",
+        "jobkit.steps.progress",
+        "return self.advanced and self._holder is not None",
+        "return not self.advanced and self._holder is not None",
+    ),
+    Fault(
+        "I3",
+        "does again what is done",
+        "jobkit.steps.progress",
+        "            self._expect(self._done[place], name)\n            return False\n",
+        "            self._expect(self._done[place], name)\n            return True\n",
+    ),
+    Fault(
+        "I4",
+        "lets the next step into the run of an isolated one",
+        "jobkit.steps.progress",
+        "if isolated or self._alone:",
+        "if isolated:",
+    ),
+    Fault(
+        "I5",
+        "resumes once more than it may",
+        "jobkit.steps.progress",
+        "self._stored.resumed < most",
+        "self._stored.resumed <= most",
+    ),
+    Fault(
+        "I6",
+        "takes every run for the first",
+        "jobkit.steps.progress",
+        "resumes = self._stored != Stored()",
+        "resumes = False",
+    ),
+    Fault(
+        "I7",
+        "lets a run go on when it was long enough",
+        "jobkit.steps.progress",
+        '            self._interrupt("max_run_time")\n',
+        "            pass\n",
+    ),
+    Fault(
+        "I8",
+        "gives a list for a tuple",
+        "jobkit.steps.cursors",
+        "return tuple(_read(each) for each in value)",
+        "return [_read(each) for each in value]",
+    ),
     # J
     Fault(
         "J1",
