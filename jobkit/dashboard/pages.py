@@ -74,7 +74,7 @@ def overview(request: Request) -> Response:
     return site.page(
         request,
         "overview",
-        stats=site.stats(),
+        told=site.told(),
         queues=inspector.queues()[:_MOST],
         hour=_last_minutes(inspector, 1),
         days=daily(inspector.history(_DAYS)),
@@ -165,6 +165,7 @@ def limits(request: Request) -> Response:
         limit=filters.limit,
         after=filters.after,
     )
+    told = site.told()
     return site.page(
         request,
         "limits",
@@ -172,7 +173,8 @@ def limits(request: Request) -> Response:
         page=page,
         filters=filters,
         state="blocked",
-        total=site.stats().blocked,
+        total=told.stats.blocked,
+        age=told.age,
     )
 
 
@@ -219,7 +221,8 @@ def batch(request: Request) -> Response:
 
 def stats(request: Request) -> Response:
     """The totals, for programs."""
-    return JSONResponse(asdict(site_of(request).stats()))
+    told = site_of(request).told()
+    return JSONResponse(asdict(told.stats), headers={"Age": f"{told.age:.0f}"})
 
 
 def problem(request: Request, status: int, text: str) -> Response:
@@ -239,9 +242,16 @@ def _listed(request: Request, state: str, title: str) -> Response:
         limit=filters.limit,
         after=filters.after,
     )
-    total = getattr(site.stats(), state)
+    told = site.told()
     return site.page(
-        request, "listed", title=title, state=state, page=page, filters=filters, total=total
+        request,
+        "listed",
+        title=title,
+        state=state,
+        page=page,
+        filters=filters,
+        total=getattr(told.stats, state),
+        age=told.age,
     )
 
 

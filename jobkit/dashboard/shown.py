@@ -44,10 +44,18 @@ def ago(moment: datetime | None) -> str:
     if moment is None:
         return _NOTHING
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    far = _largest(abs(seconds))
+    far = largest(abs(seconds))
     if far == "0 s":
         return "now"
     return f"{far} ago" if seconds > 0 else f"in {far}"
+
+
+def largest(seconds: float) -> str:
+    """A duration in its largest unit alone."""
+    for unit, name in _UNITS:
+        if seconds >= unit:
+            return f"{seconds // unit:.0f} {name}"
+    return "0 s"
 
 
 def utc(moment: datetime | None) -> str:
@@ -103,6 +111,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "ago": ago,
     "duration": duration,
     "exact": exact,
+    "largest": largest,
     "number": number,
     "pretty": pretty,
     "printable": printable,
@@ -115,13 +124,6 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
-
-
-def _largest(seconds: float) -> str:
-    for unit, name in _UNITS:
-        if seconds >= unit:
-            return f"{seconds // unit:.0f} {name}"
-    return "0 s"
 
 
 def _brief(value: object) -> str:

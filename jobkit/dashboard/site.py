@@ -9,10 +9,9 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from jobkit.capabilities import Stats
 from jobkit.dashboard import shown
 from jobkit.dashboard.bulk import Bulk
-from jobkit.dashboard.totals import Totals
+from jobkit.dashboard.totals import Told, Totals
 from jobkit.inspection import Inspector, inspect
 
 __all__ = ["Site", "base_of", "site_of"]
@@ -27,7 +26,7 @@ class Site:
     read_only: bool
     totals: Totals = field(default_factory=Totals)
 
-    def stats(self) -> Stats:
+    def told(self) -> Told:
         """The totals; of a store with very many jobs perhaps of a moment ago."""
         return self.totals.of(self.inspector())
 
