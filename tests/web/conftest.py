@@ -1,11 +1,15 @@
-"""The dashboard over a real SQLite file with a little of everything in it."""
+"""The dashboard over a real store with a little of everything in it.
+
+SQLite, and at full size (`SOAK`) PostgreSQL and Valkey too; what is marked `every_store` runs on
+all three each time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import pytest
 from starlette.testclient import TestClient
@@ -14,10 +18,18 @@ import jobkit
 from jobkit import backends, settings
 from jobkit.adapter import Bury, Claim, Presence, Requeue, State, Tally
 from jobkit.batching import NewBatch
+from jobkit.clock import Clock
 from jobkit.dashboard import create_app
 from jobkit.payload import Payload, new_id
+from jobkit_redis import RedisAdapter
 from jobkit_sql import SqlAdapter
+from tests.servers.postgres import Postgres
+from tests.servers.valkey import Server, running
+from tests.soak import SOAK
 
+Store: TypeAlias = SqlAdapter | RedisAdapter
+
+STORES: Final = ("sqlite", "postgresql", "redis")
 WORKER = "host-1:4711:abcdef"
 PRESENCE = Presence("host-1", 4711, ("default", "mailers"), 10, 1_700_000_000.0)
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -25,24 +37,48 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 Client = Callable[..., TestClient]
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/jobs.db"
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kind" in metafunc.fixturenames:
+        everywhere = SOAK or metafunc.definition.get_closest_marker("every_store")
+        metafunc.parametrize("kind", STORES if everywhere else STORES[:1])
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[SqlAdapter]:
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """A store of that kind, empty; a server starts with the first test that needs it."""
+    match kind:
+        case "postgresql":
+            postgres: Postgres = request.getfixturevalue("postgres")
+            return postgres.emptied("web")
+        case "redis":
+            server: Server = request.getfixturevalue("valkey")
+            with server.client() as client:
+                client.flushall()
+            return server.url()
+        case _:
+            folder: Path = request.getfixturevalue("tmp_path")
+            return f"sqlite:///{folder}/jobs.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
     """The store that the dashboard shows, still empty."""
     settings.reset()
     settings.override(url=url)
-    with closing(SqlAdapter(url)) as adapter:
+    with closing(opened(url)) as adapter:
         yield adapter
     backends.close_all()
     settings.reset()
 
 
 @pytest.fixture
-def client(store: SqlAdapter) -> Iterator[Client]:
+def client(store: Store) -> Iterator[Client]:
     """Browsers of a dashboard; a POST comes from its own pages unless it says otherwise."""
     opened: list[TestClient] = []
 
@@ -58,9 +94,9 @@ def client(store: SqlAdapter) -> Iterator[Client]:
 
 
 @pytest.fixture
-def full(store: SqlAdapter) -> SqlAdapter:
+def full(store: Store) -> Store:
     """The store with a worker that runs a job, and jobs in every state."""
-    store.beat(WORKER, lease=3_000, claims=None, register=True, presence=PRESENCE)
+    store.beat(WORKER, lease=3_000, claims=(), register=True, presence=PRESENCE)
     put(store, "app.Running", "first")
     put(store, "app.Retried", "first")
     put(store, "app.Dead", "first", args=["the dead one's"])
@@ -80,7 +116,13 @@ def full(store: SqlAdapter) -> SqlAdapter:
     return store
 
 
-def put(store: SqlAdapter, job: str, queue: str, **fields: Any) -> str:
+def opened(url: str, clock: Clock | None = None) -> Store:
+    """An adapter of one's own for the store."""
+    kind = RedisAdapter if url.startswith("unix") else SqlAdapter
+    return kind(url, clock=clock)
+
+
+def put(store: Store, job: str, queue: str, **fields: Any) -> str:
     """Store a job; its id."""
     made = payload(job, queue, **fields)
     store.enqueue([made])
@@ -103,11 +145,11 @@ def buried(claim: Claim) -> Bury:
     return Bury(claim, claim.payload.replace(**error))
 
 
-def ids(store: SqlAdapter, state: State) -> list[str]:
+def ids(store: Store, state: State) -> list[str]:
     return [stored.payload.id for stored in store.jobs(state, limit=1_000).items]
 
 
-def put_batch(store: SqlAdapter, description: str, *queues: str) -> str:
+def put_batch(store: Store, description: str, *queues: str) -> str:
     """A batch of a job in each of these queues; its id."""
     batch = NewBatch(new_id(), description)
     fields = {"class": "app.Member", "args": [], "bid": batch.id}

@@ -11,8 +11,7 @@ import pytest
 from jobkit.adapter import State
 from jobkit.cancelling import is_marked
 from jobkit.dashboard import bulk
-from jobkit_sql import SqlAdapter
-from tests.web.conftest import WORKER, Client, buried, ids, put, put_batch
+from tests.web.conftest import WORKER, Client, Store, buried, ids, put, put_batch
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ from tests.web.conftest import WORKER, Client, buried, ids, put, put_batch
 )
 @pytest.mark.behaviour("L2")
 def test_a_job_is_moved(
-    client: Client, full: SqlAdapter, action: str, before: State, after: State
+    client: Client, full: Store, action: str, before: State, after: State
 ) -> None:
     (job,) = ids(full, before)
     answer = client().post(f"/jobs/{action}", data={"id": job})
@@ -39,14 +38,14 @@ def test_a_job_is_moved(
 
 @pytest.mark.parametrize("state", [State.DEAD, State.RETRY, State.SCHEDULED, State.ENQUEUED])
 @pytest.mark.behaviour("L2")
-def test_a_job_is_deleted(client: Client, full: SqlAdapter, state: State) -> None:
+def test_a_job_is_deleted(client: Client, full: Store, state: State) -> None:
     (job,) = ids(full, state)
     assert client().post("/jobs/discard", data={"id": job}).status_code == 303
     assert full.find([job]) == []
 
 
 @pytest.mark.behaviour("L2")
-def test_several_jobs_are_moved_and_others_left_alone(client: Client, store: SqlAdapter) -> None:
+def test_several_jobs_are_moved_and_others_left_alone(client: Client, store: Store) -> None:
     jobs = [put(store, "app.Job", "q", scheduled_at=4e9) for _ in range(3)]
     client().post("/jobs/run", data={"id": [jobs[0], jobs[2], "unknown"]})
     assert sorted(ids(store, State.ENQUEUED)) == sorted([jobs[0], jobs[2]])
@@ -54,7 +53,7 @@ def test_several_jobs_are_moved_and_others_left_alone(client: Client, store: Sql
 
 
 @pytest.mark.behaviour("L2")
-def test_a_job_is_rescheduled(client: Client, full: SqlAdapter) -> None:
+def test_a_job_is_rescheduled(client: Client, full: Store) -> None:
     (job,) = ids(full, State.DEAD)
     client().post("/jobs/reschedule", data={"id": job, "at": "4000000123.5"})
     (found,) = full.find([job])
@@ -62,7 +61,7 @@ def test_a_job_is_rescheduled(client: Client, full: SqlAdapter) -> None:
 
 
 @pytest.mark.parametrize("at", ["soon", "nan", "inf", "", "1e300"])
-def test_a_moment_that_is_none_is_refused(client: Client, full: SqlAdapter, at: str) -> None:
+def test_a_moment_that_is_none_is_refused(client: Client, full: Store, at: str) -> None:
     (job,) = ids(full, State.DEAD)
     assert client().post("/jobs/reschedule", data={"id": job, "at": at}).status_code == 400
     assert ids(full, State.DEAD) == [job]
@@ -70,7 +69,7 @@ def test_a_moment_that_is_none_is_refused(client: Client, full: SqlAdapter, at: 
 
 @pytest.mark.behaviour("L2")
 def test_all_of_a_list_are_moved_or_those_that_meet_the_filter(
-    client: Client, store: SqlAdapter
+    client: Client, store: Store
 ) -> None:
     mine = [put(store, "app.Mine", "a", scheduled_at=4e9) for _ in range(5)]
     other = [put(store, "app.Other", "b", scheduled_at=4e9) for _ in range(3)]
@@ -87,19 +86,20 @@ def test_all_of_a_list_are_moved_or_those_that_meet_the_filter(
 
 
 def test_what_takes_long_goes_on_in_the_background_and_tells_how_far_it_is(
-    client: Client, store: SqlAdapter, monkeypatch: pytest.MonkeyPatch
+    client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PATIENCE", 0.05)
     go_on = threading.Event()
-    moved = SqlAdapter.move
+    kind = type(store)
+    moved = kind.move
     slices = iter(range(1_000))
 
-    def move(self: SqlAdapter, moves: object) -> int:
+    def move(self: Store, moves: object) -> int:
         if next(slices):
             assert go_on.wait(20)
         return moved(self, moves)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SqlAdapter, "move", move)
+    monkeypatch.setattr(kind, "move", move)
     jobs = [put(store, "app.Job", "q", scheduled_at=4e9) for _ in range(1_200)]
     browser = client()
     answer = browser.post("/jobs/run", data={"all": "1", "state": "scheduled"})
@@ -114,20 +114,20 @@ def test_what_takes_long_goes_on_in_the_background_and_tells_how_far_it_is(
 
 
 def test_a_failure_in_the_background_is_told(
-    client: Client, store: SqlAdapter, monkeypatch: pytest.MonkeyPatch
+    client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(store, "app.Job", "q", scheduled_at=4e9)
 
-    def fail(self: SqlAdapter, moves: object) -> int:
+    def fail(self: Store, moves: object) -> int:
         raise RuntimeError("the disk <is> full")
 
-    monkeypatch.setattr(SqlAdapter, "move", fail)
+    monkeypatch.setattr(type(store), "move", fail)
     browser = client()
     browser.post("/jobs/run", data={"all": "1", "state": "scheduled"})
     assert "the disk &lt;is&gt; full" in browser.get("/").text
 
 
-def test_a_queue_is_paused_resumed_and_cleared(client: Client, full: SqlAdapter) -> None:
+def test_a_queue_is_paused_resumed_and_cleared(client: Client, full: Store) -> None:
     def is_paused() -> bool:
         return any(queue.paused for queue in full.queues() if queue.name == "mailers")
 
@@ -141,12 +141,12 @@ def test_a_queue_is_paused_resumed_and_cleared(client: Client, full: SqlAdapter)
 
 @pytest.mark.parametrize("order", ["quiet", "stop"])
 @pytest.mark.parametrize("worker", [WORKER, "all"])
-def test_a_worker_gets_its_order(client: Client, full: SqlAdapter, order: str, worker: str) -> None:
+def test_a_worker_gets_its_order(client: Client, full: Store, order: str, worker: str) -> None:
     assert client().post(f"/workers/{worker}/{order}").status_code == 303
     assert full.beat(WORKER, lease=3_000, claims=[]).orders == frozenset({order})
 
 
-def test_a_recurring_entry_is_run_paused_and_resumed(client: Client, full: SqlAdapter) -> None:
+def test_a_recurring_entry_is_run_paused_and_resumed(client: Client, full: Store) -> None:
     client().post("/recurring/nightly/run")
     enqueued = {stored.payload.job_class for stored in full.jobs(State.ENQUEUED).items}
     assert enqueued == {"app.Mail", "app.Report"}
@@ -169,7 +169,7 @@ def test_a_recurring_entry_is_run_paused_and_resumed(client: Client, full: SqlAd
     ],
 )
 def test_an_action_leads_back_to_where_it_came_from(
-    client: Client, full: SqlAdapter, referer: str | None, leads_to: str
+    client: Client, full: Store, referer: str | None, leads_to: str
 ) -> None:
     del full
     headers = {} if referer is None else {"Referer": referer}
@@ -178,7 +178,7 @@ def test_an_action_leads_back_to_where_it_came_from(
 
 
 def test_every_action_is_logged_with_who_did_it(
-    client: Client, full: SqlAdapter, caplog: pytest.LogCaptureFixture
+    client: Client, full: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     del full
     with caplog.at_level(logging.INFO, "jobkit.dashboard"):
@@ -197,7 +197,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def test_blocked_jobs_are_buried_and_deleted_and_their_list_comes_back(
-    client: Client, full: SqlAdapter
+    client: Client, full: Store
 ) -> None:
     (blocked,) = ids(full, State.BLOCKED)
     answer = client().post("/jobs/bury", data={"state": "blocked", "id": blocked})
@@ -206,7 +206,7 @@ def test_blocked_jobs_are_buried_and_deleted_and_their_list_comes_back(
     assert blocked in ids(full, State.DEAD)
 
 
-def test_a_blocked_job_is_not_run_by_hand_past_its_limit(client: Client, full: SqlAdapter) -> None:
+def test_a_blocked_job_is_not_run_by_hand_past_its_limit(client: Client, full: Store) -> None:
     (blocked,) = ids(full, State.BLOCKED)
     page = client().get("/limits").text
     assert "/jobs/run" not in page
@@ -215,7 +215,7 @@ def test_a_blocked_job_is_not_run_by_hand_past_its_limit(client: Client, full: S
 
 
 def test_the_failed_jobs_of_a_batch_are_run_again_and_what_waits_is_cancelled(
-    client: Client, store: SqlAdapter
+    client: Client, store: Store
 ) -> None:
     batch = put_batch(store, "a batch", "one", "two")
     store.beat(WORKER, lease=3_000, claims=None, register=True)
@@ -235,7 +235,7 @@ def test_the_failed_jobs_of_a_batch_are_run_again_and_what_waits_is_cancelled(
 
 
 def test_a_job_that_waits_is_cancelled_and_one_that_runs_is_told(
-    client: Client, full: SqlAdapter
+    client: Client, full: Store
 ) -> None:
     (waiting,) = ids(full, State.SCHEDULED)
     (running, *_) = ids(full, State.RUNNING)

@@ -9,10 +9,10 @@ from wsgiref.util import setup_testing_defaults
 from a2wsgi import ASGIMiddleware
 
 from jobkit.dashboard import create_app
-from jobkit_sql import SqlAdapter
+from tests.web.conftest import Store
 
 
-def test_a_wsgi_application_serves_it_below_a_prefix(full: SqlAdapter) -> None:
+def test_a_wsgi_application_serves_it_below_a_prefix(full: Store) -> None:
     """As Flask's and Django's dispatchers do: the prefix is in SCRIPT_NAME."""
     del full
     application: Any = ASGIMiddleware(create_app(auth=None))  # type: ignore[arg-type]

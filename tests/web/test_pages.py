@@ -17,8 +17,7 @@ from jobkit.jobs.kept import written
 from jobkit.measures import FAILED, Measure
 from jobkit.outcome import Succeeded
 from jobkit.results import Result
-from jobkit_sql import SqlAdapter
-from tests.web.conftest import PRESENCE, WORKER, Client, buried, ids, put, put_batch
+from tests.web.conftest import PRESENCE, WORKER, Client, Store, buried, ids, put, put_batch
 
 PAGES = [
     "/",
@@ -69,7 +68,7 @@ def test_every_page_shows_what_is_there(client: Client, page: str, texts: list[s
         assert text in answer.text
 
 
-def test_metrics_show_each_class_and_what_its_runs_took(client: Client, full: SqlAdapter) -> None:
+def test_metrics_show_each_class_and_what_its_runs_took(client: Client, full: Store) -> None:
     full.record([Measure("app.Slow", 20, 3, 150.0), Measure("app.Slow", FAILED, 1)])
     full.record([Measure("app.<b>", 0, 1000, 5.0)])
     page = client().get("/metrics").text
@@ -88,7 +87,7 @@ def test_absurd_hours_are_brought_to_reason(client: Client, hours: str, shown: s
     assert re.search(rf'href="/metrics\?hours={shown}" aria-current="page"', page)
 
 
-def test_a_job_shows_its_life(client: Client, store: SqlAdapter) -> None:
+def test_a_job_shows_its_life(client: Client, store: Store) -> None:
     history = [
         {"at": 1.7e9, "error_class": "First", "error_message": "<i>"},
         {"at": 1.7e9 + 60, "error_class": "Second", "error_message": "no"},
@@ -99,8 +98,8 @@ def test_a_job_shows_its_life(client: Client, store: SqlAdapter) -> None:
         assert text in page
 
 
-def test_a_job_that_has_ended_is_shown_with_its_result(client: Client, store: SqlAdapter) -> None:
-    store.beat(WORKER, lease=3_000, claims=None, register=True, presence=PRESENCE)
+def test_a_job_that_has_ended_is_shown_with_its_result(client: Client, store: Store) -> None:
+    store.beat(WORKER, lease=3_000, claims=(), register=True, presence=PRESENCE)
     job = put(store, "app.Sum", "sums")
     [claim] = store.claim(["sums"], limit=1, worker=WORKER)
     came_to = Succeeded({"sum": "<b>"})
@@ -113,7 +112,7 @@ def test_a_job_that_has_ended_is_shown_with_its_result(client: Client, store: Sq
     assert "/jobs/discard" not in page.text
 
 
-def test_a_job_is_shown_whole(client: Client, full: SqlAdapter) -> None:
+def test_a_job_is_shown_whole(client: Client, full: Store) -> None:
     (job,) = ids(full, State.DEAD)
     page = client().get(f"/jobs/{job}").text
     for text in (job, "app.Dead", "ValueError", "wrong", "the dead one", "Runs so far"):
@@ -124,7 +123,7 @@ def test_a_job_is_shown_whole(client: Client, full: SqlAdapter) -> None:
 
 
 def test_long_arguments_are_cut_on_the_page_and_whole_in_the_file(
-    client: Client, store: SqlAdapter
+    client: Client, store: Store
 ) -> None:
     job = put(store, "app.Long", "default", args=["x" * 50_000])
     page = client().get(f"/jobs/{job}").text
@@ -132,7 +131,7 @@ def test_long_arguments_are_cut_on_the_page_and_whole_in_the_file(
     assert client().get(f"/jobs/{job}/arguments").text.count("x") == 50_000
 
 
-def test_a_batch_is_shown_with_its_jobs(client: Client, store: SqlAdapter) -> None:
+def test_a_batch_is_shown_with_its_jobs(client: Client, store: Store) -> None:
     outer = put_batch(store, "outer")
     batch = put_batch(store, "a batch", "one", "two", "three")
     store.beat(WORKER, lease=3_000, claims=None, register=True)
@@ -145,7 +144,7 @@ def test_a_batch_is_shown_with_its_jobs(client: Client, store: SqlAdapter) -> No
     assert "succeeded" in client().get(f"/batches/{outer}").text
 
 
-def test_batches_are_listed_page_by_page(client: Client, store: SqlAdapter) -> None:
+def test_batches_are_listed_page_by_page(client: Client, store: Store) -> None:
     for number in range(3):
         put_batch(store, f"number {number}")
     first = client().get("/batches?limit=2").text
@@ -166,7 +165,7 @@ def test_what_is_not_there_is_not_found(client: Client, page: str) -> None:
 
 @pytest.mark.parametrize("limit", ["-5", "0", "1e9", "many", "100000", ""])
 @pytest.mark.behaviour("L5")
-def test_absurd_limits_are_brought_to_reason(client: Client, store: SqlAdapter, limit: str) -> None:
+def test_absurd_limits_are_brought_to_reason(client: Client, store: Store, limit: str) -> None:
     for _ in range(150):
         put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
     page = client().get("/scheduled", params={"limit": limit})
@@ -181,7 +180,7 @@ def test_a_cursor_that_is_none_is_refused_in_words(client: Client) -> None:
 
 
 @pytest.mark.behaviour("L6")
-def test_a_list_is_paged_and_keeps_its_filters(client: Client, store: SqlAdapter) -> None:
+def test_a_list_is_paged_and_keeps_its_filters(client: Client, store: Store) -> None:
     for _ in range(5):
         put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
         put(store, "app.Other", "high", scheduled_at=4_000_000_000.0)
@@ -196,14 +195,14 @@ def test_a_list_is_paged_and_keeps_its_filters(client: Client, store: SqlAdapter
     assert len(set(seen)) == len(seen) == 5
 
 
-def test_text_narrows_a_list(client: Client, full: SqlAdapter) -> None:
+def test_text_narrows_a_list(client: Client, full: Store) -> None:
     del full
     assert "app.Dead" in client().get("/dead?text=the+dead").text
     assert "No job meets the filter" in client().get("/dead?text=nothing+like+it").text
 
 
 @pytest.mark.behaviour("L6")
-def test_the_totals_are_there_for_programs(client: Client, full: SqlAdapter) -> None:
+def test_the_totals_are_there_for_programs(client: Client, full: Store) -> None:
     del full
     found = client().get("/stats.json").json()
     assert list(found) == [
@@ -213,7 +212,7 @@ def test_the_totals_are_there_for_programs(client: Client, full: SqlAdapter) -> 
     assert (found["dead"], found["running"], found["workers"]) == (1, 2, 1)
 
 
-def test_below_a_prefix_every_address_has_it(full: SqlAdapter) -> None:
+def test_below_a_prefix_every_address_has_it(full: Store) -> None:
     del full
     app = Starlette(routes=[Mount("/admin/jobs", create_app(auth=None))])
     with TestClient(app) as browser:
@@ -228,7 +227,7 @@ def test_below_a_prefix_every_address_has_it(full: SqlAdapter) -> None:
 
 
 def test_a_store_that_fails_is_told_without_a_traceback(
-    client: Client, full: SqlAdapter, monkeypatch: pytest.MonkeyPatch
+    client: Client, full: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise AdapterError("the disk <is> gone")
@@ -240,12 +239,12 @@ def test_a_store_that_fails_is_told_without_a_traceback(
     assert "Traceback" not in answer.text
 
 
-def test_quiet_workers_are_shown_as_such(client: Client, full: SqlAdapter) -> None:
+def test_quiet_workers_are_shown_as_such(client: Client, full: Store) -> None:
     assert full.order(WORKER, "quiet")
     assert "Quiet" in client().get("/busy").text
 
 
-def test_a_job_shows_how_far_it_is(client: Client, store: SqlAdapter) -> None:
+def test_a_job_shows_how_far_it_is(client: Client, store: Store) -> None:
     told = {"done": 3, "total": 10, "note": "<rows>"}
     far = put(store, "app.Import", "q", progress=told, steps={"done": ["load"], "at": "rows"})
     page = client().get(f"/jobs/{far}").text

@@ -2,7 +2,8 @@
 
     JOBKIT_SCREENSHOTS=docs/images .venv/bin/pytest tests/web/test_screenshots.py
 
-keeps them there; else they are only made, which shows that every page can be drawn.
+keeps them there; else they are only made, which shows that every page can be drawn: dark, and at
+full size (`SOAK`) in each look.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from playwright.sync_api import Page
 
 import jobkit
 from jobkit.adapter import Ack, Bury, Claim, Presence, Requeue, Settlement, State, Tally
+from jobkit.batching import NewBatch
 from jobkit.failure import packed
 from jobkit.measures import FAILED, Measure, bucket_of
 from jobkit.payload import Payload, new_id
 from jobkit.testing import ManualClock
-from jobkit_sql import SqlAdapter
+from tests.soak import SOAK
+from tests.web.conftest import Store, buried, opened
 from tests.web.test_browser import Open, address, chromium, pytestmark, show
 
 __all__ = ["address", "chromium", "pytestmark", "show"]
@@ -37,6 +40,9 @@ PAGES: Final = {
     "retries": "/retries",
     "dead": "/dead",
     "recurring": "/recurring",
+    "limits": "/limits",
+    "batches": "/batches",
+    "batch": "/batches/newsletter",
     "metrics": "/metrics",
     "job": "/jobs/the-broken-one",
 }
@@ -45,6 +51,7 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "dark": {"viewport": {"width": 1200, "height": 800}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light"},
 }
+KEPT: Final = os.environ.get("JOBKIT_SCREENSHOTS")
 HOUR: Final = 3_600.0
 DAY: Final = 24 * HOUR
 CLASSES: Final = (
@@ -63,18 +70,18 @@ TRACE: Final = (
 
 
 @pytest.fixture
-def full(store: SqlAdapter, url: str) -> SqlAdapter:
+def full(store: Store, url: str) -> Store:
     """A store after a busy day; in place of the small one of the other tests."""
     die = random.Random(5)
     now = time.time()
     clock = ManualClock(now - 30 * DAY)
-    with closing(SqlAdapter(url, clock=clock)) as past:
+    with closing(opened(url, clock)) as past:
         live(past, clock, die)
     fill(store, now, die)
     return store
 
 
-def live(past: SqlAdapter, clock: ManualClock, die: random.Random) -> None:
+def live(past: Store, clock: ManualClock, die: random.Random) -> None:
     """What workers left behind: days, and minutes."""
     past.beat("past", lease=1e9, claims=(), register=True)
     for day in range(30):
@@ -100,7 +107,7 @@ def live(past: SqlAdapter, clock: ManualClock, die: random.Random) -> None:
         clock.advance(60)
 
 
-def fill(store: SqlAdapter, now: float, die: random.Random) -> None:
+def fill(store: Store, now: float, die: random.Random) -> None:
     """What waits, runs, failed and died; the workers, and the recurring jobs."""
     queues = ("critical", "default", "mailers", "images", "low")
     for nth in range(3):
@@ -112,7 +119,7 @@ def fill(store: SqlAdapter, now: float, die: random.Random) -> None:
                 told.host, told.pid, queues, 10, told.started_at, quiet=True, rss=148 << 20
             )
         )
-        store.beat(f"app-{nth + 1}:{4000 + 7 * nth}:f00d", lease=1e6, claims=None, register=True,
+        store.beat(f"app-{nth + 1}:{4000 + 7 * nth}:f00d", lease=1e6, claims=(), register=True,
                    presence=told)  # fmt: skip
     worker = "app-2:4007:f00d"
     for name, queue, _, _ in CLASSES:
@@ -129,11 +136,43 @@ def fill(store: SqlAdapter, now: float, die: random.Random) -> None:
     store.enqueue(
         [waiting("shop.mail.Reminder", "mailers", die, now, nth * 1700 + 120) for nth in range(40)]
     )
+    put_limits(store, worker, die, now)
+    put_batches(store, worker)
     store.pause("low")
     every = {"nightly-report": "0 3 * * *", "reindex": "*/15 * * * *", "invoices": "0 8 1 * *"}
     for name, cron in every.items():
         jobkit.recurring.add(name, cron, f"shop.{name.title()}", queue="low")
     jobkit.inspect().pause_recurring("invoices")
+
+
+def put_limits(store: Store, worker: str, die: random.Random, now: float) -> None:
+    """Limits with places taken and jobs that wait for one."""
+    limits = (
+        {"key": "shop.billing.Capture/account:4711", "to": 1},
+        {"key": "gateway.example: captures a minute", "to": 60, "per": 60.0},
+    )
+    for nth in range(14):
+        fields = waiting("shop.billing.Capture", "capture", die, now).fields
+        store.enqueue([Payload.of({**fields, "limits": [limits[0], limits[1]][nth % 3 > 1 :]})])
+    store.claim(["capture"], limit=30, worker=worker)
+
+
+def put_batches(store: Store, worker: str) -> None:
+    """Batches that succeeded, failed, were cancelled, and one that goes on."""
+    batches = (
+        ("newsletter", "Newsletter of March", 40, 23, 2),
+        ("import", "Import of customers-2026-03-14-from-the-northern-warehouse.csv", 120, 71, 0),
+        ("invoices", "Invoices", 30, 30, 0),
+        ("thumbs", "Thumbnails", 12, 0, 0),
+    )
+    for name, title, members, done, dead in batches:
+        job = f"shop.{name.title()}"
+        jobs = [payload(job, name, args=[nth], bid=name) for nth in range(members)]
+        store.enqueue_batch(name, jobs, opens=NewBatch(name, title), closes=True)
+        claims = store.claim([name], limit=done + dead, worker=worker)
+        ends: list[Settlement] = [Ack(each) for each in claims[:done]]
+        store.settle([*ends, *(buried(each) for each in claims[done:])])
+    store.cancel_batch("thumbs")
 
 
 def payload(job: str, queue: str, **fields: Any) -> Payload:
@@ -189,9 +228,9 @@ def ended(claim: Claim, nth: int, now: float) -> Settlement:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", LOOKS if KEPT or SOAK else ["dark"])
 def test_every_page_can_be_drawn(show: Open, tmp_path: Path, look: str) -> None:
-    folder = Path(os.environ.get("JOBKIT_SCREENSHOTS", str(tmp_path)))
+    folder = Path(KEPT or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     for name, place in PAGES.items():
         page = show(place, **LOOKS[look])
@@ -204,5 +243,5 @@ def test_every_page_can_be_drawn(show: Open, tmp_path: Path, look: str) -> None:
 
 def settle(page: Page, name: str) -> None:
     page.get_by_role("heading", level=1).wait_for()
-    if name == "overview":
+    if name == "overview" and KEPT:
         page.wait_for_timeout(4_500)  # a few samples of the live graph

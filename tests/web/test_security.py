@@ -14,8 +14,7 @@ from jobkit import ConfigurationError
 from jobkit.adapter import Bury, Presence, State
 from jobkit.dashboard import create_app
 from jobkit.dashboard.hosts import Hosts
-from jobkit_sql import SqlAdapter
-from tests.web.conftest import SAME_ORIGIN, WORKER, Client, ids, put, put_batch
+from tests.web.conftest import SAME_ORIGIN, WORKER, Client, Store, ids, put, put_batch
 
 PLACES = ["/", "/dead", "/stats.json", "/static/style.css", "/jobs/x", "/nothing"]
 HOSTILE = [
@@ -99,7 +98,7 @@ ACTIONS = [
 )
 @pytest.mark.behaviour("L5")
 def test_another_sites_page_changes_nothing(
-    full: SqlAdapter, action: str, headers: dict[str, str]
+    full: Store, action: str, headers: dict[str, str]
 ) -> None:
     before = full.stats(), full.queues(), full.entries()[1]
     with TestClient(create_app(auth=None)) as browser:
@@ -109,7 +108,7 @@ def test_another_sites_page_changes_nothing(
     assert _without_latency(after) == _without_latency(before)
 
 
-def test_an_older_browser_is_believed_by_its_origin(full: SqlAdapter) -> None:
+def test_an_older_browser_is_believed_by_its_origin(full: Store) -> None:
     with TestClient(create_app(auth=None), follow_redirects=False) as browser:
         headers = {"Origin": "http://testserver"}
         assert browser.post("/queues/mailers/pause", headers=headers).status_code == 303
@@ -118,7 +117,7 @@ def test_an_older_browser_is_believed_by_its_origin(full: SqlAdapter) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_read_only_dashboard_refuses_every_action(
-    client: Client, full: SqlAdapter, action: str
+    client: Client, full: Store, action: str
 ) -> None:
     job = ids(full, State.DEAD)[0]
     assert client(read_only=True).post(action, data={"id": job}).status_code == 403
@@ -128,9 +127,7 @@ def test_a_read_only_dashboard_refuses_every_action(
 @pytest.mark.parametrize(
     "page", ["/", "/busy", "/queues", "/queues/mailers", "/scheduled", "/retries", "/dead"]
 )
-def test_a_read_only_dashboard_offers_no_action(
-    client: Client, full: SqlAdapter, page: str
-) -> None:
+def test_a_read_only_dashboard_offers_no_action(client: Client, full: Store, page: str) -> None:
     del full
     text = client(read_only=True).get(page).text
     assert 'formaction="' not in text
@@ -182,11 +179,9 @@ def looked_at(text: str) -> Seen:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.behaviour("L3")
-def test_hostile_data_is_text_on_every_page(
-    client: Client, store: SqlAdapter, hostile: str
-) -> None:
+def test_hostile_data_is_text_on_every_page(client: Client, store: Store, hostile: str) -> None:
     presence = Presence(hostile, 1, (hostile,), 10, 1_700_000_000.0)
-    store.beat(WORKER, lease=3_000, claims=None, register=True, presence=presence)
+    store.beat(WORKER, lease=3_000, claims=(), register=True, presence=presence)
     fields = {"args": [hostile], "kwargs": {"k": hostile}, "tags": [hostile]}
     job = put(store, hostile, hostile, **fields)
     (claim,) = store.claim([hostile], limit=1, worker=WORKER)

@@ -12,8 +12,7 @@ import pytest
 from jobkit import AdapterError
 from jobkit.capabilities import DayStats, Stats
 from jobkit.dashboard.totals import MANY, Totals
-from jobkit_sql import SqlAdapter
-from tests.web.conftest import Client
+from tests.web.conftest import Client, Store
 
 TODAY = date(2026, 3, 14)
 
@@ -134,7 +133,7 @@ def test_a_count_that_failed_is_made_again(monkeypatch: pytest.MonkeyPatch, tota
 
 
 def test_pages_say_how_old_their_totals_are(
-    client: Client, full: SqlAdapter, monkeypatch: pytest.MonkeyPatch
+    client: Client, full: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = client()
     assert browser.get("/stats.json").headers["age"] == "0"

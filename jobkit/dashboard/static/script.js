@@ -75,7 +75,7 @@ async function sample() {
   const answer = await fetch(`${base}/stats.json`);
   if (!answer.ok) return;
   const now = { at: performance.now(), ...(await answer.json()) };
-  if (before) {
+  if (before && now.at > before.at) {
     const seconds = (now.at - before.at) / 1000;
     points.push([Math.max(0, now.processed - before.processed) / seconds, Math.max(0, now.failed - before.failed) / seconds]);
     points.splice(0, points.length - 150);
