@@ -3,7 +3,9 @@
     python -m benchmarks.pages [sqlite] [postgresql] [redis] [--jobs N]
 
 fills each store with N dead and N scheduled jobs (a million), and 100 queues, and times the
-overview, the dead set's first page, one further on, and the page of metrics. Fails above 100 ms.
+overview, the dead set's first page, one further on, and the page of metrics. Fails when one takes
+more than 100 ms at the median. What is told besides: the longest, counting all jobs once, and the
+first page of a dashboard that has just started, which waits for that.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from tests.servers.valkey import running
 
 QUEUES: Final = 100
 MOST_MS: Final = 100.0
-ROUNDS: Final = 15
+ROUNDS: Final = 200
 NOW: Final = time.time()
 
 COLUMNS: Final = "(run_at, at, priority, deliveries, id, state, queue, class, payload)"
@@ -62,6 +64,8 @@ def main() -> int:
 def _measure(name: str, url: str) -> int:
     settings.override(url=url)
     client = TestClient(create_app(auth=None))
+    _told(name, "stats()", [_timed(lambda: _inspecting().stats()) for _ in range(3)])
+    _told(name, "overview, the first", [_timed(lambda: client.get("/"))])
     after = _inspecting().jobs(State.DEAD, limit=5_000).next
     pages = {
         "overview": "/",
@@ -74,12 +78,18 @@ def _measure(name: str, url: str) -> int:
     }
     slow = 0
     for title, address in pages.items():
-        ms = median(_timed(lambda: client.get(address)) for _ in range(ROUNDS))  # noqa: B023 - at once
-        slow += ms > MOST_MS
-        print(f"{name:12}{title:20}{ms:8.1f} ms", flush=True)
+        took = [_timed(lambda: client.get(address)) for _ in range(ROUNDS)]  # noqa: B023 - at once
+        slow += _told(name, title, took) > MOST_MS
     backends.close_all()
     settings.reset()
     return slow
+
+
+def _told(name: str, title: str, took: list[float]) -> float:
+    """Print the median and the longest; the median."""
+    ms = median(took)
+    print(f"{name:12}{title:20}{ms:8.1f} ms{max(took):8.1f} ms", flush=True)
+    return ms
 
 
 def _inspecting() -> SupportsInspect:
@@ -136,15 +146,14 @@ def _postgresql(number: int) -> Generator[tuple[str, Adapter]]:
         url = server.emptied("pages")
         with closing(SqlAdapter(url)) as adapter:
             adapter.migrate()
-            with closing(server.connect(url.rpartition("/")[2].partition("?")[0])) as raw:
+            with closing(server.connect()) as raw:
+                raw.execute("SET search_path TO pages")
                 with (
                     raw.cursor() as cursor,
                     cursor.copy(f"COPY jobkit_jobs {COLUMNS} FROM STDIN") as copy,
                 ):
                     for row in _rows(number):
                         copy.write_row(row)
-                raw.commit()
-                raw.autocommit = True
                 raw.execute("VACUUM ANALYZE jobkit_jobs")
             yield url, adapter
     finally:

@@ -14,6 +14,7 @@ __all__ = ["FILTERS", "LONGEST"]
 LONGEST: Final = 10_000
 """Characters of arguments that a page shows; the rest can be loaded."""
 
+_LARGE: Final = 10_000_000
 _NOTHING: Final = "\N{EN DASH}"
 _UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
 _STEPS: Final = ((2**30, "GB"), (2**20, "MB"), (2**10, "kB"))
@@ -28,7 +29,8 @@ def duration(seconds: float | None) -> str:
     for (unit, name), (smaller, smaller_name) in pairwise(_UNITS):
         if seconds >= unit:
             whole, rest = divmod(seconds, unit)
-            return f"{whole:.0f} {name} {rest // smaller:.0f} {smaller_name}"
+            more = f" {rest // smaller:.0f} {smaller_name}" if rest >= smaller else ""
+            return f"{whole:.0f} {name}{more}"
     return f"{seconds:.1f} s"
 
 
@@ -73,6 +75,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def large(value: int) -> str:
+    """The same where there is room for eight digits."""
+    return number(value) if value < _LARGE else f"{value / 1e6:,.1f} M"
+
+
 def size(value: int) -> str:
     """An amount of memory, given in bytes."""
     for step, name in _STEPS:
@@ -111,6 +118,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "ago": ago,
     "duration": duration,
     "exact": exact,
+    "large": large,
     "largest": largest,
     "number": number,
     "pretty": pretty,

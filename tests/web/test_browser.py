@@ -14,11 +14,11 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from jobkit.adapter import State
+from jobkit.adapter import Presence, State
 from jobkit.dashboard import create_app
 from jobkit.measures import Measure
 from tests.soak import SOAK
-from tests.web.conftest import WORKER, Store, buried, ids, payload, put
+from tests.web.conftest import WORKER, Store, buried, ids, payload, put, put_batch
 
 PAGES = [
     "/",
@@ -227,6 +227,24 @@ def test_a_page_fits_a_phone_and_can_be_read(show: Open, place: str, scheme: Any
     assert page.evaluate(UNNAMED) == []
 
 
+def test_names_without_end_do_not_widen_a_page(show: Open, store: Store) -> None:
+    job, queue = f"app.{'Long' * 40}", "q" * 200
+    presence = Presence("h" * 90, 1, (queue, "b" * 90), 10, 1.7e9)
+    store.beat("long", lease=3_000, claims=(), register=True, presence=presence)
+    for _ in range(2):
+        put(store, job, queue, tags=["t" * 90], limits=[{"key": "k" * 200, "to": 1}])
+    store.claim([queue], limit=2, worker="long")
+    put(store, job, queue, args=["y" * 300])
+    put(store, job, queue, scheduled_at=4e9)
+    put_batch(store, "d" * 200, queue)
+    page = show("/")
+    for place in (*PAGES, f"/queues/{queue}"):
+        page.goto(place)
+        for width in (1_200, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(WIDEST) <= width, place
+
+
 @pytest.mark.parametrize("place", PAGES)
 def test_a_page_is_whole_without_scripts(show: Open, place: str) -> None:
     page = show(place, java_script_enabled=False)
@@ -299,6 +317,9 @@ LEAST_CONTRAST = """() => {
   }
   return least;
 }"""
+
+WIDEST = """() => Math.max(document.documentElement.scrollWidth,
+  ...[...document.querySelectorAll("section")].map((e) => e.scrollWidth))"""
 
 UNNAMED = """() => [...document.querySelectorAll("button, a, input:not([type=hidden])")]
   .filter((e) => e.checkVisibility())

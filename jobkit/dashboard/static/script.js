@@ -98,6 +98,7 @@ function every(seconds, act) {
 }
 
 localize(document);
+document.querySelector("header [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 every(3, refresh);
 if (graph) {
   for (const shown of [graph, most, document.getElementById("graph-axis")]) shown.removeAttribute("hidden");
