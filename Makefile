@@ -42,7 +42,9 @@ soak: .venv/.stamp-dev
 			--kill-store 10 --stop-store 10 --suspend-store 10; \
 	done
 	SOAK=1 $(BIN)/pytest -rA --durations=0 tests/chaos tests/faults tests/integration/supervisor \
-		tests/integration/transactions/test_kills.py tests/web
+		tests/integration/transactions/test_kills.py tests/integration/worker/test_batches.py \
+		tests/integration/worker/test_limits.py tests/integration/worker/test_steps.py \
+		tests/web
 	$(BIN)/python -m tests.chaos.leaks 200000
 
 check: .venv/.stamp-dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -15,10 +16,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event
 
-from jobkit.adapter import Claim
-from jobkit.capabilities import StoredJob
+from jobkit.adapter import Ack, Bury, Claim, Requeue, State
+from jobkit.capabilities import Move, StoredJob
 from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
+from jobkit_sql.tables import metadata
 
 T = TypeVar("T")
 
@@ -53,6 +55,31 @@ def claim_one(adapter: SqlAdapter, worker: str, *queues: str) -> Claim:
     """Claim the next job, which must be there."""
     [only] = claim(adapter, worker, *queues, limit=1)
     return only
+
+
+def lived(adapter: SqlAdapter) -> list[str]:
+    """The statements of a plain job that is stored, comes back, dies, is run again and done."""
+    with statements(adapter) as seen:
+        job = enqueue(adapter)
+        held = claim_one(adapter, "worker")
+        adapter.settle([Requeue(held, held.payload, State.ENQUEUED)])
+        held = claim_one(adapter, "worker")
+        adapter.settle([Bury(held, held.payload)])
+        (dead,) = adapter.find([job.id])
+        adapter.move([Move(dead, dead.payload, State.ENQUEUED)])
+        adapter.settle([Ack(claim_one(adapter, "worker"))])
+    return [sql for _, sql, _ in seen if not sql.startswith("BEGIN")]
+
+
+def words(said: Iterable[str]) -> list[str]:
+    """The first word of each statement, behind its comment."""
+    return [re.sub(r"^(\s*--.*\n)*", "", sql).split()[0] for sql in said]
+
+
+def tables(said: Iterable[str]) -> set[str]:
+    """The tables that the statements name."""
+    named = {name for sql in said for name in re.findall(r"\bjobkit_[a-z]+", sql)}
+    return named & {*metadata.tables}
 
 
 def ids(jobs: Iterable[Claim | StoredJob]) -> list[str]:

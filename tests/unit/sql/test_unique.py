@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from jobkit.adapter import Ack, Bury, Requeue, State
+from jobkit.adapter import Ack, Bury, State
 from jobkit.capabilities import Move
 from jobkit.payload import Payload
 from jobkit.testing import ManualClock
 from jobkit_sql import SqlAdapter
-from tests.unit.sql.support import claim_one, enqueue, payload, statements
+from tests.unit.sql.support import lived, payload, tables, words
 
 READ = ["SELECT", "SELECT"]
 LEND = ["SELECT", "SELECT", "UPDATE"]
+PLAIN = {"jobkit_jobs", "jobkit_paused", "jobkit_stats", "jobkit_workers"}
 
 
 def unique(until: str, key: str = "k", on_conflict: str = "skip", **fields: Any) -> Payload:
@@ -21,30 +22,17 @@ def unique(until: str, key: str = "k", on_conflict: str = "skip", **fields: Any)
     return payload(unique=lock, **fields)
 
 
-def life(adapter: SqlAdapter) -> list[str]:
-    """The statements of a job that is stored, comes back, dies, is run again and done."""
-    with statements(adapter) as seen:
-        job = enqueue(adapter)
-        claim = claim_one(adapter, "worker")
-        adapter.settle([Requeue(claim, claim.payload, State.ENQUEUED)])
-        claim = claim_one(adapter, "worker")
-        adapter.settle([Bury(claim, claim.payload)])
-        (dead,) = adapter.find([job.id])
-        adapter.move([Move(dead, dead.payload, State.ENQUEUED)])
-        adapter.settle([Ack(claim_one(adapter, "worker"))])
-    return [word for _, sql, _ in seen if (word := sql.split()[0]) != "BEGIN"]
-
-
-def test_a_job_that_is_not_unique_costs_the_statements_it_always_did(
-    adapter: SqlAdapter, worker: str
-) -> None:
-    assert life(adapter) == [
+def test_a_plain_job_costs_the_statements_it_always_did(adapter: SqlAdapter, worker: str) -> None:
+    """Nothing of locks, limits, batches, results, or recurring entries."""
+    said = lived(adapter)
+    assert words(said) == [
         "INSERT",
         *(*READ, *LEND, "SELECT", "UPDATE"),
         *(*READ, *LEND, "SELECT", "UPDATE", "UPDATE", "INSERT", "UPDATE"),
         *("SELECT", "UPDATE"),
         *(*READ, *LEND, "SELECT", "DELETE", "UPDATE"),
     ]
+    assert tables(said) == PLAIN
 
 
 def test_locks_that_time_has_ended_do_not_pile_up(

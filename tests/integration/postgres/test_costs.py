@@ -1,0 +1,25 @@
+"""What a job costs on PostgreSQL that uses none of what some jobs have."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobkit_sql import SqlAdapter
+from tests.unit.sql.support import lived, tables, words
+
+CLAIM = ["SELECT", "WITH"]
+PLAIN = {"jobkit_jobs", "jobkit_paused", "jobkit_stats", "jobkit_workers"}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_plain_job_costs_the_statements_it_always_did(adapter: SqlAdapter) -> None:
+    """Nothing of locks, limits, batches, results, or recurring entries."""
+    said = lived(adapter)
+    assert words(said) == [
+        "INSERT",
+        *(*CLAIM, "SELECT", "UPDATE"),
+        *(*CLAIM, "SELECT", "UPDATE", "UPDATE", "INSERT", "UPDATE"),
+        *("SELECT", "UPDATE"),
+        *(*CLAIM, "SELECT", "DELETE", "UPDATE"),
+    ]
+    assert tables(said) == PLAIN
