@@ -13,7 +13,7 @@ __all__ = ["rewritten", "to_run"]
 
 _RUNNABLE: Final = frozenset({State.SCHEDULED, State.RETRY, State.DEAD})
 _FRESH_BUDGET: Final[dict[str, None]] = dict.fromkeys(
-    ("retry_count", "exception_executions", "deliveries", "failed_at", "retried_at")
+    ("retry_count", "exception_executions", "deliveries", "overrun", "failed_at", "retried_at")
 )
 """What a dead job forgets when it gets another life; the last error stays, to be read."""
 

@@ -11,9 +11,16 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from jobkit.clock import Clock
-from jobkit.supervisor.rules import StallWatch
+from jobkit.supervisor.rules import StallWatch, stalled
 from jobkit.supervisor.signals import blocked
-from jobkit.worker.board import new_board, read_started, read_turns, write_beaten
+from jobkit.worker.board import (
+    GRACE,
+    new_board,
+    read_overrun,
+    read_started,
+    read_turns,
+    write_beaten,
+)
 from jobkit.worker.wire import (
     Hello,
     Joining,
@@ -66,6 +73,8 @@ class Child:
         self.leaving: Leaving | None = None
         self.told_to_stop = False
         self.killed_because: str | None = None
+        self.overrun: frozenset[bytes] = frozenset()
+        """The notes of the jobs for whose time limit it was killed: the others did nothing."""
 
     @property
     def pid(self) -> int:
@@ -128,20 +137,18 @@ class Child:
             write_beaten(self._board, sent)
 
     def watch(self, stall_timeout: float) -> bool:
-        """Kill it if it is late, or has stood still for too long; True when it is found still."""
+        """Kill it if it is late, or has stood still for too long; True when it is found still.
+
+        That is for a time-out, or a while beyond the limit of a job that lets nothing turn.
+        """
         now = self._clock.monotonic()
         if self._kill_at is not None:
             if now >= self._kill_at:
                 self._kill()
             return False
-        timeout = stall_timeout if self.hello is None else self.hello.stall_timeout
-        ready = self.hello is not None
-        if not self._stall.stalled(read_turns(self._board), now, timeout, ready=ready):
+        self.killed_because = self._why_stuck(stall_timeout, now)
+        if self.killed_because is None:
             return False
-        self.killed_because = (
-            f"the worker process {self.pid} stood still for {timeout:g} s and was killed "
-            "while the job ran"
-        )
         # It writes its stacks at that, by faulthandler: no thread of it need turn for this.
         self._process.send_signal(signal.SIGABRT)
         self._kill_at = now + _DUMP_TAKES
@@ -160,6 +167,23 @@ class Child:
         except OSError:
             self.close()
             raise
+
+    def _why_stuck(self, stall_timeout: float, now: float) -> str | None:
+        """Why it must be killed; None while it turns, or has not stood still for long."""
+        still = self._stall.still_for(read_turns(self._board), now)
+        if still >= GRACE and (overrun := read_overrun(self._board, now - GRACE)):
+            self.overrun = overrun
+            return (
+                f"the job ran longer than its time limit and let nothing else run: "
+                f"the worker process {self.pid} was killed"
+            )
+        timeout = stall_timeout if self.hello is None else self.hello.stall_timeout
+        if stalled(still, timeout, ready=self.hello is not None):
+            return (
+                f"the worker process {self.pid} stood still for {timeout:g} s and was killed "
+                "while the job ran"
+            )
+        return None
 
     def _kill(self) -> None:
         self.killed_because = self.killed_because or "it did not leave in time"

@@ -18,7 +18,7 @@ from jobkit.errors import AdapterError, LeaseLost
 from jobkit.worker.board import note_of
 from jobkit.worker.desk import new_identity
 from jobkit.worker.part import Patience
-from jobkit.worker.recovery import after_death
+from jobkit.worker.recovery import after_death, after_overrun
 from jobkit.worker.wire import Joining
 
 __all__ = ["Gone", "Medic", "Station"]
@@ -33,12 +33,14 @@ class Gone:
     """A child is dead and reaped: nothing it held runs any more.
 
     `joined` are all the workers it was. `reason` None: it left in good order, and nothing is
-    charged; else what had started is, by its note on the board.
+    charged; else what had started is, by its note on the board, or, where it had to be killed for
+    the time limit of jobs, `overrun`: those.
     """
 
     joined: tuple[Joining, ...]
     started: frozenset[bytes] = frozenset()
     reason: str | None = None
+    overrun: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class _Death:
     """A worker whose jobs are to be taken. `held` is what it held when that was `asked` for."""
 
     worker: str
-    started: frozenset[bytes]
+    gone: Gone
     reason: str
     held: list[Claim] | None = None
     asked: bool = False
@@ -85,14 +87,14 @@ class Station:
         self._lease = max(self._lease, lease)
         self._due = min(self._due, self._clock.monotonic() + lease / 6)
 
-    def gone(self, worker: str, started: frozenset[bytes], reason: str | None) -> None:
+    def gone(self, worker: str, gone: Gone) -> None:
         """It is dead: take what it held, and give it on."""
         self._leases.pop(worker, None)
         self._beaten.pop(worker, None)
-        if reason is None:
+        if gone.reason is None:
             self._todo.append(lambda: self._give_back(worker))
         else:
-            death = _Death(worker, started, reason)
+            death = _Death(worker, gone, gone.reason)
             self._todo.append(lambda: self._recover(death))
 
     def work(self) -> float:
@@ -155,10 +157,17 @@ class Station:
         claims = self._adapter.recover(death.worker, to=self._identity or "")
         if again and not claims:
             claims = self._unheard()
-        ran = _started(death.held, death.started)
-        self._unsettled += after_death(claims, ran, death.reason, self._clock.time())
+        self._unsettled += self._afterwards(claims, death)
         if claims:
             _log.warning("%d jobs of %s were recovered", len(claims), death.worker)
+
+    def _afterwards(self, claims: list[Claim], death: _Death) -> list[Settlement]:
+        """Where the jobs of the dead go, now that they are ours."""
+        overrun = death.gone.overrun
+        ran = _texts(death.held, overrun or death.gone.started)
+        if overrun and ran is not None:
+            return after_overrun(claims, ran, death.reason)
+        return after_death(claims, ran, death.reason, self._clock.time())
 
     def _unheard(self) -> list[Claim]:
         """What it was lent by an answer that was lost: it holds nothing else but the unsettled."""
@@ -182,13 +191,13 @@ class Station:
         return min([self._lease, *self._leases.values()]) / 6
 
 
-def _started(held: list[Claim] | None, started: frozenset[bytes]) -> list[str] | None:
-    """The texts of the jobs that had started; None when the store cannot tell what was held."""
-    if not started:
+def _texts(held: list[Claim] | None, notes: frozenset[bytes]) -> list[str] | None:
+    """The texts of the jobs with these notes; None when the store cannot tell what was held."""
+    if not notes:
         return []
     if held is None:
         return None
-    return [claim.payload.text for claim in held if note_of(claim.receipt) in started]
+    return [claim.payload.text for claim in held if note_of(claim.receipt) in notes]
 
 
 class Medic:
@@ -253,10 +262,10 @@ class Medic:
         match news:
             case Joining(worker, str(url), lease):
                 self._station(url).joined(worker, lease)
-            case Gone(joined, started, reason):
+            case Gone(joined):
                 for each in joined:
                     if each.url is not None:
-                        self._station(each.url).gone(each.worker, started, reason)
+                        self._station(each.url).gone(each.worker, news)
             case _:
                 pass
 

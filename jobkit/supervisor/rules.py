@@ -8,7 +8,16 @@ from __future__ import annotations
 import signal
 from typing import Final
 
-__all__ = ["GIVE_UP_AFTER", "Backoff", "StallWatch", "Stops", "Unready", "exit_code", "how_it_died"]
+__all__ = [
+    "GIVE_UP_AFTER",
+    "Backoff",
+    "StallWatch",
+    "Stops",
+    "Unready",
+    "exit_code",
+    "how_it_died",
+    "stalled",
+]
 
 _STEADY: Final = 1.0
 _FIRST_WAIT: Final = 0.5
@@ -81,19 +90,23 @@ class Stops:
 
 
 class StallWatch:
-    """Tells when a child's main loop has stood still for `timeout` seconds; 0 is never."""
+    """Tells for how long a child's main loop has stood still."""
 
     def __init__(self, now: float) -> None:
         self._turns = -1
         self._since = self._looked = now
 
-    def stalled(self, turns: int, now: float, timeout: float, *, ready: bool) -> bool:
-        """Note how often the loop has turned; True if it has not moved for too long."""
+    def still_for(self, turns: int, now: float) -> float:
+        """Note how often the loop has turned; the seconds since it turned last."""
         if turns != self._turns or now - self._looked > _ASLEEP:
             self._turns, self._since = turns, now
         self._looked = now
-        limit = timeout if ready else max(timeout, _BOOT)
-        return timeout > 0 and now - self._since >= limit
+        return now - self._since
+
+
+def stalled(still_for: float, timeout: float, *, ready: bool) -> bool:
+    """True for a main loop that has stood still for too long; a `timeout` of 0 is never."""
+    return timeout > 0 and still_for >= (timeout if ready else max(timeout, _BOOT))
 
 
 def how_it_died(pid: int, code: int) -> str:

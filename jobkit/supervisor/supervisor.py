@@ -216,7 +216,7 @@ class Supervisor:
     def _bury(self, child: Child, code: int) -> None:
         """Reaped: what it held runs nowhere any more, and its slot may be filled again."""
         reason = None if child.in_order else child.killed_because or how_it_died(child.pid, code)
-        self._medic.tell(Gone(tuple(child.joined), child.started(), reason))
+        self._medic.tell(Gone(tuple(child.joined), child.started(), reason, child.overrun))
         child.close()
         if reason is not None:
             _log.error("%s", reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from jobkit import events
@@ -25,7 +26,8 @@ from jobkit.jobs.running import Run
 from jobkit.outcome import SUCCEEDED, Abandoned, Buried, Outcome
 from jobkit.settlement import settlement_of
 from jobkit.transactions import Completion, Settled
-from jobkit.worker.timer import Alarm, Timer
+from jobkit.worker.recovery import OVERRUN
+from jobkit.worker.timer import Alarm, Timer, over_limit
 
 __all__ = ["MOST_DELIVERIES", "Performer"]
 
@@ -95,12 +97,14 @@ class Performer:
     def _settled(self, claim: Claim, run: Run) -> Settlement | Settled:
         if (why := refused(claim)) is not None:
             outcome = dropped_unrun(run, why, self._adapter)
-        elif claim.deliveries < MOST_DELIVERIES and run.isolated and self._isolated is not None:
+        elif claim.deliveries and (ended := self._ended(claim, run)) is not None:
+            claim, outcome = ended
+        elif run.isolated and self._isolated is not None:
             apart = self._isolated(claim, run)
             if apart is None:
                 return Settled(claim)
             claim, outcome = apart
-        elif claim.deliveries < MOST_DELIVERIES:
+        else:
             completion = Completion(
                 self._adapter,
                 lambda: settled(run, claim, SUCCEEDED, self._adapter, self._clock.time()),
@@ -110,11 +114,23 @@ class Performer:
             outcome = self._outcome(claim, run)
             if completion.end():
                 return Settled(claim)
-        else:
-            outcome = buried(run, _lost(claim), self._clock.time())
-            tell_outcome(run.job, self._adapter, outcome, 0.0)
         claim = with_progress(claim, run.job)
         return settled(run, claim, outcome, self._adapter, self._clock.time())
+
+    def _ended(self, claim: Claim, run: Run) -> tuple[Claim, Outcome] | None:
+        """The outcome of a job that ended with its process, and is not to run for that; told."""
+        if OVERRUN in claim.payload.fields:
+            # Loaded by those who use it.
+            from jobkit.worker.failing import failed  # noqa: PLC0415
+
+            claim = replace(claim, payload=claim.payload.replace(**{OVERRUN: None}))
+            outcome = failed(run, over_limit(run.timeout or 0.0), self._clock.time())
+        elif claim.deliveries >= MOST_DELIVERIES:
+            outcome = buried(run, _lost(claim), self._clock.time())
+        else:
+            return None
+        tell_outcome(run.job, self._adapter, outcome, 0.0)
+        return claim, outcome
 
     def _outcome(self, claim: Claim, run: Run) -> Outcome:
         seconds = run.timeout

@@ -7,19 +7,26 @@ that a job that kills processes does not meet the same neighbours again, and the
 
 A supervisor knows what had started when the process died, and charges only that. Whoever finds
 a worker by its lease cannot know, and charges all it held.
+
+A job for whose time limit the supervisor had to end the process has failed by that. The rules for
+it are the application's, which the supervisor does not have: it goes back with a mark, and whoever
+claims it does not run it but has it fail.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from jobkit.adapter import Claim, Release, Requeue, Settlement, State
 from jobkit.errors import PayloadError
 
-__all__ = ["after_death", "after_loss"]
+__all__ = ["OVERRUN", "after_death", "after_loss", "after_overrun"]
+
+OVERRUN: Final = "overrun"
+"""The field of a payload whose last run was ended, with its process, for the time limit."""
 
 _SECOND: Final = 2
 _SECOND_DELAY: Final = 10.0
@@ -47,15 +54,39 @@ def after_death(
     """
     if started is None:
         return [after_loss(claim, reason, now) for claim in claims]
-    left = Counter(started)
+    return _settled(claims, started, lambda claim: after_loss(claim, reason, now))
+
+
+def after_overrun(claims: Sequence[Claim], overrun: Iterable[str], reason: str) -> list[Settlement]:
+    """Where the recovered claims go when the process was ended for the time limit of some.
+
+    They are told as in `after_death`. Nothing but these is charged.
+    """
+    return _settled(claims, overrun, lambda claim: _marked(claim, reason))
+
+
+def _settled(
+    claims: Sequence[Claim], texts: Iterable[str], charged: Callable[[Claim], Settlement]
+) -> list[Settlement]:
+    """The claims with these texts are charged, the others go back to the head as they are."""
+    left = Counter(texts)
     settlements: list[Settlement] = []
     for claim in claims:
         text = claim.payload.text
-        charged = left[text] > 0
+        found = left[text] > 0
         left[text] -= 1
-        given_back = Release(claim, started=False)
-        settlements.append(after_loss(claim, reason, now) if charged else given_back)
+        settlements.append(charged(claim) if found else Release(claim, started=False))
     return settlements
+
+
+def _marked(claim: Claim, reason: str) -> Settlement:
+    changes = {
+        OVERRUN: True,
+        "deliveries": 1,  # no more: it is not run again before it has failed
+        "error_class": "jobkit.errors.JobTimeout",
+        "error_message": reason,
+    }
+    return Requeue(claim, claim.payload.replace(**changes), State.ENQUEUED, head=True)
 
 
 def _charged(claim: Claim, deliveries: int, reason: str, now: float) -> Settlement:

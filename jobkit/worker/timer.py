@@ -1,7 +1,8 @@
 """Time limits of runs: the thread that watches them, and how one reaches a job.
 
 At its limit a job gets a `JobTimeout`: raised in its thread by an asynchronous exception, or its
-coroutine is cancelled. A thread that has not come back some seconds later is written off.
+coroutine is cancelled. A thread that has not come back some seconds later is written off. Where a
+job keeps this thread from turning, too, the supervisor sees on the board that it is over its limit.
 """
 
 from __future__ import annotations
@@ -21,13 +22,11 @@ from jobkit.adapter import Claim
 from jobkit.errors import JobTimeout
 from jobkit.jobs.running import Run
 from jobkit.outcome import Abandoned
+from jobkit.worker.board import GRACE
 from jobkit.worker.desk import Desk
 from jobkit.worker.part import Part
 
-__all__ = ["GRACE", "Alarm", "Timer", "frame_of", "limited", "raise_in", "stack_of"]
-
-GRACE: Final = 10.0
-"""Seconds that a thread gets to come back after its limit, before it is written off."""
+__all__ = ["Alarm", "Timer", "frame_of", "limited", "over_limit", "raise_in", "stack_of"]
 
 _LONGEST_WAIT: Final = 3600.0
 """Seconds; a thread cannot wait for centuries."""
@@ -78,12 +77,12 @@ class Alarm:
 
     def error(self) -> JobTimeout:
         """What the run fails by."""
-        return JobTimeout(self._text)
+        return over_limit(self.seconds)
 
     def explain(self, error: JobTimeout) -> None:
         """Say in the error what the thread raised without a word."""
         if not error.args:
-            error.args = (self._text,)
+            error.args = self.error().args
 
     def arm(self, fire: Callable[[], object] | None = None) -> None:
         """Begin to count, in the thread of the body; `fire` stops it, or it raises here."""
@@ -116,10 +115,6 @@ class Alarm:
             self._fire()
         return False
 
-    @property
-    def _text(self) -> str:
-        return f"the job ran longer than its limit of {self.seconds:g} s"
-
 
 class Timer(Part):
     """Watches the limits of what runs. Its thread begins with the first job that has one."""
@@ -149,6 +144,7 @@ class Timer(Part):
 
     def watch(self, alarm: Alarm) -> None:
         """Strike the alarm when it is due."""
+        self.desk.board.limit(alarm.claim.receipt, alarm.due)
         with self._lock:
             self._alarms.add(alarm)
             sooner = alarm.due < self._next
@@ -159,6 +155,7 @@ class Timer(Part):
 
     def let_go(self, alarm: Alarm) -> bool:
         """Watch it no more; True when it had been struck."""
+        self.desk.board.limit(alarm.claim.receipt, 0.0)
         with self._lock:
             self._alarms.discard(alarm)
             return alarm.fired
@@ -182,6 +179,11 @@ class Timer(Part):
             self._alarms.difference_update(overdue)
             self._next = min((alarm.due for alarm in self._alarms), default=math.inf)
         return overdue
+
+
+def over_limit(seconds: float) -> JobTimeout:
+    """What a job fails by that ran longer than this."""
+    return JobTimeout(f"the job ran longer than its limit of {seconds:g} s")
 
 
 def limited(alarm: Alarm, body: Callable[[], Any]) -> Any:

@@ -6,7 +6,15 @@ import signal
 
 import pytest
 
-from jobkit.supervisor.rules import Backoff, StallWatch, Stops, Unready, exit_code, how_it_died
+from jobkit.supervisor.rules import (
+    Backoff,
+    StallWatch,
+    Stops,
+    Unready,
+    exit_code,
+    how_it_died,
+    stalled,
+)
 
 
 def test_behind_a_child_that_was_ready_for_a_second_the_next_starts_at_once() -> None:
@@ -67,34 +75,36 @@ def test_a_second_int_or_a_second_term_a_second_later_means_hurry(
     assert [stops.hurry(number, at) for number, at in signals] == hurries
 
 
-def test_a_loop_that_does_not_turn_for_the_timeout_stands_still() -> None:
+def test_a_loop_that_does_not_turn_stands_still() -> None:
     watch = StallWatch(now=0.0)
-    seen = [watch.stalled(7, at, 3.0, ready=True) for at in (0.0, 1.0, 2.0, 2.9, 3.0)]
-    assert seen == [False, False, False, False, True]
+    assert [watch.still_for(7, at) for at in (0.0, 1.0, 2.0, 2.5)] == [0.0, 1.0, 2.0, 2.5]
 
 
 def test_every_turn_begins_the_time_anew() -> None:
     watch = StallWatch(now=0.0)
-    assert not any(watch.stalled(turn, turn * 2.0, 3.0, ready=True) for turn in range(20))
-
-
-def test_nothing_is_found_still_where_the_timeout_is_0() -> None:
-    watch = StallWatch(now=0.0)
-    assert not any(watch.stalled(7, float(at), 0, ready=True) for at in range(100))
-
-
-def test_an_import_gets_a_minute_whatever_the_timeout() -> None:
-    watch = StallWatch(now=0.0)
-    seen = [watch.stalled(0, float(at), 3.0, ready=False) for at in range(62)]
-    assert seen.index(True) == 60
+    assert not any(watch.still_for(turn, turn * 2.0) for turn in range(20))
 
 
 def test_who_did_not_look_for_long_judges_nobody() -> None:
     watch = StallWatch(now=0.0)
-    watch.stalled(7, 0.0, 3.0, ready=True)
-    assert not watch.stalled(7, 100.0, 3.0, ready=True)
-    assert not watch.stalled(7, 102.9, 3.0, ready=True)
-    assert watch.stalled(7, 103.0, 3.0, ready=True)
+    watch.still_for(7, 0.0)
+    assert [watch.still_for(7, at) for at in (100.0, 102.9, 103.0)] == [
+        0.0,
+        pytest.approx(2.9),
+        3.0,
+    ]
+
+
+def test_one_that_stands_still_for_the_timeout_has_stalled_and_for_0_never() -> None:
+    assert not stalled(2.9, 3.0, ready=True)
+    assert stalled(3.0, 3.0, ready=True)
+    assert not stalled(1e9, 0, ready=True)
+
+
+def test_an_import_gets_a_minute_whatever_the_timeout() -> None:
+    assert not stalled(59.0, 3.0, ready=False)
+    assert stalled(60.0, 3.0, ready=False)
+    assert not stalled(60.0, 90.0, ready=False)
 
 
 def test_a_death_is_told_by_signal_or_code() -> None:

@@ -10,9 +10,10 @@ import pytest
 from jobkit.adapter import Ack, Claim, Presence, Settlement, State
 from jobkit.errors import AdapterError
 from jobkit.payload import Payload
-from jobkit.supervisor.medic import Station
+from jobkit.supervisor.medic import Gone, Station
 from jobkit.testing.clock import ManualClock
 from jobkit.worker.board import note_of
+from jobkit.worker.recovery import OVERRUN
 from jobkit_inline import MemoryAdapter
 
 CHILD = "host:1:child"
@@ -111,7 +112,7 @@ def test_it_tells_when_it_sent_the_last_beat_for_each_that_came_through(
     clock.advance(1)
     station.work()
     assert beaten == {CHILD: 1.0}
-    station.gone(CHILD, frozenset(), None)
+    station.gone(CHILD, Gone((), frozenset(), None))
     assert beaten == {}
 
 
@@ -119,7 +120,7 @@ def test_no_failure_makes_it_wait_longer_than_until_the_next_beat(
     station: Station, store: Moody, clock: ManualClock, held: Callable[..., list[Claim]]
 ) -> None:
     held(1)
-    station.gone(CHILD, frozenset(), REASON)
+    station.gone(CHILD, Gone((), frozenset(), REASON))
     store.failing = {"recover"}
     waits: list[float] = []
     for _ in range(10):
@@ -137,11 +138,23 @@ def test_only_what_had_started_is_charged_and_the_rest_goes_back_to_the_head(
     station: Station, store: Moody, held: Callable[..., list[Claim]]
 ) -> None:
     claims = held(3)
-    station.gone(CHILD, notes(claims[1]), REASON)
+    station.gone(CHILD, Gone((), notes(claims[1]), REASON))
     station.work()
     assert deliveries(store) == {"0": 0, "1": 1, "2": 0}
     assert [job.payload.id for job in store.jobs(State.ENQUEUED).items] == ["0", "1", "2"]
     assert store.workers() == []
+
+
+def test_where_it_was_ended_for_the_time_limit_of_a_job_that_one_alone_is_charged(
+    station: Station, store: Moody, held: Callable[..., list[Claim]]
+) -> None:
+    claims = held(3)
+    station.gone(CHILD, Gone((), notes(*claims), "too long", overrun=notes(claims[1])))
+    station.work()
+    assert deliveries(store) == {"0": 0, "1": 1, "2": 0}
+    [over] = [job.payload for job in store.jobs(State.ENQUEUED).items if job.payload.id == "1"]
+    assert over.fields[OVERRUN]
+    assert over.fields["error_message"] == "too long"
 
 
 def test_a_note_of_a_job_that_was_settled_means_nothing(
@@ -149,7 +162,7 @@ def test_a_note_of_a_job_that_was_settled_means_nothing(
 ) -> None:
     first, second = held(2)
     store.settle([Ack(first)])
-    station.gone(CHILD, notes(first), REASON)
+    station.gone(CHILD, Gone((), notes(first), REASON))
     station.work()
     assert deliveries(store) == {second.payload.id: 0}
 
@@ -158,7 +171,7 @@ def test_after_an_end_in_good_order_nothing_is_charged(
     station: Station, store: Moody, held: Callable[..., list[Claim]]
 ) -> None:
     claims = held(2)
-    station.gone(CHILD, notes(*claims), None)
+    station.gone(CHILD, Gone((), notes(*claims), None))
     station.work()
     assert deliveries(store) == {"0": 0, "1": 0}
     assert store.stats().enqueued == 2
@@ -168,7 +181,7 @@ def test_what_the_store_did_not_take_is_tried_until_it_does(
     station: Station, store: Moody, clock: ManualClock, held: Callable[..., list[Claim]]
 ) -> None:
     claims = held(2)
-    station.gone(CHILD, notes(claims[0]), REASON)
+    station.gone(CHILD, Gone((), notes(claims[0]), REASON))
     for failing in ({"recover"}, {"settle"}, set[str]()):
         store.failing = failing
         assert station.busy
@@ -182,7 +195,7 @@ def test_jobs_taken_by_an_answer_that_was_lost_are_given_on_and_charged_all_the_
     station: Station, store: Moody, clock: ManualClock, held: Callable[..., list[Claim]]
 ) -> None:
     claims = held(2)
-    station.gone(CHILD, notes(claims[0]), REASON)
+    station.gone(CHILD, Gone((), notes(claims[0]), REASON))
     for failing in ({"the answer to recover"}, {"settle"}, set[str]()):
         store.failing = failing
         assert station.busy
@@ -198,7 +211,7 @@ def test_a_store_that_is_away_is_not_asked_again_before_its_time(
 ) -> None:
     held(1)
     store.failing = {"recover"}
-    station.gone(CHILD, frozenset(), REASON)
+    station.gone(CHILD, Gone((), frozenset(), REASON))
     assert station.work() > 0
     store.failing = set()
     station.work()
@@ -211,7 +224,7 @@ def test_declared_dead_it_goes_on_under_a_new_identity(
     [claim] = held(1)
     [own] = set(store.maintain(limit=1).workers) - {CHILD}
     store.retire(own)
-    station.gone(CHILD, notes(claim), REASON)
+    station.gone(CHILD, Gone((), notes(claim), REASON))
     while station.busy:
         station.work()
     assert deliveries(store) == {"0": 1}
@@ -223,7 +236,7 @@ def test_an_adapter_that_cannot_tell_what_is_held_has_all_of_it_charged(
 ) -> None:
     claims = held(2)
     store.held = lambda worker: None  # type: ignore[method-assign,assignment,return-value]
-    station.gone(CHILD, notes(claims[0]), REASON)
+    station.gone(CHILD, Gone((), notes(claims[0]), REASON))
     station.work()
     assert deliveries(store) == {"0": 1, "1": 1}
 
@@ -233,7 +246,7 @@ def test_a_child_that_never_started_a_job_is_charged_for_none(
 ) -> None:
     held(2)
     store.held = lambda worker: None  # type: ignore[method-assign,assignment,return-value]
-    station.gone(CHILD, frozenset(), REASON)
+    station.gone(CHILD, Gone((), frozenset(), REASON))
     station.work()
     assert deliveries(store) == {"0": 0, "1": 0}
 

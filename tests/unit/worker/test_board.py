@@ -12,6 +12,7 @@ from jobkit.worker.board import (
     SharedBoard,
     new_board,
     note_of,
+    read_overrun,
     read_started,
     read_turns,
     write_beaten,
@@ -71,3 +72,27 @@ def test_the_supervisor_tells_when_it_last_beat(fd: int) -> None:
     assert board.beaten() == 12.5
     assert read_turns(fd) == 0
     assert read_started(fd) == {note_of("r")}
+
+
+def test_a_job_is_over_its_limit_from_then_on_until_it_ends(fd: int) -> None:
+    board = SharedBoard(os.dup(fd), 3)
+    for slot, receipt in enumerate(("a", "b", "c")):
+        board.start(slot, receipt)
+    board.limit("a", 10.0)
+    board.limit("b", 20.0)
+    assert read_overrun(fd, 9.0) == frozenset()
+    assert read_overrun(fd, 10.0) == {note_of("a")}
+    assert read_overrun(fd, 30.0) == {note_of("a"), note_of("b")}
+    board.limit("a", 0.0)
+    board.start(1, "d")
+    assert read_overrun(fd, 30.0) == frozenset()
+    assert read_started(fd) == {note_of("a"), note_of("c"), note_of("d")}
+
+
+def test_the_limit_of_a_receipt_is_no_other_receipts(fd: int) -> None:
+    board = SharedBoard(os.dup(fd), 2)
+    board.start(0, "23")
+    board.start(1, "3")
+    board.limit("3", 1.0)
+    board.limit("4", 1.0)
+    assert read_overrun(fd, 1.0) == {note_of("3")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobkit.adapter import Claim, Release, Requeue, Settlement, State, Tally
 from jobkit.payload import Payload
-from jobkit.worker.recovery import after_death, after_loss
+from jobkit.worker.recovery import OVERRUN, after_death, after_loss, after_overrun
 
 NOW = 1_700_000_000.0
 
@@ -83,3 +83,12 @@ def test_all_are_charged_when_nobody_can_tell_what_had_started() -> None:
 def test_what_had_only_been_claimed_goes_back_unchanged() -> None:
     [claim] = claims(ONE)
     assert after_death([claim], [], "died", NOW) == [Release(claim)]
+
+
+def test_a_job_over_its_limit_goes_back_with_a_mark_and_those_beside_it_unchanged() -> None:
+    first, second = after_overrun(claims(ONE, OTHER), [OTHER], "too long")
+    assert first == Release(claims(ONE)[0], started=False)
+    assert isinstance(second, Requeue)
+    assert (second.state, second.head) == (State.ENQUEUED, True)
+    fields = second.payload.fields
+    assert (fields[OVERRUN], fields["deliveries"], fields["error_message"]) == (True, 1, "too long")

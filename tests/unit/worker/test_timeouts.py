@@ -15,6 +15,7 @@ import pytest
 from jobkit import Job, JobTimeout, around_perform, job, middleware, rescue_from, retry_on
 from jobkit.adapter import State
 from jobkit.middleware import Middleware
+from jobkit.payload import Payload
 from jobkit.worker import timer
 from jobkit.worker.timer import Timer
 from jobkit_inline import MemoryAdapter
@@ -337,3 +338,25 @@ def test_an_error_of_the_timer_itself_ends_the_worker(
     worker = start_worker()
     message: Any = worker.next_message()
     assert message.part == "timer"
+
+
+@pytest.mark.parametrize("deliveries", [1, 3])
+def test_a_job_whose_process_was_ended_for_its_time_limit_fails_by_that_and_does_not_run(
+    store: MemoryAdapter, start_worker: StartWorker, deliveries: int
+) -> None:
+    @retry_on(JobTimeout, wait=60, attempts=2)
+    class Long(Job, timeout=7):
+        def perform(self) -> None:
+            seen.append("ran")
+
+    mark = {"overrun": True, "deliveries": deliveries}
+    store.enqueue([Payload.of({"class": Long._name, "args": [], "jid": "1", **mark})])
+    start_worker()
+    until(lambda: store.stats().retry == 1)
+    assert seen == []
+    [failed] = store.jobs(State.RETRY).items
+    fields = failed.payload.fields
+    assert fields["error_message"] == "the job ran longer than its limit of 7 s"
+    assert fields["executions"] == 1
+    assert fields.keys().isdisjoint(mark)
+    assert store.stats().failed == 1
