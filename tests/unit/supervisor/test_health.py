@@ -44,7 +44,8 @@ def get(health: Health, path: str) -> tuple[int, str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{port_of(health)}{path}", timeout=10) as it:
             return it.status, it.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        with error:
+            return error.code, error.read().decode()
 
 
 def test_it_is_not_ready_before_anything_was_noted_and_then_as_it_was_noted(
