@@ -9,7 +9,7 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak check bench peers docs dist behaviours clean reference
+.PHONY: help demo test soak check bench peers docs dist behaviours clean reference dependencies
 
 help:
 	@echo "make demo    run the main job on the embedded SQLite"
@@ -22,6 +22,7 @@ help:
 	@echo "make dist    build the wheel and the source archive, and try both in fresh environments"
 	@echo "make behaviours  write the page of behaviours and the tests that prove them"
 	@echo "make reference   write the page of public names, from their docstrings"
+	@echo "make dependencies  write the page of dependencies, and what importing costs"
 	@echo "make clean   remove what the other targets made"
 
 demo: .venv/.stamp-run
@@ -74,6 +75,9 @@ behaviours: .venv/.stamp-dev
 
 reference: .venv/.stamp-dev
 	$(BIN)/python docs/write_api.py
+
+dependencies: .venv/.stamp-dev
+	$(BIN)/python docs/write_dependencies.py
 
 clean:
 	rm -rf .venv .venv-peers build dist htmlcov .coverage .coverage.* .hypothesis .*_cache

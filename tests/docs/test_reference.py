@@ -125,12 +125,34 @@ def test_every_option_of_a_class_and_of_a_call_is_a_row() -> None:
 
 def test_the_page_of_names_is_as_the_docstrings_are() -> None:
     """When it is not, `make reference` writes it anew."""
-    spec = spec_from_file_location("write_api", REFERENCE.parent / "write_api.py")
+    assert page("names") == writer("write_api").page()
+
+
+def writer(name: str) -> Any:
+    """The script beside the documentation that writes a page of it."""
+    spec = spec_from_file_location(name, REFERENCE.parent / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert page("names") == module.page()
+    return module
+
+
+# Dependencies.
+
+
+def test_every_dependency_is_told_with_its_versions_and_what_it_is_for() -> None:
+    """When they are not, `make dependencies` writes the page anew."""
+    assert "\n".join(writer("write_dependencies").packages()) in page("dependencies")
+
+
+def test_all_that_is_measured_stands_on_the_page() -> None:
+    module = writer("write_dependencies")
+    assert all(f"| {what} |" in page("dependencies") for what in module.IMPORTS)
+    took, modules, libraries = module.measured("import jobkit", rounds=1)
+    assert took > 0
+    assert modules > 50
+    assert "sqlalchemy" not in libraries
 
 
 # Events.
