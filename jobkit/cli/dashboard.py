@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
+import sys
 from typing import Any
 
 import click
@@ -76,6 +78,9 @@ def _serve(app: Any, host: str, port: int) -> None:
             'the dashboard needs uvicorn: install it with: pip install "jobkit[web]"'
         ) from error
     configured = settings.current()
+    # The server raises the signal that ended it once more, and who is told to stop has not failed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.run(app, host=host, port=port, log_level=configured.log_level, server_header=False)
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobkit.adapter import State
 from jobkit.dashboard.bulk import Task
 from jobkit.dashboard.forms import Form, back, form_of
 from jobkit.dashboard.site import Site, site_of
@@ -133,6 +134,8 @@ async def _change(request: Request, some: str, every: str) -> Response:
 
 def _change_all(request: Request, site: Site, every: str, form: Form) -> Task:
     state = form.get("state", [""])[0]
+    if state not in {each.value for each in State}:
+        raise HTTPException(400, f"state is none: give one of {', '.join(State)}")
     filters: dict[str, str | None] = {
         name: form[name][0] or None for name in ("queue", "job", "text") if name in form
     }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Final
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -14,13 +16,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from jobkit.dashboard.charts import Chart, daily, minutely, times
 from jobkit.dashboard.site import site_of
 from jobkit.errors import Unsupported
-from jobkit.inspection import Inspector, JobInfo
+from jobkit.inspection import Inspector, JobInfo, Page
 from jobkit.inspection.timeline import timeline
 
 __all__ = [
     "Filters", "arguments", "batch", "batches", "busy", "dead", "job", "limits", "metrics",
     "overview", "problem", "queue", "queues", "recurring", "retries", "scheduled", "stats",
 ]  # fmt: skip
+
+P = TypeVar("P")
 
 _DAYS: Final = 30
 _HOURS: Final = (1, 3, 8)
@@ -86,7 +90,7 @@ def busy(request: Request) -> Response:
     site = site_of(request)
     inspector = site.inspector()
     filters = Filters.of(request)
-    running = inspector.jobs("running", limit=filters.limit, after=filters.after)
+    running = _jobs(inspector, "running", filters)
     workers = inspector.workers()
     return site.page(request, "busy", workers=workers, page=running, filters=filters)
 
@@ -106,14 +110,7 @@ def queue(request: Request) -> Response:
     if found is None:
         raise HTTPException(404, "There is no such queue: it is empty, and nobody serves it.")
     filters = Filters.of(request)
-    page = inspector.jobs(
-        "enqueued",
-        queue=name,
-        job=filters.job,
-        text=filters.text,
-        limit=filters.limit,
-        after=filters.after,
-    )
+    page = _jobs(inspector, "enqueued", replace(filters, queue=name))
     return site.page(request, "queue", queue=found, page=page, filters=filters, state="enqueued")
 
 
@@ -157,14 +154,7 @@ def limits(request: Request) -> Response:
     site = site_of(request)
     inspector = site.inspector()
     filters = Filters.of(request)
-    page = inspector.jobs(
-        "blocked",
-        queue=filters.queue,
-        job=filters.job,
-        text=filters.text,
-        limit=filters.limit,
-        after=filters.after,
-    )
+    page = _jobs(inspector, "blocked", filters)
     told = site.told()
     return site.page(
         request,
@@ -199,7 +189,8 @@ def batches(request: Request) -> Response:
     """The batches, the newest first."""
     site = site_of(request)
     filters = Filters.of(request)
-    page = site.inspector().batches(limit=filters.limit, after=filters.after)
+    listed = partial(site.inspector().batches, limit=filters.limit)
+    page = _paged(listed, filters.after)
     return site.page(request, "batches", page=page, filters=filters)
 
 
@@ -234,14 +225,7 @@ def _listed(request: Request, state: str, title: str) -> Response:
     site = site_of(request)
     inspector = site.inspector()
     filters = Filters.of(request)
-    page = inspector.jobs(
-        state,
-        queue=filters.queue,
-        job=filters.job,
-        text=filters.text,
-        limit=filters.limit,
-        after=filters.after,
-    )
+    page = _jobs(inspector, state, filters)
     told = site.told()
     return site.page(
         request,
@@ -253,6 +237,28 @@ def _listed(request: Request, state: str, title: str) -> Response:
         total=getattr(told.stats, state),
         age=told.age,
     )
+
+
+def _jobs(inspector: Inspector, state: str, filters: Filters) -> Page:
+    listed = partial(
+        inspector.jobs,
+        state,
+        queue=filters.queue,
+        job=filters.job,
+        text=filters.text,
+        limit=filters.limit,
+    )
+    return _paged(listed, filters.after)
+
+
+def _paged(listed: Callable[..., P], after: str | None) -> P:
+    """The page behind the cursor; the first one when that is none, as in an old address."""
+    try:
+        return listed(after=after)
+    except ValueError:
+        if after is None:
+            raise
+        return listed(after=None)
 
 
 def _last_minutes(inspector: Inspector, hours: int) -> Chart | None:

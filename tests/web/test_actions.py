@@ -245,3 +245,10 @@ def test_a_job_that_waits_is_cancelled_and_one_that_runs_is_told(
     assert full.find([waiting]) == []
     (told,) = full.find([running])
     assert is_marked(told.payload.text)
+
+
+@pytest.mark.parametrize("state", ["", "nonsense", "DEAD"])
+def test_all_of_a_list_that_there_is_not_is_refused(client: Client, state: str) -> None:
+    answer = client().post("/jobs/discard", data={"all": "1", "state": state})
+    assert answer.status_code == 400
+    assert "give one of enqueued, scheduled" in answer.text
