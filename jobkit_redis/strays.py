@@ -9,14 +9,17 @@ more rarely, by one process at a time, and a member must be missed at several lo
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
 from typing import Any, Final
 
 from jobkit.batching import Members, as_member
+from jobkit.errors import AdapterError
 from jobkit_redis.keys import encoded
 from jobkit_redis.receipts import decoded
 from jobkit_redis.store import Store
@@ -69,15 +72,37 @@ class Strays:
         self._seen: set[str] = set()
         self._quiet: dict[str, _Quiet] = {}
         self._missed: Counter[tuple[str, str]] = Counter()
+        self._thread: threading.Thread | None = None
 
     def upkeep(self) -> None:
         """The next look, if it is time for one, and no other process has taken this upon itself."""
         now = self._clock()
-        if now < self._look_at:
+        if now < self._look_at or self._is_searching():
             return
         self._look_at = now + _EVERY
         if self._is_mine():
             self._observe(now)
+            if self._missed or any(each.search_at <= now for each in self._quiet.values()):
+                self._begin(now)
+
+    def join(self) -> None:
+        """Wait for a search to end."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _begin(self, now: float) -> None:
+        """Search in a thread: among a million jobs it takes seconds, and upkeep has others."""
+        self._thread = threading.Thread(
+            target=self._search_alone, args=(now,), name="jobkit-strays", daemon=True
+        )
+        self._thread.start()
+
+    def _is_searching(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _search_alone(self, now: float) -> None:
+        # The store's trouble is told by the verbs; the next look goes on.
+        with suppress(AdapterError):
             self._search(now)
 
     def _is_mine(self) -> bool:

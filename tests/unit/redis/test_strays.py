@@ -9,6 +9,7 @@ import pytest
 
 from jobkit.adapter import Ack, Requeue, State
 from jobkit.batching import Event, NewBatch
+from jobkit.errors import AdapterError
 from jobkit.payload import Payload, new_id
 from jobkit_redis import RedisAdapter
 from tests.servers.valkey import Server
@@ -45,6 +46,7 @@ def passed(adapter: RedisAdapter, clock: Clock, minutes: int) -> None:
     """Have upkeep run through so many minutes."""
     for _ in range(minutes):
         adapter.maintain(limit=100)
+        adapter._strays.join()
         clock.minutes += 1
 
 
@@ -160,6 +162,24 @@ def test_an_end_begins_the_waiting_anew(
     assert pending(adapter, batch) == 1
     passed(adapter, clock, 4)
     assert pending(adapter, batch) is None
+
+
+def test_a_store_in_trouble_costs_one_look(
+    adapter: RedisAdapter, server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = opened(adapter, job("evicted"))
+    with server.client() as client:
+        client.delete("{jobkit}:queue:evicted")
+    passed(adapter, clock, QUIET + 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(adapter._strays, "_missing", _lost)
+        passed(adapter, clock, 3)
+    passed(adapter, clock, LOOKS)
+    assert pending(adapter, batch) is None
+
+
+def _lost(ids: object) -> set[str]:
+    raise AdapterError("the connection was lost")
 
 
 def test_one_process_looks_and_another_when_that_is_gone(
