@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from functools import partial
 
 import pytest
@@ -70,12 +71,14 @@ def done(site: Site, share: float) -> None:
     until(lambda: len(set(site.finished())) >= share * (MEMBERS + FAILING), 60)
 
 
-def freeze_until_recovered(site: Site, group: int) -> None:
+def freeze_until_recovered(site: Site, worker: subprocess.Popen[bytes]) -> None:
     """Have a worker stand still until others have its jobs, and go on as if nothing were."""
-    before = len(site.store.workers())
-    os.killpg(group, signal.SIGSTOP)
-    until(lambda: len(site.store.workers()) < before)
-    os.killpg(group, signal.SIGCONT)
+    pids = site.processes(worker)
+    frozen = {each.id for each in site.store.workers() if each.pid in pids}
+    assert frozen
+    os.killpg(worker.pid, signal.SIGSTOP)
+    until(lambda: not frozen & {each.id for each in site.store.workers()})
+    os.killpg(worker.pid, signal.SIGCONT)
 
 
 @pytest.mark.behaviour("J1", "J4")
@@ -94,7 +97,7 @@ def test_each_callback_comes_once_and_after_all_members_through_kills_and_zombie
     done(site, 0.3)
     site.kill(workers[1])
     done(site, 0.5)
-    freeze_until_recovered(site, workers[2].pid)
+    freeze_until_recovered(site, workers[2])
     until(partial(is_over, site, well), 60)
     until(partial(is_over, site, failing), 60)
     until(lambda: len(site.log("T")) >= 2 and site.store.stats().running == 0)
