@@ -23,7 +23,7 @@ class Group:
     sentences: Mapping[str, str]
 
 
-COMPLETE: Final = frozenset("ABCDHIJK")
+COMPLETE: Final = frozenset("ABCDHIJKL")
 """The groups of which every behaviour must have a test."""
 
 AWAITED: Final[Mapping[str, str]] = MappingProxyType({})

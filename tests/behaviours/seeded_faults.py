@@ -85,7 +85,7 @@ def _told(behaviour: str, name: str, first: str | None, *, red: bool) -> int:
 
 
 def _tests_by_behaviour() -> Mapping[str, Sequence[str]]:
-    """The node ids of the tests of each behaviour, those in tests/unit before slower ones.
+    """The node ids of the tests of each behaviour, the quick before the slow.
 
     The contract's are left out: they have faults of their own.
     """
@@ -93,7 +93,12 @@ def _tests_by_behaviour() -> Mapping[str, Sequence[str]]:
     for proof in collected():
         if not proof.test.startswith(f"{CONTRACT}::"):
             tests[proof.code].add(f"tests/{proof.test}")
-    return {code: sorted(found, reverse=True) for code, found in tests.items()}
+    return {code: sorted(found, key=_how_slow) for code, found in tests.items()}
+
+
+def _how_slow(test: str) -> tuple[bool, bool, str]:
+    """Those in tests/unit first, those of a browser last."""
+    return not test.startswith("tests/unit/"), "browser" in test, test
 
 
 if __name__ == "__main__":

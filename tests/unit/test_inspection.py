@@ -258,6 +258,7 @@ class TestJobInfo:
         info = found(inspector, "j")
         assert (info.error_backtrace, info.error_message, info.error_class) == ((), None, None)
 
+    @pytest.mark.behaviour("L3")
     @pytest.mark.parametrize(
         "text", ["no json", "[]", '{"args":[]}', '{"class":"A","created_at":1e300}']
     )
@@ -299,11 +300,13 @@ class TestJobInfo:
 
 @pytest.mark.usefixtures("one_of_each")
 class TestRunNow:
+    @pytest.mark.behaviour("L2")
     def test_enqueues_what_waits_or_died(self, inspector: Inspector) -> None:
         assert inspector.run_now(["scheduled", "retry", "dead"]) == 3
         for job in ("scheduled", "retry", "dead"):
             assert found(inspector, job).state == "enqueued"
 
+    @pytest.mark.behaviour("L2")
     def test_leaves_alone_what_is_enqueued_running_or_gone(self, inspector: Inspector) -> None:
         assert inspector.run_now(["enqueued", "running", "gone"]) == 0
         assert found(inspector, "running").state == "running"
@@ -397,6 +400,7 @@ class TestBudget:
 
 @pytest.mark.usefixtures("one_of_each")
 class TestDiscard:
+    @pytest.mark.behaviour("L2")
     def test_removes_jobs_in_every_state_but_running(self, inspector: Inspector) -> None:
         jobs = ["enqueued", "scheduled", "retry", "running", "dead", "gone"]
         assert inspector.discard(jobs) == 4
@@ -405,6 +409,7 @@ class TestDiscard:
 
 @pytest.mark.usefixtures("one_of_each")
 class TestBury:
+    @pytest.mark.behaviour("L2")
     def test_moves_waiting_jobs_into_the_dead_set(self, inspector: Inspector) -> None:
         jobs = ["enqueued", "scheduled", "retry", "running", "dead", "gone"]
         assert inspector.bury(jobs) == 3
@@ -413,6 +418,7 @@ class TestBury:
 
 @pytest.mark.usefixtures("one_of_each")
 class TestReschedule:
+    @pytest.mark.behaviour("L2")
     @pytest.mark.parametrize("when", [1_800_000_000, datetime.fromtimestamp(1_800_000_000, UTC)])
     def test_moves_what_waits_or_died_to_that_moment(
         self, inspector: Inspector, when: datetime | float
@@ -440,6 +446,19 @@ class TestReschedule:
 
 
 class TestAll:
+    @pytest.mark.behaviour("L1")
+    def test_a_walk_over_what_is_removed_meanwhile_visits_every_entry(
+        self, inspector: Inspector, put: Put, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(inspecting, "_SLICE", 3)
+        for number in range(20):
+            put.dead(str(number))
+        told: list[int] = []
+        assert inspector.discard_all("dead", on_progress=told.append) == 20
+        assert told == [3, 6, 9, 12, 15, 18, 20]
+        assert inspector.stats().dead == 0
+
+    @pytest.mark.behaviour("L2")
     def test_runs_all_that_meet_the_filters_in_slices(
         self, inspector: Inspector, put: Put, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -452,6 +471,7 @@ class TestAll:
         assert inspector.stats().dead == 2
         assert inspector.run_all("dead") == 1
 
+    @pytest.mark.behaviour("L2")
     def test_discards_all_that_meet_the_filters_in_slices(
         self, inspector: Inspector, put: Put, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from jobkit.adapter import Ack, State
+from jobkit.adapter import Ack, Bury, State
 from jobkit.dashboard import create_app
 from jobkit.errors import AdapterError
 from jobkit.jobs.kept import written
 from jobkit.measures import FAILED, Measure
 from jobkit.outcome import Succeeded
+from jobkit.payload import Payload
 from jobkit.results import Result
 from tests.web.conftest import PRESENCE, WORKER, Client, Store, buried, ids, put, put_batch
 
@@ -122,6 +124,61 @@ def test_a_job_is_shown_whole(client: Client, full: Store) -> None:
     assert json.loads(loaded.text) == {"args": ["the dead one's"], "kwargs": {}}
 
 
+@pytest.mark.behaviour("L3")
+def test_what_is_private_is_on_no_page(client: Client, store: Store) -> None:
+    secret = "4929 1234"
+    jobs = [
+        put(store, "app.Hidden", "q", args=[secret], redact=[0], scheduled_at=4e9),
+        put(store, "app.Hidden", "q", args=[secret], encrypted="v1", scheduled_at=4e9),
+    ]
+    put(store, "app.Cut", "cut")
+    store.beat(WORKER, lease=3_000, claims=(), register=True)
+    (claim,) = store.claim(["cut"], limit=1, worker=WORKER)
+    store.settle([Bury(claim, Payload(f'{{"redact": true, "args": ["{secret}"], "class"'))])
+    browser = client()
+    pages = ["/scheduled", "/dead"]
+    for job in jobs:
+        pages += [f"/jobs/{job}", f"/jobs/{job}/arguments"]
+    for page in pages:
+        assert secret not in browser.get(page).text, page
+    listed = browser.get("/scheduled").text
+    assert "[redacted]" in listed
+    assert "[encrypted]" in listed
+
+
+@pytest.mark.behaviour("L4")
+def test_workers_that_died_are_gone_and_the_others_are_summed_up(
+    client: Client, store: Store
+) -> None:
+    for number, threads, mb in ((1, 10, 100), (2, 5, 50), (3, 99, 999)):
+        told = replace(PRESENCE, host=f"host-{number}", concurrency=threads, rss=mb << 20)
+        store.beat(f"w{number}", lease=3_000, claims=(), register=True, presence=told)
+    browser = client()
+    assert "0 jobs in hand, 114 threads, 1 GB" in browser.get("/busy").text
+    store.recover("w3", to="w1", beat=None)
+    page = browser.get("/busy").text
+    assert "0 jobs in hand, 15 threads, 150 MB" in page
+    assert "host-2" in page
+    assert "host-3" not in page
+
+
+@pytest.mark.behaviour("L4")
+def test_an_embedded_worker_is_not_stopped_from_here(client: Client, store: Store) -> None:
+    for name, embedded in (("own", False), ("inside", True)):
+        told = replace(PRESENCE, embedded=embedded)
+        store.beat(name, lease=3_000, claims=(), register=True, presence=told)
+    browser = client()
+    page = browser.get("/busy").text
+    assert 'action="/workers/own/stop"' in page
+    assert 'action="/workers/inside/stop"' not in page
+    refused = browser.post("/workers/inside/stop")
+    assert refused.status_code == 501
+    assert "only the program it runs in can stop it" in refused.text
+    browser.post("/workers/all/stop")
+    assert store.beat("own", lease=3_000, claims=()).orders == frozenset({"stop"})
+    assert store.beat("inside", lease=3_000, claims=()).orders == frozenset()
+
+
 def test_long_arguments_are_cut_on_the_page_and_whole_in_the_file(
     client: Client, store: Store
 ) -> None:
@@ -186,7 +243,8 @@ def test_a_cursor_that_is_none_is_as_none(client: Client, full: Store, list_: st
 def test_a_list_is_paged_and_keeps_its_filters(client: Client, store: Store) -> None:
     for _ in range(5):
         put(store, "app.Later", "low", scheduled_at=4_000_000_000.0)
-        put(store, "app.Other", "high", scheduled_at=4_000_000_000.0)
+        put(store, "app.Other", "low", scheduled_at=4_000_000_000.0)
+        put(store, "app.Later", "high", scheduled_at=4_000_000_000.0)
     browser, seen = client(), list[str]()
     address: str | None = "/scheduled?queue=low&job=app.Later&limit=2"
     while address:

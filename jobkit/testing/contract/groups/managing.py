@@ -198,6 +198,20 @@ class Deleting(_Resting):
         assert ids(inspector.find([gone, kept])) == [kept]
         assert gone not in peek(adapter)
 
+    def test_a_walk_over_jobs_that_go_meanwhile_visits_all_others(
+        self, inspector: SupportsInspect, manager: SupportsManage, place: Place, state: State
+    ) -> None:
+        jobs = [place(state) for _ in range(12)]
+        visited: list[str] = []
+        gone: list[str] = []
+        for page in pages(inspector, state, limit=2):
+            visited += ids(page)
+            ahead = [job for job in jobs if job not in {*visited, *gone}][:1]
+            gone += ahead
+            manager.delete([*page, *inspector.find(ahead)])
+        assert sorted(visited + gone) == sorted(jobs)
+        assert len(visited) >= len(gone)
+
     def test_a_job_is_deleted_once(
         self, inspector: SupportsInspect, manager: SupportsManage, place: Place, state: State
     ) -> None:
