@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 
 import pytest
+from hypothesis import settings
 
 from jobkit.adapter import Retention
 from jobkit.testing import ManualClock
@@ -17,6 +18,11 @@ from tests.servers.postgres import Postgres
 
 
 class TestPostgres(AdapterContract):
+    @pytest.fixture
+    def model_settings(self) -> settings:
+        """Fewer examples than elsewhere: each step takes some ten statements."""
+        return settings(max_examples=40, stateful_step_count=30, derandomize=True)
+
     @pytest.fixture
     def url(self, postgres: Postgres) -> str:
         return postgres.emptied("contract")

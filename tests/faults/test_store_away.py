@@ -38,7 +38,7 @@ from tests.soak import SOAK
 
 STORES = ["sqlite", "postgres", "redis"]
 
-AWAY = 10.0 if SOAK else 4.0
+AWAY = 10.0 if SOAK else 2.0
 MEMBERS, CRASHES = (1_000, 8) if SOAK else (120, 2)
 RESUMED = 5.0
 """Seconds in which work must go on when the store is back."""

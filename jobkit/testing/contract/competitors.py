@@ -5,16 +5,21 @@ Kept apart from the tests, so that a child process need not load them.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from jobkit.adapter import Ack, Adapter
 from jobkit.capabilities import SupportsUnique
 from jobkit.payload import Payload, new_id
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 __all__ = [
     "at_once",
@@ -23,11 +28,25 @@ __all__ = [
     "drain",
     "drain_elsewhere",
     "recover_elsewhere",
+    "separately",
 ]
 
 T = TypeVar("T")
 
 _PATIENCE: Final = 30.0  # seconds; who has not come by then never will
+
+
+def separately(opener: Callable[[], Adapter]) -> ForkServerContext | SpawnContext:
+    """How processes are started that share nothing but the store with this one.
+
+    Each is forked from a process that has loaded the adapter's code and connected to nothing; where
+    there is no such thing it is started afresh. A fork of this process would share connections.
+    """
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, getattr(opener, "func", opener).__module__])
+    return context
 
 
 def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:

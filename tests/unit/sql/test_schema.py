@@ -6,13 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, make_url
 
 from jobkit.errors import AdapterError
+from jobkit.testing.contract.competitors import separately
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.sqlite import Sqlite
 from jobkit_sql.store import Store
@@ -61,7 +61,7 @@ def test_the_printed_sql_makes_the_same_database(adapter: SqlAdapter, file: Path
 
 
 def test_processes_that_start_at_once_on_a_fresh_file_migrate_it_once(url: str) -> None:
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(4, mp_context=separately(partial(SqlAdapter, url))) as pool:
         list(pool.map(start, [url] * 8))
     with closing(SqlAdapter(url)) as adapter:
         assert adapter.stats().enqueued == 8

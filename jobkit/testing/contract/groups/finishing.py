@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 
 import pytest
 
@@ -20,7 +19,7 @@ from jobkit.testing.contract.batched import (
     opened,
     standing,
 )
-from jobkit.testing.contract.competitors import at_once, drain_elsewhere
+from jobkit.testing.contract.competitors import at_once, drain_elsewhere, separately
 from jobkit.testing.contract.support import (
     claim,
     claim_one,
@@ -186,7 +185,7 @@ class Finishing:
         self, adapter: Adapter, batcher: SupportsBatches, opener: Callable[[], Adapter]
     ) -> None:
         batch = opened(batcher, 200)
-        with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(4, mp_context=separately(opener)) as pool:
             calls = [pool.submit(drain_elsewhere, opener, f"w{nth}", 4) for nth in range(4)]
             done = flat(call.result() for call in calls)
         assert len(done) == 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
@@ -14,6 +13,7 @@ from jobkit.testing.contract.competitors import (
     claim_and_die,
     drain_elsewhere,
     recover_elsewhere,
+    separately,
 )
 from jobkit.testing.contract.support import (
     beats,
@@ -29,7 +29,6 @@ from jobkit.testing.contract.support import (
 __all__ = ["Separated"]
 
 _CHILDREN: Final = 3
-_SPAWN: Final = multiprocessing.get_context("spawn")  # a fork would share the connections
 
 
 class Separated:
@@ -38,8 +37,7 @@ class Separated:
     @pytest.fixture
     def pool(self, opener: Callable[[], Adapter]) -> Iterator[ProcessPoolExecutor]:
         """The children."""
-        del opener  # asked for first: where there is none, no child is started
-        with ProcessPoolExecutor(_CHILDREN, mp_context=_SPAWN) as children:
+        with ProcessPoolExecutor(_CHILDREN, mp_context=separately(opener)) as children:
             yield children
 
     def test_each_job_is_finished_by_one_process(
@@ -77,7 +75,7 @@ class Separated:
         self, adapter: Adapter, opener: Callable[[], Adapter]
     ) -> None:
         jobs = [enqueue(adapter).id for _ in range(5)]
-        child = _SPAWN.Process(target=claim_and_die, args=(opener, "killed", 3))
+        child = separately(opener).Process(target=claim_and_die, args=(opener, "killed", 3))
         child.start()
         child.join()
         heir = register(adapter, "heir")

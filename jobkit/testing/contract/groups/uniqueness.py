@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 
 import pytest
 
@@ -16,7 +15,7 @@ from jobkit.capabilities import (
 from jobkit.errors import DuplicateJob, PayloadError
 from jobkit.payload import Payload
 from jobkit.testing.clock import ManualClock
-from jobkit.testing.contract.competitors import at_once, compete_elsewhere
+from jobkit.testing.contract.competitors import at_once, compete_elsewhere, separately
 from jobkit.testing.contract.locked import WAYS, lost, stored, unique
 from jobkit.testing.contract.support import claim_one, flat, payload, peek, promote, register
 
@@ -170,7 +169,7 @@ class Uniqueness:
         self, adapter: Adapter, uniquely: SupportsUnique, opener: Callable[[], Adapter]
     ) -> None:
         names = [str(nth) for nth in range(50)]
-        with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(4, mp_context=separately(opener)) as pool:
             calls = [
                 pool.submit(partial(compete_elsewhere, opener, f"w{nth}", names, 4))
                 for nth in range(4)
