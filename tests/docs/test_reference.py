@@ -10,11 +10,14 @@ from typing import Any
 
 import click
 import pytest
+from prometheus_client import CollectorRegistry
 
-from jobkit import errors, events
+from jobkit import backends, errors, events, outcome
 from jobkit.cli import cli
+from jobkit.contrib import prometheus
 from jobkit.jobs import JobOptions, SetOptions
 from jobkit.settings import Settings
+from jobkit_inline import MemoryAdapter
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 SETTINGS_WITHOUT_A_DEFAULT: tuple[object, ...] = (None, (), {})
@@ -184,3 +187,46 @@ def test_every_error_is_a_row() -> None:
 def test_an_error_has_its_bases(error: type[BaseException]) -> None:
     bases = codes(rows(page("errors"))[error.__name__][0])
     assert bases == [base.__name__ for base in error.__bases__]
+
+
+# Metrics.
+
+
+def metrics() -> dict[str, tuple[str, list[str]]]:
+    """Kind and labels of every metric that a registry with jobkit in it tells."""
+    registry = CollectorRegistry()
+    with backends.override(MemoryAdapter()):
+        events.unsubscribe(prometheus.install(registry=registry))
+        families = list(registry.collect())
+    counted = {"counter": "_total"}
+    labels = {
+        family.name: list(getattr(family, "_labelnames", ()) or _labels(registry, family.name))
+        for family in families
+    }
+    return {
+        family.name + counted.get(family.type, ""): (family.type, labels[family.name])
+        for family in families
+    }
+
+
+def _labels(registry: CollectorRegistry, name: str) -> list[str]:
+    """Those of a metric of runs: one without samples does not tell them."""
+    return list(registry._names_to_collectors[name]._labelnames)  # type: ignore[attr-defined]
+
+
+def test_every_metric_is_listed_with_its_kind_and_labels() -> None:
+    listed = {name: (cells[0], codes(cells[1])) for name, cells in rows(page("metrics")).items()}
+    assert listed == metrics()
+
+
+def test_every_outcome_that_runs_are_counted_by_is_named() -> None:
+    [row] = [cells for name, cells in rows(page("metrics")).items() if name == "jobkit_runs_total"]
+    outcomes = {each.__name__.lower() for each in outcome.Outcome.__args__}
+    assert set(codes(row[2])) == outcomes
+
+
+def test_every_state_that_jobs_are_counted_by_is_named() -> None:
+    named = codes(rows(page("metrics"))["jobkit_jobs"][2])
+    with backends.override(MemoryAdapter()):
+        told = prometheus.exposition().decode()
+    assert named == re.findall(r'^jobkit_jobs\{.*state="(\w+)"\}', told, re.MULTILINE)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from jobkit_redis import RedisAdapter
 from tests.integration.worker.site import Site, until
@@ -85,6 +86,25 @@ def test_while_the_store_is_away_it_is_not_ready_and_says_why(
         assert worker.wait(20) == 0
     finally:
         site.close()
+
+
+def test_metrics_are_those_of_the_store_that_it_works(site: Site) -> None:
+    worker = start(site, "-q", "default")
+    site.enqueue("Count", range(5))
+    until(lambda: told(site).get("jobkit_processed_total") == 5)
+    assert told(site) | {"jobkit_queue_size": 0, "jobkit_failed_total": 0} == told(site)
+    assert (told(site)["jobkit_up"], told(site)["jobkit_workers"]) == (1, 1)
+    worker.terminate()
+    assert worker.wait(20) == 0
+
+
+def told(site: Site) -> dict[str, float]:
+    """The metrics by name; of those with several labels the last."""
+    status, text = probe(site, "/metrics")
+    if status != 200:
+        return {}
+    families = text_string_to_metric_families(text)
+    return {sample.name: sample.value for each in families for sample in each.samples}
 
 
 def test_an_address_that_is_taken_ends_the_worker_with_one_line(site: Site) -> None:
