@@ -140,13 +140,20 @@ def _change_all(request: Request, site: Site, every: str, form: Form) -> Task:
         name: form[name][0] or None for name in ("queue", "job", "text") if name in form
     }
     inspector = site.inspector()
-    _note(request, every, {"state": state, **filters})
+    where = {"state": state, **filters}
+    _note(request, every, where)
     act = getattr(inspector, every)
+
+    def acted(progress: Callable[[int], None]) -> int:
+        changed: int = act(state, on_progress=progress, **filters)
+        _note(request, f"{every} changed {changed:,}", where)
+        return changed
+
     total = None if any(filters.values()) else getattr(inspector.stats(), state, None)
     verb = every.removesuffix("_all").capitalize()
     return site.bulk.start(
         f"{verb} all that are {'retrying' if state == 'retry' else state}",
-        lambda progress: act(state, on_progress=progress, **filters),
+        acted,
         total,
     )
 

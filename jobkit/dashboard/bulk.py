@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ PATIENCE: Final = 5.0
 """Seconds that a browser waits for an action on all jobs before it goes on without it."""
 
 _REMEMBERED: Final = 5
+
+_log = logging.getLogger("jobkit.dashboard")
 
 Act = Callable[[Callable[[int], None]], int]
 """Does the whole, and calls its argument with the number done so far."""
@@ -61,5 +64,6 @@ def _acted(task: Task, act: Act) -> None:
         task.done = act(progress)
     except Exception as error:  # noqa: BLE001 - the page tells whatever it was
         task.error = str(error) or type(error).__name__
+        _log.warning("%s: failed behind %d", task.title, task.done, exc_info=True)
     finally:
         task.ended.set()

@@ -187,6 +187,18 @@ def test_every_action_is_logged_with_who_did_it(
     assert caplog.messages == ["'ada\\nroot': pause 'mailers'", "'ada': run ['x']"]
 
 
+def test_an_action_on_all_is_logged_when_it_begins_and_when_it_has_ended(
+    client: Client, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        put(store, "app.Job", "q", scheduled_at=4e9)
+    with caplog.at_level(logging.INFO, "jobkit.dashboard"):
+        client().post("/jobs/run", data={"all": "1", "state": "scheduled"})
+    where = "{'state': 'scheduled'}"
+    said = [f"'anonymous': {what} {where}" for what in ("run_all", "run_all changed 3")]
+    assert caplog.messages == said
+
+
 def until(condition: Callable[[], object]) -> None:
     done = threading.Event()
     for _ in range(1_000):
