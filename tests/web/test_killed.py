@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -33,7 +33,7 @@ EVERYTHING: Final = {"all": "1", "state": "dead"}
 
 
 @contextmanager
-def dashboard(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def dashboard(url: str, folder: Path) -> Generator[tuple[subprocess.Popen[str], int]]:
     """A dashboard in a process of its own, and its port."""
     file = folder / "dashboard.py"
     file.write_text(APPLICATION)
