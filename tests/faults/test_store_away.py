@@ -148,6 +148,7 @@ def patiently(act: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.behaviour("J1", "J4")
 @pytest.mark.parametrize("store", ["postgres", "redis"], indirect=True)
 def test_each_callback_comes_once_though_the_store_is_killed_under_the_batch(store: Store) -> None:

@@ -81,6 +81,7 @@ def freeze_until_recovered(site: Site, worker: subprocess.Popen[bytes]) -> None:
     os.killpg(worker.pid, signal.SIGCONT)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.behaviour("J1", "J4")
 def test_each_callback_comes_once_and_after_all_members_through_kills_and_zombies(
     site: Site,

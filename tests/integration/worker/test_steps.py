@@ -136,6 +136,7 @@ def walked(site: Site) -> Iterator[Run]:
     yield run
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.behaviour("I1")
 def test_every_item_is_seen_and_only_those_behind_the_cursor_again(site: Site) -> None:
     site.add(JOBS)
