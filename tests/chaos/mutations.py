@@ -41,6 +41,25 @@ def _without_fence_in_sql() -> None:
     settle._fenced = everything
 
 
+def _without_fence_in_redis() -> None:
+    """The same on Redis: a claim that is not there any more is settled all the same."""
+    from jobkit_redis import scripts
+
+    fence = "if not text or redis.call('HDEL', hash, field) == 0 then"
+    none = "redis.call('HDEL', hash, field) text = text or '{}' if false then"
+    read = scripts._text
+
+    def unfenced(name: str) -> str:
+        text = read(name)
+        if name != "settle.lua":
+            return text
+        assert text.count(fence) == 1
+        return text.replace(fence, none)
+
+    scripts._text = unfenced
+    scripts.script.cache_clear()
+
+
 def _ack_before_run() -> None:
     """Done as soon as it is claimed: who dies in between takes the job along."""
 
@@ -177,6 +196,7 @@ _SOMETIMES: Final = 0.05
 MUTATIONS: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(
     {
         "no-fence-sql": _without_fence_in_sql,
+        "no-fence-redis": _without_fence_in_redis,
         "ack-before-run": _ack_before_run,
         "slow-reap": _reap_slowly,
         "reap-without-compare": _reap_without_comparing,

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(240)
 FOUND: Mapping[str, tuple[dict[Act, int], set[int]]] = {
     # The acts under which the fault shows, and the invariants of which one at least must break.
     "no-fence-sql": ({Act.ZOMBIE: 3}, {2}),
+    "no-fence-redis": ({Act.ZOMBIE: 6}, {2}),
     "ack-before-run": ({Act.KILL: 2}, {1}),
     "reap-without-compare": ({Act.ZOMBIE: 12}, {3, 9}),
     "retry-without-ack": ({Act.STOP: 1}, {1, 8, 10}),
@@ -41,7 +42,8 @@ BY_DEFAULT = "no-fence-sql"
 def test_a_seeded_fault_is_found(mutation: str, tmp_path: Path) -> None:
     acts, invariants = FOUND[mutation]
     lease = 0.5 if mutation == BY_DEFAULT else 1.0
-    plan = Plan(acts=acts, mutation=mutation, lease=lease, drain_within=6)
+    store = "redis" if mutation.endswith("redis") else "sqlite"
+    plan = Plan(store=store, acts=acts, mutation=mutation, lease=lease, drain_within=6)
     # Whether an act meets a job at the moment that matters is chance: it is given more of them.
     found: set[int] = set()
     for seed in range(1, 5):

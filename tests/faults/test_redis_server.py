@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from functools import partial
 from pathlib import Path
@@ -147,6 +148,30 @@ def test_workers_outlive_servers_that_are_killed_again_and_again(
             site.enqueue("Count", range(200 * (nth + 1), 200 * (nth + 2)))
         until(lambda: len(set(site.finished())) == 200 * (RESTARTED + 1), 20)
         until(lambda: _stats(site.store)[1:] == (0, 0), 20)
+    finally:
+        site.close()
+
+
+def test_02_a_supervisor_that_stood_still_with_its_processes_finishes_nothing_twice(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "site").mkdir()
+    site = Site(tmp_path / "site", server.url(), RedisAdapter)
+    try:
+        site.enqueue("Hold", range(3))
+        frozen = site.start("-c", "3", JOBKIT_LEASE="1")
+        until(lambda: site.started() == [0, 1, 2], 20)
+        os.killpg(frozen.pid, signal.SIGSTOP)
+        site.start("-c", "3", JOBKIT_LEASE="1")
+        until(lambda: site.started() == [0, 0, 1, 1, 2, 2], 20)
+        site.go()
+        until(lambda: _stats(site.store)[0] == 3, 20)
+        os.killpg(frozen.pid, signal.SIGCONT)
+        until(lambda: site.finished() == [0, 0, 1, 1, 2, 2], 20)
+        until(lambda: site.store.stats().workers == 2, 20)  # it is there again, as somebody new
+        site.enqueue("Count", range(3, 23))
+        until(lambda: _stats(site.store) == (23, 0, 0), 20)
+        assert site.store.stats().failed == 0
     finally:
         site.close()
 

@@ -15,9 +15,10 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 from jobkit.errors import AdapterError
-from jobkit_sql.dialects.sqlite.faults import explained, not_opened
+from jobkit_sql.dialects.sqlite.faults import code_of, explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
 from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently, patiently
 from jobkit_sql.dialects.sqlite.watch import Watch
@@ -66,6 +67,10 @@ class Connections:
                     connection.commit()
                 finally:
                     self._writer = outer
+        except OperationalError as error:
+            if code_of(error).startswith("SQLITE_READONLY"):
+                self.close()  # what was opened to be read stays so, whatever its file allows later
+            raise
         finally:
             if self._later:
                 self._catch_up()
