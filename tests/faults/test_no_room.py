@@ -16,6 +16,7 @@ import pytest
 
 from jobkit.errors import AdapterError
 from jobkit_redis import RedisAdapter
+from jobkit_sql import SqlAdapter
 from tests.integration.worker.site import Site, until
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import Server, running
