@@ -76,7 +76,6 @@ def all_ids(store: Store, state: State) -> list[str]:
     return found
 
 
-@pytest.mark.every_store
 @pytest.mark.behaviour("L2")
 def test_what_was_retried_stays_so_and_the_rest_is_retried_by_pressing_again(
     store: Store, url: str, tmp_path: Path
