@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import threading
@@ -14,7 +15,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from jobkit.adapter import Presence, State
+from jobkit.adapter import Ack, Presence, State
 from jobkit.dashboard import create_app
 from jobkit.measures import Measure
 from tests.soak import SOAK
@@ -127,6 +128,26 @@ def test_numbers_change_without_reloading(show: Open, store: Store) -> None:
     page.clock.run_for(6_000)
     expect(enqueued).to_have_text("42", timeout=SECONDS)
     expect(page.locator("#rate")).to_have_text("0")
+
+
+def test_the_live_graph_is_remembered_while_other_pages_are_looked_at(
+    show: Open, store: Store
+) -> None:
+    page = by_hand(show("/"))
+    with page.expect_response("**/stats.json"):
+        page.clock.run_for(2_000)
+    for _ in range(60):
+        put(store, "app.Mail", "fast")
+    store.settle([Ack(claim) for claim in store.claim(["fast"], limit=60, worker=WORKER)])
+    with page.expect_response("**/stats.json"):
+        page.clock.run_for(2_000)
+    line = page.locator("#graph path.line:not(.bad)")
+    expect(line).to_have_attribute("d", re.compile("^M600"))
+    page.goto("/queues")
+    page.clock.run_for(30_000)
+    page.goto("/")
+    expect(line).to_have_attribute("d", re.compile("^M"))
+    expect(page.locator("#rate")).not_to_have_text("0")
 
 
 def test_live_updates_can_be_held(show: Open, store: Store) -> None:

@@ -8,6 +8,7 @@ pages, and at full size (`SOAK`) all, in each look.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -53,6 +54,9 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light"},
 }
 KEPT: Final = os.environ.get("JOBKIT_SCREENSHOTS")
+SCALE: Final = 20 if KEPT else 1
+LIVE: Final = 150.0
+"""Seconds of work on the live graph of a picture that is kept."""
 HOUR: Final = 3_600.0
 DAY: Final = 24 * HOUR
 CLASSES: Final = (
@@ -86,7 +90,7 @@ def live(past: Store, clock: ManualClock, die: random.Random) -> None:
     """What workers left behind: days, and minutes."""
     past.beat("past", lease=1e9, claims=(), register=True)
     for day in range(30):
-        ran = int((500 + 250 * (day % 7 < 5)) * die.uniform(0.8, 1.2)) // 5
+        ran = int((500 + 250 * (day % 7 < 5)) * die.uniform(0.8, 1.2)) * SCALE // 5
         past.enqueue([payload("shop.Job", "past") for _ in range(ran)])
         claims = past.claim(["past"], limit=ran, worker="past")
         past.settle(
@@ -99,7 +103,7 @@ def live(past: Store, clock: ManualClock, die: random.Random) -> None:
         busy = 1 + 0.6 * (minute % 30 < 8)
         measured: list[Measure] = []
         for name, _, failures, seconds in CLASSES:
-            runs = int(die.uniform(30, 60) * busy / (1 + seconds))
+            runs = int(die.uniform(1, 2) * SCALE * busy / (1 + seconds))
             spread = [max(0.004, die.lognormvariate(0, 0.7) * seconds) for _ in range(runs)]
             measured += [Measure(name, bucket_of(each), 1, each) for each in spread]
             if die.random() * 100 < failures * 4:
@@ -228,14 +232,16 @@ def ended(claim: Claim, nth: int, now: float) -> Settlement:
     return Requeue(claim, later, State.RETRY, tally=Tally.FAILED)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("look", LOOKS if KEPT or SOAK else ["dark"])
-def test_every_page_can_be_drawn(show: Open, tmp_path: Path, look: str) -> None:
+def test_every_page_can_be_drawn(show: Open, full: Store, tmp_path: Path, look: str) -> None:
     folder = Path(KEPT or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     for name, place in (PAGES if KEPT or SOAK else SOME).items():
         page = show(place, **LOOKS[look])
-        settle(page, name)
+        page.get_by_role("heading", level=1).wait_for()
+        if name == "overview" and KEPT:
+            work(page, full)
         file = folder / f"dashboard-{name}-{look}.png"
         if look == "phone":
             whole(page)
@@ -244,10 +250,19 @@ def test_every_page_can_be_drawn(show: Open, tmp_path: Path, look: str) -> None:
         page.close()
 
 
-def settle(page: Page, name: str) -> None:
-    page.get_by_role("heading", level=1).wait_for()
-    if name == "overview" and KEPT:
-        page.wait_for_timeout(4_500)  # a few samples of the live graph
+def work(page: Page, store: Store) -> None:
+    """Have jobs end while the page looks on, more or fewer a second."""
+    die = random.Random(7)
+    worker = "app-2:4007:f00d"
+    until = time.monotonic() + LIVE
+    while time.monotonic() < until:
+        number = int(25 + 15 * math.sin(time.monotonic() / 11) + die.uniform(-4, 4))
+        store.enqueue([payload("shop.Job", "live") for _ in range(number)])
+        claims = store.claim(["live"], limit=number, worker=worker)
+        store.settle(
+            [Ack(each, Tally.FAILED if die.random() < 0.04 else Tally.PROCESSED) for each in claims]
+        )
+        page.wait_for_timeout(500)
 
 
 def whole(page: Page) -> None:

@@ -57,37 +57,76 @@ async function refresh() {
   }
 }
 
-// The graph of the overview: what was processed and failed a second, over the last five minutes.
+// The graph of the overview: what was processed and failed a second, over the last five minutes. It
+// is remembered while the tab is open, whatever pages are looked at in between.
 const graph = document.getElementById("graph");
 const most = document.getElementById("graph-most");
-const points = [];
+const SPAN = 300_000;
+const GAP = 10_000;
+const memory = `jobkit:${base}:rates`;
+const points = remembered();
 let before = null;
 
-function drawn(values, highest, close) {
-  const step = 600 / 149;
-  const from = 600 - (values.length - 1) * step;
-  const line = values.map((value, nth) => `${(from + nth * step).toFixed(1)},${(118 - (value / highest) * 114).toFixed(1)}`);
-  return values.length ? `M${close ? `${from.toFixed(1)},120 L` : ""}${line.join(" L")}${close ? " L600,120 Z" : ""}` : "";
+function remembered() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(memory)) ?? [];
+    return kept.filter(({ at }) => at > Date.now() - SPAN && at <= Date.now());
+  } catch {
+    return []; // a browser that keeps nothing
+  }
+}
+
+function remember() {
+  try {
+    sessionStorage.setItem(memory, JSON.stringify(points));
+  } catch {
+    // as above
+  }
+}
+
+// The points in pieces: between two that are far apart nobody looked.
+function pieces() {
+  const found = [];
+  for (const point of points) {
+    const last = found.at(-1)?.at(-1);
+    if (last && point.at - last.at < GAP) found.at(-1).push(point);
+    else found.push([point]);
+  }
+  return found;
+}
+
+function drawn(value, highest, close) {
+  const now = points.at(-1).at;
+  return pieces().map((piece) => {
+    const x = ({ at }) => (600 - ((now - at) / SPAN) * 600).toFixed(1);
+    const line = piece.map((point) => `${x(point)},${(118 - (point[value] / highest) * 114).toFixed(1)}`).join(" L");
+    return close ? `M${x(piece[0])},120 L${line} L${x(piece.at(-1))},120 Z` : `M${line}`;
+  }).join(" ");
+}
+
+function draw() {
+  if (!points.length) return;
+  const highest = Math.max(1, ...points.map(({ rate }) => rate));
+  const [area, line, bad] = graph.querySelectorAll("path");
+  area.setAttribute("d", drawn("rate", highest, true));
+  line.setAttribute("d", drawn("rate", highest, false));
+  bad.setAttribute("d", drawn("failed", highest, false));
+  most.textContent = Math.round(highest).toLocaleString();
+  document.getElementById("rate").textContent = Math.round(points.at(-1).rate).toLocaleString();
+  document.getElementById("failure-rate").textContent = Math.round(points.at(-1).failed).toLocaleString();
 }
 
 async function sample() {
   if (!live.checked || document.hidden) { before = null; return; }
   const answer = await fetch(`${base}/stats.json`);
   if (!answer.ok) return;
-  const now = { at: performance.now(), ...(await answer.json()) };
+  const now = { at: Date.now(), ...(await answer.json()) };
   if (before && now.at > before.at) {
-    const seconds = (now.at - before.at) / 1000;
-    points.push([Math.max(0, now.processed - before.processed) / seconds, Math.max(0, now.failed - before.failed) / seconds]);
-    points.splice(0, points.length - 150);
-    const [rates, failures] = [points.map(([rate]) => rate), points.map(([, rate]) => rate)];
-    const highest = Math.max(1, ...rates);
-    const [area, line, bad] = graph.querySelectorAll("path");
-    area.setAttribute("d", drawn(rates, highest, true));
-    line.setAttribute("d", drawn(rates, highest, false));
-    bad.setAttribute("d", drawn(failures, highest, false));
-    most.textContent = Math.round(highest).toLocaleString();
-    document.getElementById("rate").textContent = Math.round(rates.at(-1)).toLocaleString();
-    document.getElementById("failure-rate").textContent = Math.round(failures.at(-1)).toLocaleString();
+    const rate = (of) => (Math.max(0, now[of] - before[of]) * 1000) / (now.at - before.at);
+    points.push({ at: now.at, rate: rate("processed"), failed: rate("failed") });
+    while (points[0].at < now.at - SPAN) points.shift();
+    draw();
+    remember();
   }
   before = now;
 }
@@ -103,6 +142,7 @@ every(3, refresh);
 if (graph) {
   for (const shown of [graph, most, document.getElementById("graph-axis")]) shown.removeAttribute("hidden");
   document.getElementById("graph-legend").hidden = false;
+  draw();
   sample().catch(() => {});
   every(2, sample);
 }
