@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.postgres import Elsewhere, Postgres
+if TYPE_CHECKING:
+    from tests.servers.postgres import Postgres
 
 # Hundreds of processes are started: where these are set each would compile all of jobkit anew, and
 # pytest every test module.
@@ -22,6 +24,9 @@ def postgres() -> Iterator[Postgres]:
 
     `JOBKIT_TEST_POSTGRES_URL` names one that runs already.
     """
+    # Loaded by those who need a server: of the many processes that run a few tests few do.
+    from tests.servers.postgres import Elsewhere, Postgres
+
     elsewhere = os.environ.get("JOBKIT_TEST_POSTGRES_URL")
     server = Elsewhere(elsewhere) if elsewhere else Postgres()
     server.start()

@@ -25,7 +25,11 @@ from tests.behaviours.faults import FAULTS, Fault
 from tests.behaviours.planted import plant
 from tests.behaviours.proof import CONTRACT, ROOT, collected
 
-_THEIRS: Final = ["pytest", "hypothesis", "pydantic", "sqlalchemy", "click", "_pytest.pytester"]
+_THEIRS: Final = [
+    *("pytest", "_pytest.pytester", "_pytest.junitxml", "xdist.plugin", "anyio.pytest_plugin"),
+    *("hypothesis", "pydantic.main", "click", "uuid_utils"),
+    *("sqlalchemy.dialects.sqlite", "psycopg", "redis", "jinja2", "starlette.testclient"),
+]
 _OPTIONS: Final = [
     *("-p", "no:cacheprovider", "--tb=no", "--exitfirst", "--override-ini=timeout=20"),
     "--assert=plain",  # pytest's own importer would come before the fault's

@@ -91,27 +91,21 @@ class TestValkey(_OnRedis):
         return server
 
 
-class TestRedis6WithTheOlderProtocol(_OnRedis):
+class TestRedis6AsSidekiqHasIt(_OnRedis):
+    """Redis 6.2, asked by the older protocol, and keys without a namespace."""
+
     options = ("protocol=2",)
 
     @pytest.fixture
     def server(self, redis_6: Server) -> Server:
         return redis_6
 
+    @pytest.fixture
+    def url(self, base: str) -> str:
+        return f"{base}namespace="
+
 
 class TestCluster(_OnRedis):
     @pytest.fixture
     def server(self, cluster: Server) -> Server:
         return cluster
-
-
-class TestBareKeys(_OnRedis):
-    """Without a namespace, as Sidekiq has them."""
-
-    @pytest.fixture
-    def server(self, valkey: Server) -> Server:
-        return valkey
-
-    @pytest.fixture
-    def url(self, base: str) -> str:
-        return f"{base}namespace="
