@@ -90,6 +90,13 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
     text="Seconds that running jobs get when the worker stops.",
 )
 @setting_option(
+    "--boot-timeout",
+    variable="JOBKIT_BOOT_TIMEOUT",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    text="Seconds to wait for a store that is away at the start; by default for ever.",
+)
+@setting_option(
     "--health",
     variable="JOBKIT_HEALTH",
     metavar="HOST:PORT",

@@ -225,7 +225,7 @@ def test_a_worker_started_before_its_store_says_so_waits_and_begins(store: Store
 def test_with_a_boot_timeout_it_gives_up_with_one_line_and_code_1(store: Store) -> None:
     site = store.site
     with store.away():
-        worker = site.start(JOBKIT_BOOT_TIMEOUT="0.5")
+        worker = site.start("--boot-timeout", "0.5")
         assert worker.wait(40) == 1
     last = site.said().splitlines()[-1]
     assert last == "Error: the store did not answer within the boot time-out"
