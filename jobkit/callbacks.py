@@ -22,6 +22,7 @@ __all__ = [
     "around_perform",
     "before_enqueue",
     "before_perform",
+    "called",
     "collect",
     "on_cancel",
     "on_complete",
@@ -63,6 +64,8 @@ KINDS: Final = tuple(Callbacks.__dataclass_fields__)
 
 def _marker(kind: str, promise: str) -> Callable[[M], M]:
     def mark(method: M) -> M:
+        if not hasattr(method, "__get__"):  # a function has it, and what stands for one
+            raise TypeError(f"{kind} goes over a method, not over {ascii(method)[:200]}")
         setattr(method, _MARK, (*getattr(method, _MARK, ()), kind))
         return method
 
@@ -114,6 +117,13 @@ def refuse_async(where: str, hook: T) -> T:
             "await in an `async def perform`"
         )
     return hook
+
+
+def called(where: str, hook: T) -> T:
+    """The hook itself. Raises TypeError for what cannot be called, and as `refuse_async` does."""
+    if not callable(hook):
+        raise TypeError(f"{where} is {ascii(hook)[:200]}: give a function")
+    return refuse_async(where, hook)
 
 
 def collect(cls: type) -> Callbacks:

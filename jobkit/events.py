@@ -63,6 +63,8 @@ _subscribers: tuple[Subscriber, ...] = ()
 def subscribe(subscriber: S) -> S:
     """Have `subscriber` called with every event, in the thread where it happens."""
     global _subscribers  # noqa: PLW0603 - replaced whole, so that emit needs no lock
+    if not callable(subscriber):
+        raise TypeError(f"the subscriber is {ascii(subscriber)[:200]}: give a function of an event")
     if subscriber not in _subscribers:
         _subscribers = (*_subscribers, subscriber)
     return subscriber

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 
 from jobkit.backoff import Backoff, Wait, compile_wait
-from jobkit.callbacks import refuse_async
+from jobkit.callbacks import called, refuse_async
 from jobkit.settings import check_queue_name
 
 __all__ = [
@@ -130,7 +130,8 @@ def retry_on(
         check_queue_name(queue)
     if priority is not None and type(priority) is not int:
         raise TypeError(f"priority is {priority!r}: give a whole number, or None to keep it")
-    refuse_async("on_exhausted", on_exhausted)
+    if on_exhausted is not None:
+        called("on_exhausted", on_exhausted)
     backoff = compile_wait(refuse_async("wait", wait), jitter)
     rule = RetryRule(errors, _key(errors), backoff, attempts, queue, priority, on_exhausted)
     return lambda target: _declare(target, rule, "retry_on")
@@ -139,7 +140,8 @@ def retry_on(
 def discard_on(*errors: type[BaseException], handler: Handler | None = None) -> Callable[[D], D]:
     """Drop the job, on purpose, on one of these errors; `handler(job, error)` is told."""
     _check_errors("discard_on", errors)
-    refuse_async("handler", handler)
+    if handler is not None:
+        called("handler", handler)
     return lambda target: _declare(target, DiscardRule(errors, handler), "discard_on")
 
 
@@ -196,6 +198,8 @@ def _declare(target: D, rule: Rule, name: str) -> D:
         declare(rule)
     elif isinstance(target, type):
         raise TypeError(f"{name} goes over a job: {target.__qualname__} is not a subclass of Job")
+    elif not callable(target):
+        raise TypeError(f"{name} goes over a job class or a function, not over {target!a}")
     else:
         setattr(target, _RULES, (rule, *rules_of(target)))
     return target

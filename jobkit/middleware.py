@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
 from jobkit import events
-from jobkit.callbacks import refuse_async
+from jobkit.callbacks import called, refuse_async
 from jobkit.payload import Payload
 
 __all__ = [
@@ -134,13 +134,13 @@ def entries() -> tuple[Middleware, ...]:
 
 def on_error(handler: H) -> H:
     """Have `handler(job, error)` called for every run that failed, whatever follows."""
-    _handlers["on_error"].append(refuse_async("the handler of on_error", handler))
+    _handlers["on_error"].append(called("the handler of on_error", handler))
     return handler
 
 
 def on_death(handler: H) -> H:
     """Have `handler(job, error)` called for every job that failed for good."""
-    _handlers["on_death"].append(refuse_async("the handler of on_death", handler))
+    _handlers["on_death"].append(called("the handler of on_death", handler))
     return handler
 
 

@@ -70,12 +70,14 @@ def propagate(
     `load` takes that back. `name` is what payloads call it, by default the variable's own.
 
     Programs that enqueue and workers make the same call, best where the variable is made. Raises
-    ValueError when another variable travels under that name; at the enqueue SerializationError
-    for a value that is not JSON.
+    TypeError for what is no ContextVar, and ValueError when another variable travels under that
+    name; at the enqueue SerializationError for a value that is not JSON.
 
         tenant = jobkit.propagate(ContextVar("tenant", default="public"))
     """
     global _travellers  # noqa: PLW0603 - replaced whole, so that runs need no lock
+    if not isinstance(var, ContextVar):
+        raise TypeError(f"propagate takes a contextvars.ContextVar, not {ascii(var)[:200]}")
     traveller = _Traveller(var, var.name if name is None else name, dump, load)
     if any(known.name == traveller.name and known.var is not var for known in _travellers):
         raise ValueError(

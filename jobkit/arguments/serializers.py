@@ -86,9 +86,15 @@ def register_serializer(
 
     `dump` answers with JSON values (a record's key, say), `load` takes them back and may raise
     `RecordNotFound`; it is called when the job runs, never when it is enqueued. The latest
-    registration of a type wins; `name` is what errors call it.
+    registration of a type wins; `name` is what errors call it. Raises TypeError for what is no
+    class, and for a `dump` or `load` that cannot be called.
     """
     global _serializers  # noqa: PLW0603 - replaced whole, so that a change is seen by identity
+    if not hasattr(type, "__qualname__"):
+        raise TypeError(f"register_serializer takes a class, not {ascii(type)[:200]}")
+    for what, function in (("dump", dump), ("load", load)):
+        if not callable(function):
+            raise TypeError(f"{what} is {ascii(function)[:200]}: give a function of one value")
     serializer = Serializer(type, dump, load, name or type.__qualname__)
     _serializers = {**_serializers, type: serializer}
 

@@ -14,7 +14,16 @@ from jobkit.callbacks import KINDS, collect, refuse_async
 from jobkit.errors import DeserializationError
 from jobkit.handlers import Rule, rescues_of, rules_of
 from jobkit.jobs import plan, registry
-from jobkit.jobs.options import JobOptions, Options, Seconds, SetOptions, When, check_name, merged
+from jobkit.jobs.options import (
+    JobOptions,
+    Options,
+    Seconds,
+    SetOptions,
+    When,
+    check_name,
+    merged,
+    refuse_attributes,
+)
 from jobkit.jobs.resulting import Resulting
 from jobkit.jobs.stored import Upgraded, stored_arguments
 from jobkit.jobs.told import moment, told
@@ -85,6 +94,7 @@ class Job(Resulting):
 
     def __init_subclass__(cls, **options: Unpack[JobOptions]) -> None:
         super().__init_subclass__()
+        refuse_attributes(vars(cls), cls.__name__)
         _refuse_rules_on_methods(cls)
         _refuse_async_hooks(cls)
         _make_classmethod(cls, "upgrade")
@@ -220,7 +230,8 @@ class Job(Resulting):
         return completing(self._completion, session_or_connection)
 
     def __repr__(self) -> str:
-        return f"<{self._plan.name} {self.id}>" if hasattr(self, "id") else object.__repr__(self)
+        made = hasattr(self, "_plan")
+        return f"<{self._plan.name} {self.id}>" if made else object.__repr__(self)
 
     @classmethod
     def upgrade(cls, args: list[Any], kwargs: dict[str, Any], version: int) -> Upgraded:

@@ -18,7 +18,7 @@ from jobkit.jobs.joining import Block, current_block, open_block
 from jobkit.jobs.members import cancel_members, retry_members
 from jobkit.payload import Payload, new_id
 
-__all__ = ["Batch", "Made", "batch_of_job", "current_batch"]
+__all__ = ["Batch", "Made", "batch_of_job", "current_batch", "made_by_new"]
 
 _LONGEST: Final = 500
 
@@ -230,11 +230,16 @@ def _checked_description(description: object) -> str:
     return description
 
 
+def made_by_new(what: str, job: object) -> None:
+    """Raise TypeError for what is no job that `new` made."""
+    if not hasattr(job, "_given") or isinstance(job, type):
+        raise TypeError(f"{what} is {ascii(job)[:200]}: give a job made by new()")
+
+
 def _checked_callbacks(callbacks: Mapping[Event, Any]) -> dict[Event, Any]:
     given = {event: job for event, job in callbacks.items() if job is not None}
     for event, job in given.items():
-        if not hasattr(job, "_given") or isinstance(job, type):
-            raise TypeError(f"on_{event} is {ascii(job)[:200]}: give a job made by new()")
+        made_by_new(f"on_{event}", job)
         if job._given.get("wait") is not None or job._given.get("wait_until") is not None:
             raise ValueError(f"on_{event} is enqueued when the batch says so: give it no wait")
     return given

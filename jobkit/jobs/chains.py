@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from jobkit import transactions
-from jobkit.jobs.batches import Batch, Made
+from jobkit.jobs.batches import Batch, Made, made_by_new
 from jobkit.jobs.enqueueing import store_all
 
 __all__ = ["Chain", "chain"]
@@ -32,6 +32,8 @@ class Chain:
     def __init__(self, jobs: tuple[Made, ...], description: str) -> None:
         if not jobs:
             raise ValueError("a chain has at least one job")
+        for job in jobs:
+            made_by_new("a job of the chain", job)
         self._first = jobs[0]
         # A chain is a nest: within, the batch of the first job, whose success enqueues the second
         # as a member of the batch around it, whose success enqueues the third.

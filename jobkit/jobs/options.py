@@ -31,6 +31,7 @@ __all__ = [
     "delay_seconds",
     "merged",
     "moment_seconds",
+    "refuse_attributes",
     "refuse_unknown",
     "settings_of",
 ]
@@ -169,6 +170,16 @@ def refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], owner: st
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             raise TypeError(f"{owner}: unknown option {name!r}; {hint}")
+
+
+def refuse_attributes(members: Mapping[str, Any], owner: str) -> None:
+    """Raise TypeError for an option that is written as an attribute, where nobody would see it."""
+    for name in ("queue", "priority", "tags"):
+        if name in members:
+            raise TypeError(
+                f"{owner}.{name} is what each job has: as an option of the class write"
+                f" class {owner}(Job, {name}=...)"
+            )
 
 
 def check_queue(name: object) -> str:

@@ -32,6 +32,8 @@ class Steps:
 
     def __init__(self, job: Any) -> None:
         self._job = job
+        if job._payload is None:
+            raise InvalidStep("steps are run by the job itself, in perform: this one does not run")
         self._payload: Payload = job._payload
         self._stored = stored = Stored.of(self._payload)
         self._done = list(stored.done)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+import jobkit
 from jobkit import ConfigurationError, Job, UnknownJob, discard_on, job, retry_on
 from jobkit.jobs import constant_queues, registry
 from jobkit.jobs.plan import plan_of
 from jobkit.testing import ManualClock
 from tests.unit.core.support import Life, Store, stored_form
+
+NONE: Final[Any] = 3
+JOB: Final[Any] = Job
 
 
 def make(**options: Any) -> type[Job]:
@@ -367,3 +372,45 @@ class TestFunctions:
 
         assert registry.lookup("app.send") is send.job_class
         assert stored_form(send).job_class == "app.send"
+
+
+class TestMistakes:
+    @pytest.mark.parametrize("name", ["queue", "priority", "tags"])
+    def test_an_option_as_an_attribute_is_refused_with_how_to_write_it(self, name: str) -> None:
+        with pytest.raises(TypeError, match=rf"write class Made\(Job, {name}=\.\.\.\)"):
+            type("Made", (Job,), {name: "mailers", "perform": lambda _: None})
+
+    @pytest.mark.parametrize(
+        ("declare", "said"),
+        [
+            (lambda: jobkit.retry_on(ValueError)(NONE), "retry_on goes over a job class"),
+            (lambda: jobkit.retry_on(ValueError, on_exhausted=NONE), "on_exhausted is 3"),
+            (lambda: jobkit.discard_on(ValueError, handler=NONE), "handler is 3"),
+            (lambda: jobkit.before_perform(NONE), "before_perform goes over a method"),
+            (lambda: jobkit.on_death(NONE), "the handler of on_death is 3"),
+            (lambda: jobkit.on_error(NONE), "the handler of on_error is 3"),
+            (lambda: jobkit.events.subscribe(NONE), "the subscriber is 3"),
+            (lambda: jobkit.propagate(NONE), "takes a contextvars.ContextVar"),
+            (
+                lambda: jobkit.register_serializer(NONE, dump=str, load=str),
+                "register_serializer takes a class, not 3",
+            ),
+            (
+                lambda: jobkit.register_serializer(int, dump=NONE, load=str),
+                "dump is 3",
+            ),
+            (lambda: jobkit.chain(JOB), "a job of the chain is .*made by new"),
+        ],
+    )
+    def test_what_cannot_be_called_or_declared_is_refused_where_it_stands(
+        self, declare: Callable[[], object], said: str
+    ) -> None:
+        with pytest.raises(TypeError, match=said):
+            declare()
+
+    def test_an_instance_that_new_did_not_make_can_be_printed(self) -> None:
+        assert repr(make()()).startswith("<")
+
+    def test_a_step_of_a_job_that_does_not_run_is_refused(self) -> None:
+        with pytest.raises(jobkit.InvalidStep, match="this one does not run"):
+            make().new().step("one", lambda: None)
