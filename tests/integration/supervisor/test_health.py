@@ -28,7 +28,8 @@ def probe(site: Site, path: str) -> tuple[int, str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{found[-1]}{path}", timeout=10) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        with error:
+            return error.code, error.read().decode()
     except OSError as error:
         return 0, str(error)
 

@@ -37,7 +37,8 @@ def run(site: Site, source: str) -> Counter[str]:
     script = site.folder / "program.py"
     script.write_text(dedent(PROGRAM) + dedent(source))
     done = subprocess.run(
-        [sys.executable, str(script)],
+        # Newer Pythons warn of forks beside threads, which is what is tried here.
+        [sys.executable, "-W", "ignore::DeprecationWarning", str(script)],
         cwd=site.folder,
         env={**os.environ, "JOBKIT_URL": site.url},
         capture_output=True,
