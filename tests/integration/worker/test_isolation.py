@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move
 from tests.integration.worker.site import Site, until
+from tests.soak import SOAK
 
 ISOLATED = """
 
@@ -112,6 +117,28 @@ ISOLATED = """
                 open("failed", "w").close()
                 raise RuntimeError
             self.step("second", lambda: note("second", number))
+
+
+    class Watches(Job, isolation="process"):
+        def perform(self, number):
+            note("S", number)
+            while not self.cancelled:
+                time.sleep(0.01)
+            note("F", number)
+
+
+    class Walks(Job, isolation="process"):
+        def perform(self, number):
+            self.step("first", lambda: None)
+            note("S", number)
+            self.step("walk", self.walk)
+            note("F", number)
+
+        def walk(self, step):
+            nth = 0
+            while not GO.exists():
+                step.advance(nth := nth + 1)
+                time.sleep(0.01)
 
 
     class PoliteApart(Polite, isolation="process"):
@@ -260,6 +287,80 @@ def test_a_stop_reaches_the_job_and_it_goes_back_uncharged(apart: Site) -> None:
     assert worker.wait(20) == 0
     [job] = apart.store.jobs(State.ENQUEUED).items
     assert (job.payload.executions, job.payload.deliveries) == (0, 0)
+
+
+def test_a_job_that_is_cancelled_hears_of_it_in_its_process(apart: Site) -> None:
+    apart.enqueue("Watches", range(1))
+    apart.start()
+    until(lambda: apart.started() == [0])
+    assert apart.store.cancel(apart.store.jobs(State.RUNNING).items) == 1
+    until(lambda: apart.finished() == [0])
+    until(lambda: apart.store.stats().running == 0)
+
+
+def test_how_far_it_has_come_is_stored_while_it_runs_and_outlives_its_process(apart: Site) -> None:
+    apart.enqueue("Walks", range(1))
+    worker = apart.start()
+    until(lambda: apart.started() == [0])
+    # The end of a step at once; the cursor, at full size, when it is some seconds old.
+    until(lambda: steps(apart, State.RUNNING).get("cursor" if SOAK else "done"))
+    [(_, inner)] = apart.log("S")
+    os.kill(inner, 9)
+    until(lambda: apart.store.stats().running == 0)
+    [state] = [
+        state
+        for state in (State.RETRY, State.SCHEDULED, State.ENQUEUED)
+        if apart.store.jobs(state).items
+    ]
+    assert steps(apart, state)["done"] == ["first"]
+    assert not SOAK or steps(apart, state)["cursor"] > 1
+    assert len(apart.processes(worker)) == 1
+
+
+def steps(site: Site, state: State) -> Any:
+    """What is stored of the steps of the one job in that state."""
+    jobs = site.store.jobs(state).items
+    return jobs[0].payload.fields.get("steps", {}) if jobs else {}
+
+
+def test_what_it_prints_goes_where_the_workers_output_goes(apart: Site) -> None:
+    apart.enqueue("Apart", range(2))
+    words = ["-m", "jobkit", "worker", "-A", "app", "--url", apart.url, "--burst"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=apart.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == ["job 0 says so", "job 1 says so"]
+
+
+EMBEDS = """
+    import os, time
+    import app, jobkit
+
+    with jobkit.run_worker(concurrency=2):
+        app.Apart.perform_later(5)
+        while not os.path.exists("log") or "F 5" not in open("log").read():
+            time.sleep(0.01)
+    print("the program", os.getpid())
+"""
+
+
+def test_an_embedded_worker_has_processes_for_them_too(apart: Site) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(EMBEDS)],
+        cwd=apart.folder,
+        env={**os.environ, "JOBKIT_URL": apart.url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    said, program = done.stdout.splitlines()
+    assert said == "job 5 says so"
+    [(_, inner)] = apart.log("F")
+    assert program != f"the program {inner}"
+    assert apart.store.stats().processed == 1
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])

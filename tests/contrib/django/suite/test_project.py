@@ -14,7 +14,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from shop import tasks
-from shop.jobs import Ship, count
+from shop.jobs import Ship, ShipApart, count
 from shop.models import Order
 
 import jobkit
@@ -145,11 +145,16 @@ def test_the_checks_find_a_backend_that_cannot_be(monkeypatch: pytest.MonkeyPatc
 
 def test_manage_py_runs_a_worker_with_the_projects_jobs() -> None:
     Ship.perform_later("by a worker")
+    ShipApart.perform_later("in a process of its own")
     tasks.ship.enqueue("a task")
 
     done = manage("jobkit", "worker", "--burst")
     assert done.returncode == 0, done.stderr
-    assert sorted(Order.objects.values_list("note", flat=True)) == ["a task", "by a worker"]
+    assert sorted(Order.objects.values_list("note", flat=True)) == [
+        "a task",
+        "by a worker",
+        "in a process of its own",
+    ]
 
 
 def test_manage_py_takes_djangos_own_options_anywhere() -> None:

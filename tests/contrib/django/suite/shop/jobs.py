@@ -9,6 +9,11 @@ class Ship(Job):
         return Order.objects.create(note=note).pk
 
 
+class ShipApart(Job, isolation="process"):
+    def perform(self, note: str) -> int:
+        return Order.objects.create(note=note).pk
+
+
 @job
 def count() -> int:
     return Order.objects.count()
