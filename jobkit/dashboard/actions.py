@@ -29,6 +29,8 @@ _LISTS: Final = {
     "retry": "/retries",
     "dead": "/dead",
     "blocked": "/limits",
+    "enqueued": "/queues",
+    "running": "/busy",
 }
 
 _log = logging.getLogger("jobkit.dashboard")
@@ -125,11 +127,21 @@ async def _change(request: Request, some: str, every: str) -> Response:
     """Do it to the jobs that the form names, or to all of a list."""
     form = await form_of(request)
     site = site_of(request)
+    state = form.get("state", [""])[0]
     if form.get("all") == ["1"]:
         await run_in_threadpool(_change_all, request, site, every, form)
     else:
-        await _act(request, partial(getattr(site.inspector(), some), _ids(form)), _ids(form))
-    return back(request, _LISTS.get(form.get("state", [""])[0], "/"))
+        ids = _ids(form)
+        if not state and "referer" not in request.headers:
+            state = await run_in_threadpool(_state_of, site.inspector(), ids[:1])
+        await _act(request, partial(getattr(site.inspector(), some), ids), ids)
+    return back(request, _LISTS.get(state, "/"))
+
+
+def _state_of(inspector: Inspector, ids: list[str]) -> str:
+    """The state of the first job that is there, which is the list it is on; empty for none."""
+    found = (inspector.find(job_id) for job_id in ids)
+    return next((job.state.value for job in found if job is not None), "")
 
 
 def _change_all(request: Request, site: Site, every: str, form: Form) -> Task:

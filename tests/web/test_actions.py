@@ -177,6 +177,22 @@ def test_an_action_leads_back_to_where_it_came_from(
     assert (answer.status_code, answer.headers["location"]) == (303, leads_to)
 
 
+@pytest.mark.parametrize(
+    ("job_class", "leads_to"),
+    [("app.Dead", "/dead"), ("app.Later", "/scheduled"), ("app.Mail", "/queues"), (None, "/")],
+)
+def test_without_a_page_it_came_from_it_leads_to_the_list_the_job_was_on(
+    client: Client, full: Store, job_class: str | None, leads_to: str
+) -> None:
+    everywhere = (State.DEAD, State.SCHEDULED, State.ENQUEUED)
+    known = {
+        job.payload.job_class: job.id for state in everywhere for job in full.jobs(state).items
+    }
+    job = "gone" if job_class is None else known[job_class]
+    answer = client().post("/jobs/discard", data={"id": job})
+    assert (answer.status_code, answer.headers["location"]) == (303, leads_to)
+
+
 def test_every_action_is_logged_with_who_did_it(
     client: Client, full: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
