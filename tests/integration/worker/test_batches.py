@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -72,13 +73,28 @@ def done(site: Site, share: float) -> None:
 
 
 def freeze_until_recovered(site: Site, worker: subprocess.Popen[bytes]) -> None:
-    """Have a worker stand still until others have its jobs, and go on as if nothing were."""
+    """Have a worker stand still until others have its jobs, and go on as if nothing were.
+
+    Inside of a transaction it holds what the others need: then it goes on, and stands still again.
+    """
     pids = site.processes(worker)
     frozen = {each.id for each in site.store.workers() if each.pid in pids}
     assert frozen
     os.killpg(worker.pid, signal.SIGSTOP)
+    while not others_go_on(site):
+        os.killpg(worker.pid, signal.SIGCONT)
+        os.killpg(worker.pid, signal.SIGSTOP)
     until(lambda: not frozen & {each.id for each in site.store.workers()})
     os.killpg(worker.pid, signal.SIGCONT)
+
+
+def others_go_on(site: Site) -> bool:
+    """False if nothing is settled for long."""
+    before = site.store.stats().processed
+    with suppress(AssertionError):
+        until(lambda: site.store.stats().processed > before, 2)
+        return True
+    return False
 
 
 @pytest.mark.timeout(600)
