@@ -193,7 +193,7 @@ def test_an_idle_worker_that_was_recovered_elsewhere_hears_of_it(
 
 
 def test_too_few_replicas_leave_an_enqueue_uncertain(server: Server) -> None:
-    url = server.url("wait_replicas=1", "socket_timeout=0.2")
+    url = server.url("wait_replicas=1", "socket_timeout=1")
     with closing(RedisAdapter(url)) as adapter:
         payload = job()
         with pytest.raises(EnqueueUncertain, match="0 of 1 replicas") as error:
