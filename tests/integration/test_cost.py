@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -39,7 +39,7 @@ class Plain(Job, name="plain"):
 
 
 @contextmanager
-def calls() -> Iterator[Counter[str]]:
+def calls() -> Generator[Counter[str]]:
     """Counts the calls of Python functions in this thread, by where they are."""
     counted: Counter[str] = Counter()
 
