@@ -31,6 +31,9 @@ class Enqueue:
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads:
             return
+        if (queue := _plain(payloads)) is not None:
+            self._push(queue, payloads)
+            return
         keys = self._store.keys
         call = _Call(KeyList(keys, *self._keys))
         try:
@@ -38,25 +41,55 @@ class Enqueue:
                 call.add(payload, encoded(payload.text))
             wake = names(self._store.waking(call.keys.queues))
         except UnicodeEncodeError as error:
-            raise Refused(f"the store keeps no half characters: {error}") from error
+            raise _half(error) from error
         head = (self._store.now, keys.channel, len(wake), *wake)
         self.send("enqueue", call.keys.all, [*head, *call.items], payloads)
 
+    def _push(self, queue: str, payloads: Sequence[Payload]) -> None:
+        """Store jobs that need no script, as Sidekiq does: one command stores them all, or none.
+
+        The queue is known before its jobs are there. What else is said to that, or to the message,
+        counts for nothing: those who wait find the jobs by polling.
+        """
+        store = self._store
+        keys, replicas = store.keys, store.location.wait_replicas
+        try:
+            name = encoded(queue)
+            texts = [encoded(payload.text) for payload in payloads]
+        except UnicodeEncodeError as error:
+            raise _half(error) from error
+        commands = [("SADD", keys.queues, name), ("LPUSH", keys.listed(queue), *texts)]
+        if store.waking((queue,)):
+            commands.append(("PUBLISH", keys.channel, name))
+        if replicas:
+            commands.append(self._wait())
+        try:
+            answers = store.here.pool.tell(*commands, decisive=1)
+        except Unanswered as error:
+            raise _uncertain(str(error), payloads) from error
+        if replicas:
+            self._check_replicas(answers[-1], payloads)
+
     def send(self, name: str, keys: list[Any], args: list[Any], payloads: Sequence[Payload]) -> Any:
         """What the script answers, once as many replicas have it as must."""
-        replicas = self._store.location.wait_replicas
-        timeout = int(self._store.location.timeout * 500)
-        wait = [("WAIT", replicas, timeout)] if replicas else []
+        wait = [self._wait()] if self._store.location.wait_replicas else []
         try:
             answer = self._store.here.pool.run(script(name), keys, args, *wait)
         except Unanswered as error:
             raise _uncertain(str(error), payloads) from error
-        if not replicas:
+        if not wait:
             return answer
-        if answer[1] < replicas:
-            problem = f"{answer[1]} of {replicas} replicas have it"
-            raise _uncertain(problem, payloads)
+        self._check_replicas(answer[1], payloads)
         return answer[0]
+
+    def _wait(self) -> tuple[Any, ...]:
+        location = self._store.location
+        return ("WAIT", location.wait_replicas, int(location.timeout * 500))
+
+    def _check_replicas(self, answer: Any, payloads: Sequence[Payload]) -> None:
+        replicas = self._store.location.wait_replicas
+        if not isinstance(answer, int) or answer < replicas:
+            raise _uncertain(f"{answer} of {replicas} replicas have it", payloads)
 
 
 class _Call:
@@ -92,6 +125,25 @@ class _Call:
 def has_key(job_id: str) -> bool:
     """Ids made of idempotency keys are name-based UUIDs (version 5)."""
     return len(job_id) == 32 and job_id[12] == "5"  # noqa: PLR2004 - RFC 9562, 4.1 and 5.5
+
+
+def _plain(payloads: Sequence[Payload]) -> str | None:
+    """The queue of jobs that all go to it without priority, time or key; None for others."""
+    queue = payloads[0].queue
+    for payload in payloads:
+        fields = payload.fields
+        if (
+            fields.get("queue") != queue
+            or "priority" in fields
+            or "scheduled_at" in fields
+            or has_key(payload.id)
+        ):
+            return None
+    return queue
+
+
+def _half(error: UnicodeEncodeError) -> Refused:
+    return Refused(f"the store keeps no half characters: {error}")
 
 
 def _uncertain(problem: str, payloads: Sequence[Payload]) -> EnqueueUncertain:

@@ -119,28 +119,35 @@ class Pool:
         _raise_first(replies)
         return replies
 
+    def tell(self, *commands: Command, decisive: int) -> list[Any]:
+        """The answers to commands that are sent in one go; those that are errors as values.
+
+        Raises Refused when the decisive one was refused, or Unanswered.
+        """
+        replies = self._ask_again(commands, decisive)
+        _raise_first(replies[decisive : decisive + 1])
+        return replies
+
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it comes back to a full pool."""
         while self._idle:
             self._idle.pop().disconnect()
 
-    def _ask_again(self, commands: Sequence[Command]) -> list[Any]:
-        """Once more, elsewhere perhaps, if the first answer proves that nothing was done."""
-        replies = self._ask(commands)
-        if not _not_now(replies[0]):
+    def _ask_again(self, commands: Sequence[Command], decisive: int = 0) -> list[Any]:
+        """Once more, elsewhere perhaps, if the decisive answer proves that nothing was done."""
+        replies = self._ask(commands, decisive)
+        answer = replies[decisive]
+        if not _not_now(answer):
             return replies
         self.close()
-        moved = replies[0] if isinstance(replies[0], MovedError) else None
+        moved = answer if isinstance(answer, MovedError) else None
         self._server.forget((moved.host, moved.port) if moved and moved.host else None)
-        return self._ask(commands)
+        return self._ask(commands, decisive)
 
-    def _ask(self, commands: Sequence[Command]) -> list[Any]:
+    def _ask(self, commands: Sequence[Command], decisive: int = 0) -> list[Any]:
         connection = self._take()
         try:
-            connection.send_packed_command(
-                [part for command in commands for part in packed(connection, command)],
-                check_health=False,
-            )
+            connection.send_packed_command(packed(connection, commands), check_health=False)
             replies = [_reply(connection) for _ in commands]
         except _NETWORK as error:
             connection.disconnect()
@@ -150,7 +157,7 @@ class Pool:
             # answer to the next command.
             connection.disconnect()
             raise
-        if _not_now(replies[0]):
+        if _not_now(replies[decisive]):
             connection.disconnect()
         else:
             self._give(connection)

@@ -36,9 +36,14 @@ class Connection(Protocol):
         """The next answer; one that is an error is raised."""
 
 
-def packed(connection: Connection, command: Sequence[Any]) -> Sequence[bytes]:
-    """The command's bytes: by hiredis, where its own way past every argument is not Python's."""
-    return connection.pack_command(*command) if _pack is None else (_pack(tuple(command)),)
+def packed(connection: Connection, commands: Sequence[Sequence[Any]]) -> Sequence[bytes]:
+    """The commands' bytes: by hiredis, where its own way past every argument is not Python's.
+
+    Each of the parts is a system call of its own to send.
+    """
+    if _pack is None:
+        return [part for command in commands for part in connection.pack_command(*command)]
+    return (b"".join([_pack(tuple(command)) for command in commands]),)
 
 
 _pack: Callable[[tuple[Any, ...]], bytes] | None = None

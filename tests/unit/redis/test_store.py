@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from jobkit.adapter import Ack, Presence, State
 from jobkit.capabilities import JobFilter
-from jobkit.errors import EnqueueUncertain, LeaseLost
+from jobkit.errors import AdapterError, EnqueueUncertain, LeaseLost
 from jobkit.payload import Payload, new_id
 from jobkit.testing import ManualClock
 from jobkit_redis import RedisAdapter
@@ -39,6 +39,30 @@ def commands(server: Server) -> int:
     with server.client() as client:
         told: dict[str, Any] = client.info("stats")
         return int(told["total_commands_processed"])
+
+
+def test_plain_jobs_are_stored_by_one_command_that_takes_all_or_none(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    key = "{jobkit}:queue:default"
+    with server.client() as client:
+        client.config_resetstat()
+        adapter.enqueue([job() for _ in range(3_000)])
+        told = client.info("commandstats")
+        assert (told["cmdstat_lpush"]["calls"], "cmdstat_evalsha" in told) == (1, False)
+        assert client.llen(key) == 3_000
+        client.set(key, "no list")
+    with pytest.raises(AdapterError, match="WRONGTYPE"):
+        adapter.enqueue([job(), job()])
+
+
+def test_a_job_that_lies_in_its_queue_is_stored_whatever_is_said_of_the_queues_name(
+    adapter: RedisAdapter, server: Server
+) -> None:
+    with server.client() as client:
+        client.set("{jobkit}:queues", "no set")
+        adapter.enqueue([job()])
+        assert client.llen("{jobkit}:queue:default") == 1
 
 
 def test_every_script_is_packaged_and_understood_by_the_server(server: Server) -> None:
