@@ -90,6 +90,14 @@ class Payload:
         payload.fields = given
         return payload
 
+    @classmethod
+    def exactly(cls, fields: Mapping[str, Any]) -> Payload:
+        """The payload with these fields: none of them is None, and moments are floats."""
+        payload = cls.__new__(cls)
+        payload.fields = fields
+        payload.text = dumps(fields)
+        return payload
+
     def replace(self, **changes: Any) -> Payload:
         """A copy with these fields changed, None removing one; the rest stays as it is written."""
         members = _members(self)

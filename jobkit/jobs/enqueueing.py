@@ -74,7 +74,7 @@ def store(job: Any) -> None:
 def _store(job: Any) -> None:
     known = job._plan.callbacks
     if not (known.before_enqueue or known.around_enqueue or known.after_enqueue):
-        _store_all([job])
+        _store_one(job)
     else:
         _store_within_callbacks(job)
     if job.successfully_enqueued is None:
@@ -244,9 +244,27 @@ def _store_within_callbacks(job: Any) -> None:
 
 def _store_or_abort(job: Any) -> None:
     """Store it within its callbacks: of one that lost to another nothing is to be told."""
-    _store_all([job])
+    _store_one(job)
     if job.duplicate_of is not None:
         raise Abort
+
+
+def _store_one(job: Any) -> None:
+    """`_store_all` of a single one, which needs no sorting."""
+    adapter = adapter_of(job)
+    payload = _through_middleware(payload_of(job, backends.now(adapter)))
+    job.successfully_enqueued = False
+    if payload is None:
+        return
+    unique = _check(adapter, (payload,))
+    if (block := current_block()) is not None:
+        block.take(adapter, [(job, payload)])
+        return
+    (winner,) = _put(adapter, [payload], unique=unique)
+    if winner is None:
+        mark(job, payload)
+    else:
+        mark_lost(job, adapter, winner)
 
 
 def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:

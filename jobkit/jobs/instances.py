@@ -27,18 +27,24 @@ def made(
     plan: Plan | None = None,
 ) -> Any:
     """An instance that is not enqueued. Raises TypeError when `perform` takes no such arguments."""
+    plan = plan_of(job_class) if plan is None else plan
+    options = plan.options
+    plan.arguments.bind(args, kwargs)
     job = job_class()
-    job._plan = plan_of(job_class) if plan is None else plan
-    job._plan.arguments.bind(args, kwargs)
+    job._plan = plan
     job._given = given
     job._arguments = (list(args), dict(kwargs))
-    job.id = _id(job._plan.name, given)
-    job.tags = (
-        (*job._plan.options.tags, *given.get("tags", ())) if given else job._plan.options.tags
-    )
-    job.priority = given.get("priority", job._plan.options.priority)
+    if given:
+        job.id = _id(plan.name, given)
+        job.tags = (*options.tags, *given.get("tags", ()))
+        job.priority = given.get("priority", options.priority)
+    else:
+        job.id = new_id()
+        job.tags = options.tags
+        job.priority = options.priority
     job.successfully_enqueued = None
-    job.queue = _queue(job, given)
+    named = given.get("queue") or options.queue
+    job.queue = check_queue(named(job)) if callable(named) else named
     return job
 
 
@@ -64,11 +70,6 @@ def due_at(given: SetOptions, now: float) -> float | None:
     else:
         return None
     return moment if moment > now else None
-
-
-def _queue(job: Any, given: SetOptions) -> str:
-    named = given.get("queue") or job._plan.options.queue
-    return check_queue(named(job)) if callable(named) else named
 
 
 def _id(name: str, given: SetOptions) -> str:

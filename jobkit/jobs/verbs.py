@@ -117,10 +117,10 @@ class Configured(Generic[P, R_co, J_co]):
 
 
 def _arguments(row: object, *, private: bool) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    if isinstance(row, (tuple, list)):  # asked first: the other question is dear
+        return tuple(row), {}
     if isinstance(row, Mapping):
         return (), row
-    if isinstance(row, (tuple, list)):
-        return tuple(row), {}
     raise TypeError(
         "perform_bulk takes rows of arguments, tuples or mappings, not "
         f"{REDACTED if private else ascii(row)[:200]}: "

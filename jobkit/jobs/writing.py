@@ -24,25 +24,28 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     be encrypted.
     """
     plan, given = job._plan, job._given
+    now = float(now)
     due = due_at(given, now) if given else None
-    fields = {
-        "class": plan.name,
-        **_arguments_of(job),
-        "jid": job.id,
-        "queue": job.queue,
-        "retry": plan.options.policy.retry,
-        "created_at": now,
-        "enqueued_at" if due is None else "scheduled_at": now if due is None else due,
-        "v": VERSION,
-    }
+    fields: dict[str, Any] = {"class": plan.name}
+    _write_arguments(job, fields)
+    fields["jid"] = job.id
+    fields["queue"] = job.queue
+    fields["retry"] = plan.options.policy.retry
+    fields["created_at"] = now
+    if due is None:
+        fields["enqueued_at"] = now
+    else:
+        fields["scheduled_at"] = float(due)
+    fields["v"] = VERSION
     if given or plan.options.demands or job.priority or job.tags:
-        fields |= _demanded(job, given, due or now)
+        demanded = _demanded(job, given, due or now)
+        fields |= {name: value for name, value in demanded.items() if value is not None}
     if (block := current_block()) is not None:
         fields["bid"] = block.id
     travelling = propagation.captured() if context is None else context
     if travelling:
         fields["context"] = travelling
-    return Payload.of(fields)
+    return Payload.exactly(fields)
 
 
 def _demanded(job: Any, given: SetOptions, due: float) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def _demanded(job: Any, given: SetOptions, due: float) -> dict[str, Any]:
     return {
         "priority": job.priority or None,
         "tags": list(job.tags) or None,
-        "expires_at": None if lifetime is None else due + delay_seconds(lifetime),
+        "expires_at": None if lifetime is None else float(due + delay_seconds(lifetime)),
         "timeout": None if timeout is None else delay_seconds(timeout),
         "limits": _limits(job) if options.limits else None,
         "unique": None if unique is None else _lock_fields(job, unique),
@@ -72,14 +75,19 @@ def _lock_fields(job: Any, unique: Unique) -> dict[str, Any] | None:
     return None if lock is None else lock.fields
 
 
-def _arguments_of(job: Any) -> dict[str, Any]:
-    """The fields that hold a job's arguments, and say what of them must not be shown."""
+def _write_arguments(job: Any, fields: dict[str, Any]) -> None:
+    """Add the fields that hold a job's arguments, and say what of them must not be shown."""
     plan = job._plan
     args, kwargs = job._dumped or plan.arguments.dump(*job._arguments)
     if plan.options.encrypt:
-        return {"args": [], "encrypted": encryption.encrypted(plan.name, job.id, args, kwargs)}
-    hidden = plan.arguments.hidden(len(args), kwargs)
-    return {"args": args, "kwargs": kwargs or None, "redact": hidden or None}
+        fields["args"] = []
+        fields["encrypted"] = encryption.encrypted(plan.name, job.id, args, kwargs)
+        return
+    fields["args"] = args
+    if kwargs:
+        fields["kwargs"] = kwargs
+    if hidden := plan.arguments.hidden(len(args), kwargs):
+        fields["redact"] = hidden
 
 
 def _limits(job: Any) -> list[dict[str, Any]] | None:
