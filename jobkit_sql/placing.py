@@ -48,18 +48,19 @@ _UNREADABLE = {"to_queue": None, "to_priority": None, "to_class": None, "loans":
 
 def new_row(payload: Payload, now: float) -> dict[str, Any]:
     """The row of a job that arrives. Raises PayloadError for text that is no job."""
-    due = payload.scheduled_at
+    fields = payload.fields  # what is not there need not be read
+    due = payload.scheduled_at if "scheduled_at" in fields else None
     waits = due is not None and due > now
     run_at = due if waits else now
     return {
         "id": payload.id or new_id(),
         "state": State.SCHEDULED.value if waits else State.ENQUEUED.value,
         "queue": payload.queue,
-        "priority": payload.priority,
+        "priority": payload.priority if "priority" in fields else 0,
         "job_class": payload.job_class,
         "run_at": run_at,
         "at": run_at,
-        "deliveries": payload.deliveries,
+        "deliveries": payload.deliveries if "deliveries" in fields else 0,
         "payload": payload.text,
     }
 
