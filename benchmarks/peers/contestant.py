@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -81,12 +81,32 @@ class Contestant:
                     _end(each)
 
     def drained(self, jobs: int, processes: int = 1, *, logs: bool = False) -> Seen:
-        """Run what waits; what was seen when so many jobs had run, or no more came."""
+        """Run what waits; what was seen when so many jobs had run, or no more came.
+
+        What ran before the last of the processes began does not count for the rate.
+        """
         with self.working(processes, logs=logs) as (_, folder):
-            return until(folder, jobs)
+            start = _all_at_work(folder, jobs, processes)
+            return replace(until(folder, jobs), before=start.jobs, first=start.last)
+
+    @property
+    def everywhere(self) -> Contestant:
+        """The same on all cores."""
+        return replace(self, cores=frozenset(range(os.cpu_count() or 1)) | self.cores)
 
     def _pin(self) -> None:
         os.sched_setaffinity(0, self.cores)
+
+
+def _all_at_work(folder: Path, jobs: int, processes: int) -> Seen:
+    """What was seen when so many processes had begun, or all jobs had run without some of them."""
+    told, moved = seen(folder), time.monotonic()
+    while told.processes < processes and told.jobs < jobs and time.monotonic() - moved < _STUCK:
+        time.sleep(0.005)
+        now = seen(folder)
+        moved = time.monotonic() if now.jobs > told.jobs else moved
+        told = now
+    return told if 0 < told.jobs < jobs else replace(told, jobs=0, last=told.first)
 
 
 def until(folder: Path, jobs: int) -> Seen:

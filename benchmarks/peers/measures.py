@@ -36,23 +36,37 @@ class Sizes:
 
 
 def drain(field: Field, sizes: Sizes, rounds: Rounds) -> None:
-    """Jobs a second of one process and of two, logging off; of one, logging as it is."""
+    """Jobs a second of one process, logging off, and logging as it is."""
     for _ in range(sizes.rounds):
         _note(rounds, "a bare loop", "drain", field.bare())
         for each in field.contestants:
-            for what, processes, logs in _DRAINS:
-                contestant = field.fresh(each)
-                jobs = sizes.of(each)
-                contestant.send("many", jobs)
-                told = contestant.drained(jobs, processes, logs=logs)
-                _note(rounds, each.name, what, told.rate)
+            _drain(field, sizes, rounds, each, what="drain")
+            _drain(field, sizes, rounds, each, what="drain, logging", logs=True)
 
 
-_DRAINS: Final = (
-    ("drain", 1, False),
-    ("drain, two processes", 2, False),
-    ("drain, logging", 1, True),
-)
+def processes(field: Field, sizes: Sizes, rounds: Rounds) -> None:
+    """Jobs a second of one process and of two, on all cores: the store is on one of them."""
+    for _ in range(sizes.rounds):
+        for each in field.contestants:
+            for number in (1, 2):
+                everywhere, what = each.everywhere, f"{number} on all cores"
+                _drain(field, sizes, rounds, everywhere, what=what, number=number)
+
+
+def _drain(
+    field: Field,
+    sizes: Sizes,
+    rounds: Rounds,
+    each: Contestant,
+    *,
+    what: str,
+    number: int = 1,
+    logs: bool = False,
+) -> None:
+    contestant = field.fresh(each)
+    jobs = sizes.of(each)
+    contestant.send("many", jobs)
+    _note(rounds, each.name, what, contestant.drained(jobs, number, logs=logs).rate)
 
 
 def enqueue(field: Field, sizes: Sizes, rounds: Rounds) -> None:
@@ -123,6 +137,7 @@ def _note(rounds: Rounds, name: str, what: str, value: float) -> None:
 
 MEASURES: Final[Mapping[str, Callable[[Field, Sizes, Rounds], None]]] = {
     "drain": drain,
+    "processes": processes,
     "enqueue": enqueue,
     "latency": latency,
     "naps": naps,

@@ -64,16 +64,21 @@ def started(sent: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What all processes told: jobs, seconds from the first to the last, delays in seconds."""
+    """What all processes told: jobs, moments of the first and the last, delays in seconds.
+
+    Of the jobs so many ran `before` the moment that counts as the first.
+    """
 
     jobs: int
     first: float
     last: float
     delays: tuple[float, ...]
+    processes: int = 1
+    before: int = 0
 
     @property
     def rate(self) -> float:
-        return self.jobs / max(self.last - self.first, 1e-9)
+        return (self.jobs - self.before) / max(self.last - self.first, 1e-9)
 
 
 def seen(folder: Path) -> Seen:
@@ -87,4 +92,5 @@ def seen(folder: Path) -> Seen:
         first=min((head[1] for head in busy), default=0.0),
         last=max((head[2] for head in busy), default=0.0),
         delays=tuple(each for each in delays if each),
+        processes=len(busy),
     )
