@@ -91,11 +91,14 @@ class Payload:
         return payload
 
     @classmethod
-    def exactly(cls, fields: Mapping[str, Any]) -> Payload:
-        """The payload with these fields: none of them is None, and moments are floats."""
+    def exactly(cls, fields: Mapping[str, Any], text: str | None = None) -> Payload:
+        """The payload with these fields: none of them is None, and moments are floats.
+
+        `text` is their JSON, if it is known.
+        """
         payload = cls.__new__(cls)
         payload.fields = fields
-        payload.text = dumps(fields)
+        payload.text = dumps(fields) if text is None else text
         return payload
 
     def replace(self, **changes: Any) -> Payload:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from itertools import islice
 from typing import Any, Final
 
 from jobkit import (
@@ -31,7 +29,6 @@ from jobkit.errors import (
 )
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.joining import current_block
-from jobkit.jobs.options import Seconds, delay_seconds, moment_seconds
 from jobkit.jobs.told import TOLD
 from jobkit.jobs.writing import payload_of
 from jobkit.payload import MARK, Payload
@@ -39,8 +36,10 @@ from jobkit.results import SupportsResults
 from jobkit.transactions import Scope
 
 __all__ = [
+    "accepted",
     "adapter_of",
     "callback_payload",
+    "is_intercepted",
     "mark",
     "mark_lost",
     "put",
@@ -49,14 +48,11 @@ __all__ = [
     "require_unique",
     "store",
     "store_all",
-    "store_lazily",
+    "store_many",
 ]
 
 LIMITED: Final = '"limits"'
 """What the text of a job under a limit has."""
-
-SLICE: Final = 1_000
-"""Jobs that go to the store in one call."""
 
 
 def store(job: Any) -> None:
@@ -90,10 +86,11 @@ def store_all(jobs: Sequence[Any]) -> None:
 
     Those that must wait for a commit do, see `enqueue_in`.
     """
-    _store_many(jobs, propagation.captured())
+    store_many(jobs, propagation.captured())
 
 
-def _store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
+def store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
+    """The same, with what travels with them."""
     scope = _scope()
     if scope is None:
         _store_bulk(jobs, context)
@@ -109,29 +106,14 @@ def _store_many(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
         _keep(scope, frozen, lambda: _store_bulk(frozen, context))
 
 
+def is_intercepted() -> bool:
+    """True when a job enqueued now goes elsewhere than straight into its store, or as another."""
+    return bool(middleware.entries()) or _scope() is not None or current_block() is not None
+
+
 def _scope() -> Scope | None:
     """The transaction that decides about a job now; inside the block of a batch that does."""
     return transactions.current() if current_block() is None else None
-
-
-def store_lazily(jobs: Iterable[Any], *, spread: Seconds | None = None) -> int:
-    """Enqueue jobs slice by slice as they are made; the number stored.
-
-    What it raises carries a note that says how many were stored before.
-    """
-    window = None if spread is None else delay_seconds(spread)
-    context = propagation.captured()
-    stored = 0
-    try:
-        for batch in _slices(iter(jobs)):
-            if window is not None:
-                _spread(batch, window)
-            _store_many(batch, context)
-            stored += _accepted(batch)
-    except Exception as error:
-        error.add_note(f"{stored} jobs of this call were stored before")
-        raise
-    return stored
 
 
 def callback_payload(
@@ -270,7 +252,7 @@ def _store_one(job: Any) -> None:
 def _store_bulk(jobs: Sequence[Any], context: Mapping[str, Any]) -> None:
     _store_all(jobs, context)
     if current_block() is None:
-        events.emit("enqueue_bulk", count=_accepted(jobs))
+        events.emit("enqueue_bulk", count=accepted(jobs))
 
 
 def _store_all(jobs: Sequence[Any], context: Mapping[str, Any] | None = None) -> None:
@@ -315,7 +297,7 @@ def _through_middleware(payload: Payload) -> Payload | None:
     return middleware.run_enqueue(payload) if middleware.entries() else payload
 
 
-def _accepted(jobs: Iterable[Any]) -> int:
+def accepted(jobs: Iterable[Any]) -> int:
     """How many were not stopped: stored, or kept for a commit."""
     return sum(job.successfully_enqueued is not False for job in jobs)
 
@@ -385,18 +367,3 @@ def _check_name(name: str) -> None:
             f"{name} is defined in an interactive session, where no worker can find it: put it "
             "into a module, or give the class a name of its own (name=...)"
         )
-
-
-def _slices(jobs: Iterator[Any]) -> Iterator[list[Any]]:
-    while batch := list(islice(jobs, SLICE)):
-        yield batch
-
-
-def _spread(jobs: Iterable[Any], window: float) -> None:
-    for job in jobs:
-        given, offset = job._given, random.random() * window
-        if given.get("wait_until") is None:
-            wait = delay_seconds(given.get("wait") or 0)
-            job._given = {**given, "wait": wait + offset}
-        else:
-            job._given = {**given, "wait_until": moment_seconds(given["wait_until"]) + offset}

@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, ove
 
 from jobkit import transactions
 from jobkit.arguments import REDACTED
-from jobkit.jobs import enqueueing, running
+from jobkit.jobs import bulk, enqueueing, running
 from jobkit.jobs.instances import made
 from jobkit.jobs.options import (
     Seconds,
@@ -75,10 +75,8 @@ class Configured(Generic[P, R_co, J_co]):
         if "idempotency_key" in self._options:
             raise ValueError("an idempotency_key names one job: perform_bulk stores many")
         private = plan_of(self._job_class).arguments.private
-        jobs = (
-            made(self._job_class, *_arguments(row, private=private), self._options) for row in rows
-        )
-        return enqueueing.store_lazily(jobs, spread=spread)
+        arguments = (_arguments(row, private=private) for row in rows)
+        return bulk.store_rows(self._job_class, arguments, self._options, spread=spread)
 
     @overload
     def perform_now(

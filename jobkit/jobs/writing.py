@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobkit import encryption, propagation
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.joining import current_block
 from jobkit.jobs.options import Options, SetOptions, delay_seconds
-from jobkit.payload import VERSION, Payload
+from jobkit.payload import VERSION, Payload, dumps, new_id
 
 if TYPE_CHECKING:
+    from jobkit.jobs.plan import Plan
     from jobkit.jobs.unique import Unique
 
-__all__ = ["payload_of"]
+__all__ = ["PlainWriter", "is_plain", "payload_of"]
 
 
 def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -> Payload:
@@ -46,6 +47,47 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
     if travelling:
         fields["context"] = travelling
     return Payload.exactly(fields)
+
+
+def is_plain(plan: Plan) -> bool:
+    """True when a job of the class, asked for without options, has no fields but the usual."""
+    options = plan.options
+    more = options.demands or options.encrypt or options.priority or options.tags
+    return not (more or callable(options.queue))
+
+
+class PlainWriter:
+    """Writes payloads of jobs of a plain class that are enqueued together.
+
+    The same as `payload_of`, in half the time: what all have in common is written once.
+    """
+
+    def __init__(self, plan: Plan, now: float, context: Mapping[str, Any]) -> None:
+        self._arguments = plan.arguments
+        self._class = plan.name
+        self._rest: dict[str, Any] = {
+            "queue": plan.options.queue,
+            "retry": plan.options.policy.retry,
+            "created_at": float(now),
+            "enqueued_at": float(now),
+            "v": VERSION,
+        }
+        if context:
+            self._rest["context"] = context
+        self._head = dumps({"class": plan.name})[:-1]
+        self._tail = dumps(self._rest)[1:]
+
+    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Payload:
+        """The payload of one more job. Raises what `payload_of` and `bind` raise."""
+        positional, named = self._arguments.dump(args, kwargs)
+        given: dict[str, Any] = {"args": positional}
+        if named:
+            given["kwargs"] = named
+        if hidden := self._arguments.hidden(len(positional), named):
+            given["redact"] = hidden
+        job_id = new_id()
+        text = f'{self._head},{dumps(given)[1:-1]},"jid":"{job_id}",{self._tail}'
+        return Payload.exactly({"class": self._class, **given, "jid": job_id, **self._rest}, text)
 
 
 def _demanded(job: Any, given: SetOptions, due: float) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +24,8 @@ from jobkit import (
     settings,
 )
 from jobkit.errors import AdapterError
+from jobkit.jobs.plan import plan_of
+from jobkit.jobs.writing import PlainWriter
 from jobkit.payload import Payload
 from jobkit.testing import ManualClock
 from tests.unit.core.support import Heard, Store
@@ -53,7 +57,34 @@ class EvenOnly(Middleware):
         return call_next(payload) if payload.args[0] % 2 == 0 else None
 
 
+class Odd(Job, queue="low", retry=3, redact=["secret"]):
+    def perform(self, text: str = "", *rest: Any, secret: str = "") -> None: ...
+
+
 class TestPerformBulk:
+    @pytest.mark.parametrize(
+        ("args", "kwargs"),
+        [
+            ((), {}),
+            (("a\nb\u2028\U0001f600",), {}),
+            (("", None, 1.5, {"b": [1]}), {"secret": '"jid":"x"'}),
+            ((), {"text": "},"}),
+        ],
+    )
+    def test_a_job_of_many_is_written_as_it_would_be_alone(
+        self, store: Store, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        jobkit.propagate(ContextVar("tenant", default="").set("x").var)
+        Odd.perform_later(*args, **kwargs)
+        alone = store.only
+        Odd.perform_bulk([args] if not kwargs else [kwargs] if not args else [args])
+        if args and kwargs:
+            store.enqueue([PlainWriter(plan_of(Odd), store.now(), {"tenant": "x"})(args, kwargs)])
+        many = store.stored[-1]
+        assert many.text == alone.text.replace(alone.id, many.id)
+        assert json.loads(many.text) == many.fields
+        assert list(many.fields) == list(alone.fields)
+
     def test_a_job_is_stored_for_each_row_and_the_number_returned(self, store: Store) -> None:
         assert Count.perform_bulk([(1,), {"number": 2, "label": "b"}]) == 2
         assert [(payload.args, payload.kwargs) for payload in store.stored] == [

@@ -326,7 +326,7 @@ class TestVerbs:
     def test_bulk_is_captured_where_it_begins(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("jobkit.jobs.enqueueing.SLICE", 2)
+        monkeypatch.setattr("jobkit.jobs.bulk.SLICE", 2)
         calls = Calls()
         propagate(tenant, dump=calls)
 
