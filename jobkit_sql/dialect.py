@@ -154,6 +154,14 @@ class Dialect(Protocol):
         """What inserts rows with these columns by one statement, as `insert_new` does."""
         ...
 
+    def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:
+        """What removes the running rows of receipts, `key.token`, and counts them on a day.
+
+        On a connection of `Database.single`. It returns the keys of those that were held; or None,
+        and the transaction is to be rolled back, where it cannot tell which were not.
+        """
+        ...
+
     @property
     def claim(self) -> Executable | None:
         """A claim as one statement, where the database can; None has it done step by step.

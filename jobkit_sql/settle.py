@@ -22,6 +22,7 @@ from jobkit.adapter import (
 from jobkit.errors import SettlementRefused
 from jobkit.limits import is_limited
 from jobkit.payload import Payload
+from jobkit_sql.acking import Acks
 from jobkit_sql.batching import Batches
 from jobkit_sql.cancelling import CHECKPOINT, PUT_BACK
 from jobkit_sql.counters import Counters
@@ -88,11 +89,14 @@ class Settle:
         keys = select(store.dialect.each("keys", BigInteger()).c.value)
         done = jobs.c.key.in_(keys)
         self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
+        self._acks = None if keep_finished else Acks(store)
 
     def __call__(self, settlements: Sequence[Settlement]) -> list[Claim]:
         if not settlements:
             return []
         now = self._store.time()
+        if self._acks is not None and (stale := self._acks(settlements, now)) is not None:
+            return stale
         settled = self._settle([_change(each, now) for each in settlements], now)
         if settled.fault is not None:
             raise SettlementRefused(

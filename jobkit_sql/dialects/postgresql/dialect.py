@@ -68,12 +68,16 @@ LEFT_OPEN: Final = 30.0
 """Seconds after which a transaction is told of: it keeps dead rows from being removed."""
 
 
-def _claim(schema: str | None) -> TextClause:
-    """The statement of `claim.sql`; a schema's name was checked where the URL was read."""
+def _source(name: str, schema: str | None) -> str:
+    """A statement's file; a schema's name was checked where the URL was read."""
     prefix = "" if schema is None else f'"{schema}".'
-    names = {name: f"{prefix}jobkit_{name}" for name in ("jobs", "workers", "paused")}
-    source = (files("jobkit_sql.dialects.postgresql") / "claim.sql").read_text("utf-8")
-    return text(source.format(**names)).bindparams(
+    names = {name: f"{prefix}jobkit_{name}" for name in ("jobs", "workers", "paused", "stats")}
+    source = (files("jobkit_sql.dialects.postgresql") / name).read_text("utf-8")
+    return source.format(**names)
+
+
+def _claim(schema: str | None) -> TextClause:
+    return text(_source("claim.sql", schema)).bindparams(
         bindparam("borrower", type_=Text()),
         bindparam("queues", type_=postgresql.ARRAY(Text())),
         bindparam("most", type_=BigInteger()),
@@ -195,6 +199,15 @@ class Postgresql:
                 dialect=dialect, schema_translate_map=names, render_schema_translate=True
             )
         )
+
+    def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:
+        statement = _source("ack.sql", self.schema)
+
+        def remove(connection: Connection, receipts: Sequence[str], today: str) -> set[int]:
+            given = {"receipts": ",".join(receipts), "today": today}
+            return {key for (key,) in connection.exec_driver_sql(statement, given)}
+
+        return remove
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))

@@ -28,6 +28,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from jobkit.errors import ConfigurationError
 from jobkit_sql.dialect import Database
+from jobkit_sql.dialects.sqlite.acking import acked
 from jobkit_sql.dialects.sqlite.connections import Connections
 from jobkit_sql.dialects.sqlite.faults import code_of, explained
 from jobkit_sql.dialects.sqlite.patience import execute_patiently
@@ -110,6 +111,9 @@ class Sqlite:
         compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
         text, row_of = str(compiled), itemgetter(*(compiled.positiontup or columns))
         return lambda connection, rows: connection.exec_driver_sql(text, [*map(row_of, rows)])
+
+    def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:
+        return acked
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.json_each(bindparam(parameter, type_=_JsonList()))
