@@ -11,8 +11,18 @@ from pathlib import Path
 import pytest
 
 from jobkit.adapter import State
+from jobkit.worker.settler import BATCH
 from tests.integration.worker.site import Site, until
 from tests.soak import SOAK
+
+BRIEF = """
+
+    class Brief(Job):
+        def perform(self, number):
+            note("S", number)
+            time.sleep(0.01)
+            note("F", number)
+"""
 
 LONG = {"JOBKIT_LEASE": "60"}
 """A lease that no test waits for: what is recovered was recovered by the supervisor."""
@@ -54,6 +64,18 @@ def seconds_to_run_again(site: Site, number: int) -> float:
     until(lambda: number in site.finished())
     (site.folder / "go").unlink()
     return took
+
+
+def test_a_kill_repeats_no_more_than_what_was_running_and_one_flush(site: Site) -> None:
+    threads, jobs = 4, 400
+    site.add(BRIEF)
+    site.enqueue("Brief", range(jobs))
+    site.start("-c", str(threads), **LONG)
+    until(lambda: len(site.finished()) >= jobs * 3 // 4)
+    os.kill(site.log("S")[0][1], signal.SIGKILL)
+    until(lambda: {*site.finished()} == {*range(jobs)})
+    assert len(site.finished()) - jobs <= threads + BATCH
+    assert site.store.stats().enqueued == 0
 
 
 def test_a_death_charges_a_delivery_with_the_reason_and_no_execution(site: Site) -> None:
