@@ -234,8 +234,7 @@ def _store_or_abort(job: Any) -> None:
 def _store_one(job: Any) -> None:
     """`_store_all` of a single one, which needs no sorting."""
     adapter = adapter_of(job)
-    payload = _through_middleware(payload_of(job, backends.now(adapter)))
-    job.successfully_enqueued = False
+    payload = _written(job, adapter, backends.now(adapter))
     if payload is None:
         return
     unique = _check(adapter, (payload,))
@@ -284,13 +283,21 @@ def _by_adapter(
     groups: dict[Enqueues, list[tuple[Any, Payload]]] = {adapter: [] for adapter in moments}
     for job, name in zip(jobs, names, strict=True):
         adapter = adapters[name]
-        if job._plan.options.store_result is not None:
-            require_results(adapter, job._plan.name)
-        payload = _through_middleware(payload_of(job, moments[adapter], context))
-        job.successfully_enqueued = False
+        payload = _written(job, adapter, moments[adapter], context)
         if payload is not None:
             groups[adapter].append((job, payload))
     return groups
+
+
+def _written(
+    job: Any, adapter: Enqueues, now: float, context: Mapping[str, Any] | None = None
+) -> Payload | None:
+    """The payload of a job that is not stored yet; None when middleware stopped it."""
+    if job._plan.options.store_result is not None:
+        require_results(adapter, job._plan.name)
+    payload = _through_middleware(payload_of(job, now, context))
+    job.successfully_enqueued = False
+    return payload
 
 
 def _through_middleware(payload: Payload) -> Payload | None:

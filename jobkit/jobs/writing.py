@@ -50,10 +50,14 @@ def payload_of(job: Any, now: float, context: Mapping[str, Any] | None = None) -
 
 
 def is_plain(plan: Plan) -> bool:
-    """True when a job of the class, asked for without options, has no fields but the usual."""
+    """True when a job of the class, asked for without options, has no fields but the usual.
+
+    Nor does it ask more of its store than others.
+    """
     options = plan.options
-    more = options.demands or options.encrypt or options.priority or options.tags
-    return not (more or callable(options.queue))
+    if options.store_result is not None or callable(options.queue):
+        return False
+    return not (options.demands or options.encrypt or options.priority or options.tags)
 
 
 class PlainWriter:

@@ -214,8 +214,11 @@ def test_a_store_that_keeps_none_refuses_the_job() -> None:
 
         def enqueue(self, payloads: object) -> None: ...
 
-    with use_adapter(Poor()), pytest.raises(Unsupported, match=r"Poor does not support results"):
+    refused = pytest.raises(Unsupported, match=r"Poor does not support results")
+    with use_adapter(Poor()), refused:
         Answer.perform_later("yes")
+    with use_adapter(Poor()), refused:
+        Answer.perform_bulk([("yes",)])
 
 
 def test_jobs_without_it_are_settled_as_ever(
