@@ -42,7 +42,7 @@ class Take:
     """Lends jobs with one script call over all queues.
 
     An idle worker asks over and over, so that a claim that follows on an empty one looks with one
-    command, however many queues there are, and takes only if it saw something.
+    command, however many queues there are, and takes only if it saw something, or if it was called.
     """
 
     def __init__(self, store: Store) -> None:
@@ -53,7 +53,7 @@ class Take:
 
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         served = tuple(dict.fromkeys(queues))
-        if worker in self._calm and not self._anything(served, worker):
+        if worker in self._calm and not self._called(served) and not self._anything(served, worker):
             return []
         look = self._looking(served)
         claims = self._claim(served, limit, worker)
@@ -115,6 +115,13 @@ class Take:
             self.forget(worker)
             raise LeaseLost(f"the worker {worker} is not registered (any more)")
         return flat
+
+    def _called(self, queues: tuple[str, ...]) -> bool:
+        """Whether something was heard of these queues since they were seen empty."""
+        look = self._look
+        if look is None or look.queues != frozenset(queues):
+            return False
+        return self._store.here.listener.heard(names(queues)).number != look.heard.number
 
     def _anything(self, queues: tuple[str, ...], worker: str) -> bool:
         """Whether it is worth while to run the script: always, if the worker may be gone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,14 +15,14 @@ from jobkit.cli.invocation import Invocation
 from jobkit.cli.observed import observers
 from jobkit.cli.options import Store, setting_option, store_options
 from jobkit.cli.reloading import reloading
-from jobkit.entries import own_entries
 from jobkit.errors import ConfigurationError
 from jobkit.settings import Queues, Settings
 from jobkit.supervisor import Plan, Supervisor
 from jobkit.worker import WorkerOptions
-from jobkit.worker.life import run_supervised
-from jobkit.worker.link import Link
 from jobkit.worker.wire import Hello
+
+if TYPE_CHECKING:
+    from jobkit.worker.link import Link
 
 __all__ = ["command"]
 
@@ -140,6 +140,10 @@ def command(
 
 def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:
     """Be one of the supervisor's processes."""
+    # Loaded here: the supervisor, which reads the same command line, needs none of it.
+    from jobkit.entries import own_entries  # noqa: PLC0415 - as above
+    from jobkit.worker.life import run_supervised  # noqa: PLC0415 - as above
+
     import_modules(settings.current().imports)
     configured = _configured(batched=True)  # the application may have configured more
     own_entries(store.backend)  # a mistake in one is better noticed now
