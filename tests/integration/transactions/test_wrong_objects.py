@@ -39,10 +39,13 @@ class ConnectionProxy:
 def test_it_is_a_type_error_that_says_what_to_give(
     database: Database, make: Callable[[Database], Any], says: str
 ) -> None:
+    wrong = make(database)
     with pytest.raises(TypeError, match=rf"enqueue_in takes a SQLAlchemy Session.*{says}"):
-        enqueue_in(make(database))
+        enqueue_in(wrong)
     with pytest.raises(TypeError, match=rf"complete_in takes a SQLAlchemy Session.*{says}"):
-        Here.new(1).complete_in(make(database))
+        Here.new(1).complete_in(wrong)
+    if isinstance(wrong, sqlite3.Connection):
+        wrong.close()
 
 
 def test_an_asynchronous_connection_must_be_connected(database: Database) -> None:

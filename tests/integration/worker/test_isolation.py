@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -239,7 +240,7 @@ def test_a_job_may_complete_itself_in_a_transaction_and_die_behind_it(apart: Sit
     assert worker.wait(40) == 0
     stats = apart.store.stats()
     assert (stats.processed, stats.retry, stats.enqueued, stats.dead) == (2, 0, 0, 0)
-    with sqlite3.connect(apart.folder / "jobs.db") as database:
+    with closing(sqlite3.connect(apart.folder / "jobs.db")) as database:
         assert sorted(database.execute("select number from done")) == [(0,), (1,)]
 
 
