@@ -113,7 +113,7 @@ def test_it_goes_on_after_the_adapter_was_closed(quiet: SqlAdapter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "seconds"), [(0.0, 0.005), (0.00003, 0.005), (0.0001, 0.013), (1.0, 0.02)]
+    ("cost", "seconds"), [(0.0, 0.005), (0.00002, 0.005), (0.0001, 0.022), (1.0, 0.03)]
 )
 def test_it_looks_less_often_where_looking_is_dear(cost: float, seconds: float) -> None:
     assert watch._pause(cost) == pytest.approx(seconds)
