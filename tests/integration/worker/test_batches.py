@@ -81,7 +81,9 @@ def freeze_until_recovered(site: Site, worker: subprocess.Popen[bytes]) -> None:
     frozen = {each.id for each in site.store.workers() if each.pid in pids}
     assert frozen
     os.killpg(worker.pid, signal.SIGSTOP)
-    while not others_go_on(site):
+    for _ in range(20):
+        if others_go_on(site):
+            break
         os.killpg(worker.pid, signal.SIGCONT)
         os.killpg(worker.pid, signal.SIGSTOP)
     until(lambda: not frozen & {each.id for each in site.store.workers()})
