@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -80,21 +82,20 @@ def freeze_until_recovered(site: Site, worker: subprocess.Popen[bytes]) -> None:
     pids = site.processes(worker)
     frozen = {each.id for each in site.store.workers() if each.pid in pids}
     assert frozen
-    os.killpg(worker.pid, signal.SIGSTOP)
-    for _ in range(20):
-        if others_go_on(site):
-            break
-        os.killpg(worker.pid, signal.SIGCONT)
+    for _ in range(12):
         os.killpg(worker.pid, signal.SIGSTOP)
-    until(lambda: not frozen & {each.id for each in site.store.workers()})
-    os.killpg(worker.pid, signal.SIGCONT)
+        recovered = came(lambda: not frozen & {each.id for each in site.store.workers()}, 4)
+        os.killpg(worker.pid, signal.SIGCONT)
+        if recovered:
+            return
+        time.sleep(0.1)  # for its transaction to end
+    raise AssertionError("it was never recovered")
 
 
-def others_go_on(site: Site) -> bool:
-    """False if nothing is settled for long."""
-    before = site.store.stats().processed
+def came(condition: Callable[[], object], seconds: float) -> bool:
+    """False if it did not happen in time."""
     with suppress(AssertionError):
-        until(lambda: site.store.stats().processed > before, 2)
+        until(condition, seconds)
         return True
     return False
 
