@@ -13,8 +13,9 @@ from jobkit_sql.dialects.postgresql.watchdog import Unanswered
 
 __all__ = ["explained", "place", "was_undone"]
 
-_UNDONE: Final = frozenset({"40001", "40P01", "55P03", "57P01"})
-"""Serialization failure, deadlock, lock not to be had, connection ended by an administrator.
+_UNDONE: Final = frozenset({"25P03", "40001", "40P01", "55P03", "57P01"})
+"""Silence in a transaction, serialization failure, deadlock, lock not to be had, connection ended
+by an administrator.
 
 Of the last a server tells only whose transaction it has not committed.
 """
@@ -27,6 +28,7 @@ _BY_STATE: Final = {
     "42P01": "lacks jobkit's tables: run `jobkit db migrate`",
     "53300": "has no connection left: raise max_connections, or lower pool_size in the URL",
     "53100": "cannot write, its disk is full: free some space",
+    "25P03": "ended a transaction of a process that stood still: this will be tried again",
     "25006": "is read-only: name the primary in the URL",
     "57014": "cancelled a statement that took too long: look at statement_timeout and at locks",
     "55P03": "has a lock that was not to be had in time: end the transaction that holds it",

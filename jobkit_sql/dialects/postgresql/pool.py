@@ -6,7 +6,7 @@ import select
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 from jobkit_sql.dialects.postgresql.options import Options
@@ -15,6 +15,9 @@ __all__ = ["OVERFLOW", "made"]
 
 _WAIT_FOR_ONE: Final = 5.0
 """Seconds a thread waits for a connection of the pool."""
+
+_SILENCE: Final = 2.0
+"""Times a call's time-out after which the server ends a transaction in which nothing is said."""
 
 OVERFLOW: Final = 20
 """Connections beyond those that are kept; the application's threads enqueue when they like."""
@@ -34,11 +37,39 @@ def made(options: Options) -> Engine:
         pool_use_lifo=True,  # those that are not needed fall asleep
         hide_parameters=True,  # errors are logged, arguments of jobs are not
     )
+    event.listen(engine, "do_connect", _Connecting(options.timeout))
     event.listen(engine, "checkout", _check)
     options.naming.rule(engine)
     if options.schema is None:
         return engine
     return engine.execution_options(schema_translate_map={None: options.schema})
+
+
+class _Connecting:
+    """Connects, and has the server end a transaction whose process stands still.
+
+    Else a machine that is suspended in the middle of one would keep what it had changed, the day's
+    totals among them, and nobody could settle a job until it wakes up. It is said at the start of
+    a connection: whoever is no server but a pooler refuses it, and then does without.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        milliseconds = max(1, round(timeout * _SILENCE * 1_000))
+        self._setting = f"-c idle_in_transaction_session_timeout={milliseconds}"
+        self._is_taken = True
+
+    def __call__(
+        self, dialect: Dialect, _: object, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        own = options.get("options")
+        if self._is_taken and own is None:
+            try:
+                return dialect.connect(*args, **options, options=self._setting)
+            except psycopg.OperationalError as error:
+                if "startup parameter" not in str(error):
+                    raise
+                self._is_taken = False
+        return dialect.connect(*args, **options)
 
 
 def _check(connection: psycopg.Connection, *_: object) -> None:

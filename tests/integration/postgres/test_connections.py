@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 
 import psycopg
 import pytest
@@ -114,6 +120,86 @@ class TestHanging:
             enqueue(adapter)
             assert len(claim(adapter, worker)) == 1, "the other one is locked, and skipped"
         assert len(claim(adapter, worker)) == 1
+
+
+STANDS_STILL = """
+import os, signal, sys
+from contextlib import closing
+from sqlalchemy import Engine, event
+from jobkit.adapter import Bury
+from jobkit.errors import AdapterError
+from jobkit_sql import SqlAdapter
+
+with closing(SqlAdapter(sys.argv[1])) as adapter:
+    (held,) = adapter.claim(["default"], limit=1, worker="worker")
+
+    @event.listens_for(Engine, "commit", once=True)
+    def suspended(connection):
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    try:  # who wakes up first: the watchdog of the call, or what waits for its answer
+        print(adapter.settle([Bury(held, held.payload)]))
+    except AdapterError:
+        print(adapter.settle([Bury(held, held.payload)]))
+"""
+
+
+class TestStandingStill:
+    """A process that is suspended in the middle of a transaction, and what it holds."""
+
+    def test_keeps_nobody_from_settling_for_long_and_settles_anew_when_it_wakes_up(
+        self, url: str, adapter: SqlAdapter, worker: str
+    ) -> None:
+        enqueue(adapter)
+        command = [sys.executable, "-c", STANDS_STILL, f"{url}&timeout=0.5"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as still:
+            os.waitpid(still.pid, os.WUNTRACED)
+            enqueue(adapter)
+            held = claim_one(adapter, worker)
+            assert adapter.settle([Bury(held, held.payload)]) == []
+            still.send_signal(signal.SIGCONT)
+            said, _ = still.communicate(timeout=30)
+        assert said == "[]\n"
+        assert adapter.stats().dead == 2
+
+    def test_a_pooler_that_refuses_the_setting_is_connected_to_without_it(
+        self, url: str, postgres: Postgres
+    ) -> None:
+        with _pooler(postgres.port) as port:
+            there = url.replace(f":{postgres.port}", f":{port}")
+            with closing(SqlAdapter(there)) as adapter:
+                enqueue(adapter)
+                assert adapter.stats().enqueued == 1
+
+
+@contextmanager
+def _pooler(port: int) -> Generator[int]:
+    """Stands before the server and takes no setting at the start of a connection."""
+    refusal = b"SFATAL\0C08P01\0Munsupported startup parameter: options\0\0"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    if b"idle_in_transaction" in client.recv(4_096, socket.MSG_PEEK):
+                        client.recv(4_096)
+                        client.sendall(b"E" + struct.pack(">i", len(refusal) + 4) + refusal)
+                        client.close()
+                        continue
+                    server = socket.create_connection(("127.0.0.1", port))
+                    for one, two in ((client, server), (server, client)):
+                        threading.Thread(target=_pumped, args=(one, two), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _pumped(source: socket.socket, to: socket.socket) -> None:
+    with suppress(OSError), source, to:
+        while data := source.recv(65_536):
+            to.sendall(data)
 
 
 class TestRunningOut:
