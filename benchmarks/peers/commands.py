@@ -65,9 +65,8 @@ def _procrastinate(url: str, processes: int, logs: bool) -> Command:
 
 
 def _pgqueuer(url: str, processes: int, logs: bool) -> Command:
-    level = ["--log-level", "INFO" if logs else "ERROR"]
-    app = f"{_APPS}.pgqueuer_app:main"
-    return ["pgqueuer", "run", app, "--batch-size", "100", *level], {}
+    # Its own command line does not start with Typer of today.
+    return [f"{_APPS}.pgqueuer_app"], {"BENCH_LOGS": "1" if logs else ""}
 
 
 _COMMANDS: Final[Mapping[str, Callable[[str, int, bool], Command]]] = {

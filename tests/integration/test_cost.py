@@ -3,106 +3,30 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final
 
 import pytest
 
-from jobkit import Job
-from jobkit.adapter import Adapter, Settlement
-from jobkit.clock import SYSTEM
-from jobkit.payload import Payload
-from jobkit.worker.performing import Performer
-from jobkit_inline import MemoryAdapter
-from jobkit_redis import RedisAdapter
-from jobkit_sql import SqlAdapter
 from tests.servers.valkey import VALKEY, running
 
-JOBS: Final = 200
-"""Claimed and settled together."""
-
-FEATURES: Final = {
-    *("batching", "batches", "enqueue_batch", "cancelling", "limits", "limiting", "quotas"),
-    *("measures", "measuring", "progress", "results", "resulting", "steps", "ticks", "ticking"),
-    *("unique", "uniqueness", "locking", "encryption", "isolation", "timed", "strays"),
-}
-"""The modules that have what only some jobs use."""
-
-
-class Plain(Job, name="plain"):
-    def perform(self, number: int) -> None: ...
-
-
-@contextmanager
-def calls() -> Generator[Counter[str]]:
-    """Counts the calls of Python functions in this thread, by where they are."""
-    counted: Counter[str] = Counter()
-
-    def count(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call":
-            counted[frame.f_code.co_filename] += 1
-
-    sys.setprofile(count)
-    try:
-        yield counted
-    finally:
-        sys.setprofile(None)
-
-
-def payloads() -> list[Payload]:
-    fields = {"class": "plain", "queue": "default", "retry": True, "created_at": 1.0, "v": 1}
-    return [
-        Payload(json.dumps({**fields, "args": [number], "jid": f"{number:032x}"}))
-        for number in range(JOBS)
-    ]
-
-
-def run_through(adapter: Adapter) -> list[Settlement]:
-    """Enqueue, claim, perform and settle them; what was settled."""
-    performer = Performer(adapter, SYSTEM, lambda _: None)
-    adapter.enqueue(payloads())
-    claims = adapter.claim(["default"], limit=JOBS, worker="w")
-    settlements = [performer.perform(claim) for claim in claims]
-    done = [each for each in settlements if isinstance(each, Settlement)]
-    assert adapter.settle(done) == []
-    return done
-
-
-def of_features(counted: Counter[str]) -> Counter[str]:
-    """By module: those in whose path a feature's name is."""
-    found: Counter[str] = Counter()
-    for path, number in counted.items():
-        if FEATURES & {*Path(path).with_suffix("").parts}:
-            found[path] += number
-    return found
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
-def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Adapter]:
-    made: dict[str, Callable[[], Adapter]] = {
-        "memory": MemoryAdapter,
-        "sqlite": lambda: SqlAdapter(f"sqlite:///{tmp_path}/jobs.db"),
-    }
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "redis":
-        with running(tmp_path, binary=VALKEY) as server, closing(RedisAdapter(server.url())) as it:
-            yield it
-        return
-    with closing(made[request.param]()) as it:
-        yield it
+        with running(tmp_path, binary=VALKEY) as server:
+            yield server.url()
+    else:
+        yield {"memory": "memory://cost", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}[request.param]
 
 
-def test_a_job_that_uses_no_feature_costs_five_calls_more_at_most(adapter: Adapter) -> None:
-    adapter.beat("w", lease=30, claims=[], register=True)
-    run_through(adapter)  # what is done once in a process is not what a job costs
-
-    with calls() as counted:
-        done = run_through(adapter)
-
-    assert len(done) == JOBS
-    cost = {path: number / JOBS for path, number in of_features(counted).items()}
+def test_a_job_that_uses_no_feature_costs_five_calls_more_at_most(url: str) -> None:
+    command = [sys.executable, "-m", "tests.integration.costing", url]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    cost = json.loads(done.stdout)
     assert 0 < sum(cost.values()) <= 5, cost

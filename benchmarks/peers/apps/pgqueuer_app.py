@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import os
 import subprocess
 import sys
@@ -68,3 +69,13 @@ async def nap(numbers):
     payloads = [str(number).encode() for number in numbers]
     names, zeros = ["napping"] * len(payloads), [0] * len(payloads)
     await _state["queries"].enqueue(names, payloads, zeros)
+
+
+async def _serve():
+    queue = await main()
+    await queue.run(batch_size=100)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level="INFO" if os.environ["BENCH_LOGS"] else "ERROR")
+    asyncio.run(_serve())
