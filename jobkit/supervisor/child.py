@@ -146,6 +146,8 @@ class Child:
             if now >= self._kill_at:
                 self._kill()
             return False
+        if self.killed_because is not None:
+            return False  # it dies, for whatever reason that was
         self.killed_because = self._why_stuck(stall_timeout, now)
         if self.killed_because is None:
             return False
