@@ -50,6 +50,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     for name in [name for name in os.environ if name.startswith("JOBKIT_")]:
         monkeypatch.delenv(name)
     settings.reset()
+    backends.close_all()  # what another module's tests have left open
     yield tmp_path
     backends.close_all()
     settings.reset()
