@@ -114,9 +114,12 @@ def test_a_backlog_of_ten_thousand_is_met_once_in_small_steps(
         assert claim(adapter, worker, limit=20) == []
         steps = calls(client)["evalsha"]
         assert steps > 10  # nobody waits for all of it
-        client.config_resetstat()
-        assert claim(adapter, worker) == []
-        assert calls(client) == {"exists": 1}
+        for _ in range(3):  # a bell that rings late has it claim once more without looking
+            client.config_resetstat()
+            assert claim(adapter, worker) == []
+            if (said := calls(client)) == {"exists": 1}:
+                break
+        assert said == {"exists": 1}
         assert adapter.stats().blocked == 9_999
         client.config_resetstat()
         adapter.settle([Ack(held)])
