@@ -96,7 +96,8 @@ class Claimer(Part):
         except AdapterError as error:
             self.ending.wait(self._patience.failed(error))
             return
-        self._patience.worked()
+        # That a store can be read says nothing of claims: one that is read-only would be asked for
+        # these ten times a second.
         if found:
             _log.warning("%d jobs were lent to this worker and the answer was lost", len(found))
             desk.held.update((claim.receipt, claim) for claim in found)

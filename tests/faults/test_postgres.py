@@ -167,7 +167,7 @@ def test_workers_wait_for_a_server_that_is_read_only(server: Postgres, site: Sit
         until(lambda: "is read-only" in site.said())
         said = site.said().count("is read-only")
         time.sleep(1)
-        assert site.said().count("is read-only") - said < 30, "it tries without a pause"
+        assert site.said().count("is read-only") - said < 15, "it tries without a pause"
         other.execute("SET default_transaction_read_only = off")
         other.execute("ALTER SYSTEM RESET default_transaction_read_only")
         other.execute("SELECT pg_reload_conf()")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from jobkit import Job
+from jobkit import Job, events
 from jobkit.adapter import Ack, Bury, Claim, Release, Settlement
 from jobkit.errors import AdapterError, SettlementRefused
 from jobkit.payload import Payload
@@ -75,6 +75,31 @@ def enqueue(adapter: MemoryAdapter, kind: type[Job], jobs: int) -> None:
         for number in range(jobs)
     ]
     adapter.enqueue([Payload.of(payload) for payload in payloads])
+
+
+class ReadOnly(MemoryAdapter):
+    """Says what it holds, and lends nothing."""
+
+    def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
+        raise AdapterError("read-only")
+
+
+def test_a_store_that_can_only_be_read_is_asked_less_and_less_often(
+    start_worker: StartWorker,
+) -> None:
+    waits: list[float] = []
+
+    @events.subscribe
+    def note(event: events.Event) -> None:
+        if event.name == "store_error" and event.data["part"] == "claimer":
+            waits.append(event.data["wait"])
+
+    try:
+        start_worker(ReadOnly())
+        until(lambda: len(waits) >= 4)
+    finally:
+        events.unsubscribe(note)
+    assert waits[3] > 4 * 0.1, "each look for what was lost began the waits anew"
 
 
 @pytest.mark.parametrize("burst", [False, True])
