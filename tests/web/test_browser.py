@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -118,6 +119,30 @@ def by_hand(page: Page) -> Page:
     return page
 
 
+LINE = "#graph path.line:not(.bad)"
+PEAK = r",4\.0\b"
+"""The top of the graph: where the highest rate of all is drawn."""
+
+
+def tick_until(page: Page, seen: Callable[[], object]) -> None:
+    """Let the page's clock go on until that is seen.
+
+    One tick need not be enough: the page asks nothing while it waits for an earlier answer.
+    """
+    for _ in range(50):
+        page.clock.run_for(3_000)
+        with suppress(AssertionError):
+            seen()
+            return
+    seen()
+
+
+def tick_until_drawn(page: Page, what: str) -> None:
+    """Until the line of the live graph shows it."""
+    line = expect(page.locator(LINE))
+    tick_until(page, lambda: line.to_have_attribute("d", re.compile(what), timeout=500))
+
+
 @pytest.mark.every_store
 def test_numbers_change_without_reloading(show: Open, store: Store) -> None:
     page = by_hand(show("/"))
@@ -125,8 +150,7 @@ def test_numbers_change_without_reloading(show: Open, store: Store) -> None:
     expect(enqueued).to_have_text("1")
     for _ in range(41):
         put(store, "app.Mail", "mailers")
-    page.clock.run_for(6_000)
-    expect(enqueued).to_have_text("42", timeout=SECONDS)
+    tick_until(page, lambda: expect(enqueued).to_have_text("42", timeout=500))
     expect(page.locator("#rate")).to_have_text("0")
 
 
@@ -134,20 +158,15 @@ def test_the_live_graph_is_remembered_while_other_pages_are_looked_at(
     show: Open, store: Store
 ) -> None:
     page = by_hand(show("/"))
-    with page.expect_response("**/stats.json"):
-        page.clock.run_for(2_000)
+    tick_until_drawn(page, r",118\.0\b")
     for _ in range(60):
         put(store, "app.Mail", "fast")
     store.settle([Ack(claim) for claim in store.claim(["fast"], limit=60, worker=WORKER)])
-    with page.expect_response("**/stats.json"):
-        page.clock.run_for(2_000)
-    line = page.locator("#graph path.line:not(.bad)")
-    expect(line).to_have_attribute("d", re.compile("^M.*600.0,4.0"))
+    tick_until_drawn(page, PEAK)
     page.goto("/queues")
     page.clock.run_for(30_000)
     page.goto("/")
-    expect(line).to_have_attribute("d", re.compile("^M"))
-    expect(page.locator("#rate")).not_to_have_text("0")
+    expect(page.locator(LINE)).to_have_attribute("d", re.compile(PEAK))
 
 
 def test_live_updates_can_be_held(show: Open, store: Store) -> None:
@@ -159,8 +178,8 @@ def test_live_updates_can_be_held(show: Open, store: Store) -> None:
     page.clock.run_for(60_000)
     assert asked == []
     page.get_by_label("live").check()
-    page.clock.run_for(3_000)
-    expect(page.get_by_text("new", exact=True)).to_be_visible(timeout=SECONDS)
+    shown = expect(page.get_by_text("new", exact=True))
+    tick_until(page, lambda: shown.to_be_visible(timeout=500))
 
 
 def test_a_selection_survives_the_next_update_and_is_acted_on(show: Open, store: Store) -> None:

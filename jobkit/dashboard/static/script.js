@@ -42,9 +42,14 @@ function atWork(part) {
   return part.contains(document.activeElement) || part.querySelector("input:checked") !== null;
 }
 
+// What has not answered after so long is given up.
+function ask(place) {
+  return fetch(place, { headers: { Accept: "text/html, application/json" }, signal: AbortSignal.timeout(30_000) });
+}
+
 async function refresh() {
   if (!live.checked || document.hidden) return;
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const answer = await ask(location.href);
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -118,7 +123,7 @@ function draw() {
 
 async function sample() {
   if (!live.checked || document.hidden) { before = null; return; }
-  const answer = await fetch(`${base}/stats.json`);
+  const answer = await ask(`${base}/stats.json`);
   if (!answer.ok) return;
   const now = { at: Date.now(), ...(await answer.json()) };
   if (before && now.at > before.at) {
@@ -131,9 +136,18 @@ async function sample() {
   before = now;
 }
 
-// A store that does not answer now may answer next time.
+// A store that does not answer now may answer next time. A slow one is not asked again before it has
+// answered: answers that overtake each other would make the graph jump.
 function every(seconds, act) {
-  setInterval(() => act().catch(() => {}), seconds * 1000);
+  let waiting = false;
+  const tick = async () => {
+    if (waiting) return;
+    waiting = true;
+    await act().catch(() => {});
+    waiting = false;
+  };
+  setInterval(tick, seconds * 1000);
+  return tick;
 }
 
 localize(document);
@@ -143,6 +157,5 @@ if (graph) {
   for (const shown of [graph, most, document.getElementById("graph-axis")]) shown.removeAttribute("hidden");
   document.getElementById("graph-legend").hidden = false;
   draw();
-  sample().catch(() => {});
-  every(2, sample);
+  every(2, sample)();
 }
