@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -24,6 +25,13 @@ JOBS = """
         def perform(self, number):
             note("S", number)
             time.sleep(0.02)
+            note("F", number)
+
+
+    class Slow(Job):
+        def perform(self, number):
+            note("S", number)
+            time.sleep(0.25)
             note("F", number)
 
 
@@ -126,6 +134,49 @@ def test_each_callback_comes_once_and_after_all_members_through_kills_and_zombie
     assert sorted(number for number, _ in site.log("T")) == [1, 2]
     assert ran_before_the_callbacks(site) >= {*numbers[0]}
     assert waiting(site, UNSEEN) == [unseen[event].id for event in (Event.FAILURE, Event.FINISH)]
+
+
+@pytest.mark.skipif(not SOAK, reason="takes a minute: make soak, or SOAK=1")
+@pytest.mark.timeout(300)
+def test_a_batch_of_a_thousand_has_one_callback_through_ten_kills_and_five_zombies(
+    site: Site,
+) -> None:
+    workers = [site.start("-c", "3", JOBKIT_LEASE="1") for _ in range(3)]
+    until(lambda: site.store.stats().workers == 3, 40)
+    callbacks = {Event.SUCCESS: told(1, "default"), Event.FINISH: told(2, "default")}
+    batch = opened(site, "Slow", range(MEMBERS), callbacks)
+    chance = random.Random(5)
+    for act in chance.sample([kill_child, kill_machine, stand_still], k=15, counts=[5, 5, 5]):
+        time.sleep(chance.uniform(0.2, 0.8))
+        nth = chance.randrange(3)
+        workers[nth] = act(site, workers[nth])
+    assert not is_over(site, batch), "it was over before all had been done to it"
+    until(partial(is_over, site, batch), 120)
+    until(lambda: len(site.log("T")) >= 2 and site.store.stats().running == 0)
+    assert (standing(site, batch).succeeded, standing(site, batch).failed) == (MEMBERS, 0)
+    assert sorted(number for number, _ in site.log("T")) == [1, 2]
+    assert ran_before_the_callbacks(site) == {*range(MEMBERS)}
+
+
+def kill_child(site: Site, worker: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """Kill what runs the jobs, if it is up, and leave the rest to its supervisor."""
+    for pid in site.processes(worker):
+        os.kill(pid, signal.SIGKILL)
+    return worker
+
+
+def kill_machine(site: Site, worker: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    site.kill(worker)
+    return site.start("-c", "3", JOBKIT_LEASE="1")
+
+
+def stand_still(site: Site, worker: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """For two leases and a half, in the middle of whatever it does."""
+    del site
+    os.killpg(worker.pid, signal.SIGSTOP)
+    time.sleep(2.5)
+    os.killpg(worker.pid, signal.SIGCONT)
+    return worker
 
 
 def is_over(site: Site, batch: NewBatch) -> bool:
