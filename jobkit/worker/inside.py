@@ -75,7 +75,7 @@ class Line:
         return SYSTEM.monotonic()
 
     def holds(self, claim: Claim) -> bool:
-        del claim  # not known here: what a lost run came to is refused when it is settled
+        del claim  # the worker kills who is lost
         return True
 
     def is_cancelled(self, claim: Claim) -> bool:

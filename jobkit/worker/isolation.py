@@ -6,6 +6,7 @@ rules and hooks run; or here, by the same rules, when it died or had to be kille
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import threading
@@ -19,7 +20,7 @@ from jobkit.clock import Clock
 from jobkit.errors import JobCrashed, JobTimeout, Unsupported
 from jobkit.jobs.performing import tell_outcome
 from jobkit.jobs.running import Run
-from jobkit.outcome import SUCCEEDED, Abandoned, Outcome
+from jobkit.outcome import SUCCEEDED, Abandoned, Outcome, Released
 from jobkit.payload import Payload
 from jobkit.worker.carried import Began, BodyEnded, Broke, Completed, Ended, Kept, Task, Word
 from jobkit.worker.cell import Cell
@@ -29,10 +30,12 @@ from jobkit.worker.failing import failed
 __all__ = ["Isolation"]
 
 _GLANCE: Final = 0.1
-"""Seconds between looks at the clock, at the process's memory, and whether the worker stops."""
+"""Seconds between looks at the clock, at the process's memory, and at what the worker knows."""
 
 _BOOT: Final = 60.0
 """Seconds that the process may take to load the application."""
+
+_log = logging.getLogger("jobkit.worker")
 
 
 class Isolation:
@@ -101,6 +104,10 @@ class Isolation:
                 if isinstance(word, Ended | Completed | Broke):
                     cell.ended()
                     return _ending_of(word)
+            if watch.lost():
+                cell.kill()
+                # Whose it is says the store: it refuses this one, too, if others have the job.
+                return Released()
             if (error := watch.looked(cell)) is not None:
                 cell.kill()
                 return error
@@ -143,6 +150,14 @@ class _Watch:
 
     def _became(self, text: str) -> None:
         self.claim = replace(self.claim, payload=Payload(text))
+
+    def lost(self) -> bool:
+        """True when the job is another worker's by now: it must not run on here."""
+        if self._desk.holder is None or self._desk.holder.holds(self.claim):
+            return False
+        name = self.claim.payload.job_class
+        _log.warning("%s is another worker's by now: its process is killed", name)
+        return True
 
     def looked(self, cell: Cell) -> BaseException | None:
         """Pass on what the job must hear; the error by which the run must be ended now."""

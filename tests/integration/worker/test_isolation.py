@@ -381,3 +381,23 @@ def test_nothing_of_a_job_outlives_its_worker(apart: Site, how: str) -> None:
         os.kill(process, 9)
         until(lambda: not is_alive(inner))
         until(lambda: apart.started() == [0, 0])
+
+
+def test_a_run_whose_job_others_have_by_now_is_killed_and_counts_no_more(site: Site) -> None:
+    site.add(ISOLATED)
+    site.enqueue("HoldApart", range(1))
+    worker = site.start()
+    until(lambda: site.started() == [0])
+    [(_, inner)] = site.log("S")
+    [info] = site.store.workers()
+    # As another worker does that has seen no beat of it for a lease.
+    site.store.beat("rescuer", lease=60, claims=[], register=True)
+    [claim] = site.store.recover(info.id, to="rescuer")
+    until(lambda: not is_alive(inner))
+    until(lambda: "outcomes came too late" in site.said())
+    assert site.store.held("rescuer") == [claim]
+    assert claim.payload.deliveries == 0
+    # Its worker is there again, as somebody new, with all its threads.
+    site.enqueue("Apart", range(1, 2))
+    until(lambda: site.finished() == [1])
+    assert site.processes(worker) == {info.pid}
