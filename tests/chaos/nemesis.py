@@ -16,6 +16,7 @@ from typing import Final
 
 from tests.chaos.fleet import Fleet, Unit
 from tests.chaos.journal import Journal, Reader
+from tests.chaos.processes import stands_still
 from tests.chaos.stores import Server, Store
 from tests.faults.proxy import Proxy
 
@@ -57,6 +58,9 @@ PROXY_ACTS: Final = frozenset({Act.CUT, Act.BLACK_HOLE, Act.DELAY, Act.DROP_REPL
 
 _FIND_WITHIN: Final = 30.0
 _GLANCE: Final = 0.01
+_MOMENT: Final = 0.0005
+_STANDS_WITHIN: Final = 0.1
+"""Seconds: a thread stops when it comes out of the kernel, where it may wait for the disk."""
 _FEW: Final = 20
 
 
@@ -165,6 +169,8 @@ class Nemesis:
             unit, pid = self._target()
             self._journal.write("aim", str(act), pid=pid)
             self._harm_worker(act, unit, pid)
+            if pid not in self._suspended:
+                _signal(pid, signal.SIGCONT)
 
     def _leave_somebody_awake(self) -> None:
         """Who is dead is seen by the others: half of them stay awake, or nothing would happen."""
@@ -172,7 +178,7 @@ class Nemesis:
             self._wait(_GLANCE)
 
     def _target(self) -> tuple[Unit, int]:
-        """A busy worker process, and what it belongs to."""
+        """A busy worker process, held still so that it stays busy, and what it belongs to."""
         deadline = time.monotonic() + _FIND_WITHIN
         while time.monotonic() < deadline:
             busy = self._busy.now()
@@ -183,9 +189,22 @@ class Nemesis:
                 if pid in busy and pid not in self._suspended and unit.pid not in self._suspended
             ]
             if found:
-                return self._chance.choice(found)
+                unit, pid = self._chance.choice(found)
+                if self._holds_still(pid):
+                    return unit, pid
             self._wait(_GLANCE)
         raise NothingToHit(f"no worker process was busy for {_FIND_WITHIN:.0f} s")
+
+    def _holds_still(self, pid: int) -> bool:
+        """Suspend it if it is busy even then: what was read of it before may be over by now."""
+        _signal(pid, signal.SIGSTOP)
+        deadline = time.monotonic() + _STANDS_WITHIN
+        while not stands_still(pid) and time.monotonic() < deadline:
+            time.sleep(_MOMENT)
+        if stands_still(pid) and pid in self._busy.now():
+            return True
+        _signal(pid, signal.SIGCONT)
+        return False
 
     def _staying(self) -> list[Unit]:
         units = self._fleet.units

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-__all__ = ["TOKEN", "Guard", "children", "main", "members"]
+__all__ = ["TOKEN", "Guard", "children", "main", "members", "stands_still"]
 
 TOKEN: Final = "CHAOS_RUN"
 _PROC: Final = Path("/proc")
@@ -32,6 +32,20 @@ def members(token: str) -> list[int]:
 def children(pid: int) -> list[int]:
     """The living children of a process."""
     return [child for child in _pids() if _parent(child) == pid]
+
+
+def stands_still(pid: int) -> bool:
+    """True when all threads of a process are suspended."""
+    tasks = _PROC / str(pid) / "task"
+    try:
+        states = [_state(task / "stat") for task in tasks.iterdir()]
+    except OSError:  # gone meanwhile
+        return False
+    return bool(states) and set(states) == {b"T"}
+
+
+def _state(stat: Path) -> bytes:
+    return stat.read_bytes().rpartition(b")")[2].split()[0]
 
 
 def _pids() -> Iterator[int]:

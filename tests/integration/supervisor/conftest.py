@@ -1,4 +1,4 @@
-"""Supervisors with real worker processes on a real SQLite file, and jobs that misbehave."""
+"""Supervisors with real worker processes, on a SQLite file unless said, and jobs that misbehave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.worker.site import Site
+from tests.integration.worker.site import Site, a_site_on_each_store
+from tests.servers.postgres import Postgres
+from tests.servers.valkey import running
 
 WILD = '''
 
@@ -91,3 +93,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.add(WILD)
     yield made
     made.close()
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, postgres: Postgres) -> Iterator[list[Site]]:
+    """A site on each store."""
+    with (
+        running(tmp_path) as server,
+        a_site_on_each_store(tmp_path, postgres.emptied("workers"), server.url()) as sites,
+    ):
+        for each in sites:
+            each.add(WILD)
+        yield sites

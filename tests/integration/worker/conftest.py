@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobkit_redis import RedisAdapter
-from tests.integration.worker.site import Site
+from tests.integration.worker.site import Site, a_site_on_each_store
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import Server, running
 
@@ -41,3 +41,12 @@ def sqlite_site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, postgres: Postgres, valkey: Server) -> Iterator[list[Site]]:
+    """A site on each store."""
+    with valkey.client() as client:
+        client.flushall()
+    with a_site_on_each_store(tmp_path, postgres.emptied("workers"), valkey.url()) as sites:
+        yield sites

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -174,6 +175,31 @@ class Site:
                 os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
         self._store.close()
+
+
+@contextmanager
+def a_site_on_each_store(folder: Path, postgres: str, redis: str) -> Generator[list[Site]]:
+    """For what takes its time and little else; the servers by their URLs."""
+    made: list[Site] = []
+    stores: tuple[tuple[str, str, Callable[[str], Store]], ...] = (
+        ("sqlite", "", SqlAdapter),
+        ("postgres", postgres, SqlAdapter),
+        ("redis", redis, RedisAdapter),
+    )
+    try:
+        for name, url, connect in stores:
+            (folder / name).mkdir()
+            made.append(Site(folder / name, url, connect))
+        yield made
+    finally:
+        for site in made:
+            site.close()
+
+
+def at_once(sites: Iterable[Site], proof: Callable[[Site], None]) -> None:
+    """Have it proved on all of them side by side."""
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(proof, sites))
 
 
 def payload(job: str, number: int) -> Payload:

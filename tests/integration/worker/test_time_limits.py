@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-import pytest
-
 from jobkit.adapter import State
 from jobkit.errors import AdapterError
-from tests.integration.worker.site import Site, until
-from tests.soak import SOAK
+from tests.integration.worker.site import Site, at_once, until
 
 WITHIN = 12.0
 """Seconds behind the limit in which the failure of a job that does not heed it is recorded."""
@@ -66,19 +63,14 @@ def test_a_job_that_outlasts_its_limit_fails_and_its_process_goes_on(site: Site)
     assert len({pid for _, pid in site.log("S")} | site.processes(worker)) == 1
 
 
-@pytest.fixture
-def slow_site(site: Site, request: pytest.FixtureRequest) -> Site:
-    """On all stores with SOAK: what is waited for, some 12 seconds, is no store's business."""
-    if not SOAK and "sqlite" not in request.node.name:
-        pytest.skip("waits long for what does not depend on the store: make soak, or SOAK=1")
-    site.add(SLOW)
-    return site
-
-
 def test_a_job_stuck_in_c_code_fails_in_time_and_its_process_goes_without_harm_to_the_others(
-    slow_site: Site,
+    everywhere: list[Site],
 ) -> None:
-    site = slow_site
+    at_once(everywhere, a_stuck_job_fails_in_time)
+
+
+def a_stuck_job_fails_in_time(site: Site) -> None:
+    site.add(SLOW)
     site.enqueue("Stuck", range(1))
     site.enqueue("Hold", range(1, 2))
     site.enqueue("Nap", range(2, 3))
@@ -106,9 +98,13 @@ def test_a_job_stuck_in_c_code_fails_in_time_and_its_process_goes_without_harm_t
 
 
 def test_a_job_that_holds_the_gil_fails_in_time_too_and_its_neighbours_go_back_uncharged(
-    slow_site: Site,
+    everywhere: list[Site],
 ) -> None:
-    site = slow_site
+    at_once(everywhere, a_job_that_holds_the_gil_fails_in_time)
+
+
+def a_job_that_holds_the_gil_fails_in_time(site: Site) -> None:
+    site.add(SLOW)
     site.enqueue("Hold", range(3))
     worker = site.start("-c", "4", "--shutdown-timeout", "3", JOBKIT_LEASE="60")
     until(lambda: site.started() == [0, 1, 2])
