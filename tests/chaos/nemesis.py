@@ -54,6 +54,8 @@ class Act(StrEnum):
 
 
 STORE_ACTS: Final = frozenset({Act.KILL_STORE, Act.STOP_STORE, Act.SUSPEND_STORE})
+_DEADLY: Final = frozenset({Act.KILL, Act.KILL_SUPERVISOR, Act.KILL_ALL, Act.ZOMBIE})
+"""Their target may be held still before; the others must harm nobody."""
 PROXY_ACTS: Final = frozenset({Act.CUT, Act.BLACK_HOLE, Act.DELAY, Act.DROP_REPLY})
 
 _FIND_WITHIN: Final = 30.0
@@ -166,10 +168,10 @@ class Nemesis:
         else:
             if act is Act.ZOMBIE:
                 self._leave_somebody_awake()
-            unit, pid = self._target()
+            unit, pid = self._target(still=act in _DEADLY)
             self._journal.write("aim", str(act), pid=pid)
             self._harm_worker(act, unit, pid)
-            if pid not in self._suspended:
+            if act in _DEADLY and pid not in self._suspended:
                 _signal(pid, signal.SIGCONT)
 
     def _leave_somebody_awake(self) -> None:
@@ -177,8 +179,8 @@ class Nemesis:
         while 2 * len(self._suspended) >= max(2, self._fleet.size):
             self._wait(_GLANCE)
 
-    def _target(self) -> tuple[Unit, int]:
-        """A busy worker process, held still so that it stays busy, and what it belongs to."""
+    def _target(self, *, still: bool) -> tuple[Unit, int]:
+        """A busy worker process, held still if asked so that it stays busy, and its unit."""
         deadline = time.monotonic() + _FIND_WITHIN
         while time.monotonic() < deadline:
             busy = self._busy.now()
@@ -190,7 +192,7 @@ class Nemesis:
             ]
             if found:
                 unit, pid = self._chance.choice(found)
-                if self._holds_still(pid):
+                if not still or self._holds_still(pid):
                     return unit, pid
             self._wait(_GLANCE)
         raise NothingToHit(f"no worker process was busy for {_FIND_WITHIN:.0f} s")
