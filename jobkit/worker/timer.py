@@ -32,16 +32,40 @@ _LONGEST_WAIT: Final = 3600.0
 """Seconds; a thread cannot wait for centuries."""
 
 
+class _Nothing(BaseException):
+    """Raised to be caught at once."""
+
+
 def raise_in(thread: int, error: type[BaseException] | None) -> None:
     """Have the thread with this ident raise an error of that class at its next step of Python.
 
     None: what it was to raise and has not is taken back.
     """
+    _send(thread, error)
+    if sys.version_info < (3, 13):
+        _forget_that_something_was_sent()
+
+
+def _send(thread: int, error: type[BaseException] | None) -> None:
     import ctypes  # noqa: PLC0415 - for a job that outlasts its limit only
 
     nothing = ctypes.py_object()
     raising = nothing if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raising)
+
+
+def _forget_that_something_was_sent() -> None:
+    """Have this thread receive something.
+
+    These Pythons note for all threads together that something was sent, until any of them has
+    received it. As long as it stands none runs at full speed, and a function that is traced, by a
+    debugger or for coverage, never begins in Python 3.11. The addressee is reminded of what it
+    was sent when it gets its turn.
+    """
+    with suppress(_Nothing):
+        _send(threading.get_ident(), _Nothing)
+        while True:  # it arrives within a step
+            pass
 
 
 class Alarm:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ctypes
 import gc
 import sys
 import threading
@@ -12,6 +11,7 @@ import pytest
 
 from jobkit.adapter import Ack
 from jobkit.errors import AdapterError, JobTimeout
+from jobkit.worker.timer import raise_in
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.sqlite import connections
 from tests.unit.sql.support import at_once, claim, enqueue, payload, register
@@ -110,7 +110,7 @@ def test_a_time_limit_that_strikes_while_it_waits_its_turn_leaves_no_lock_behind
             thread = threading.Thread(target=suppressed(partial(enqueue, adapter)))
             thread.start()
             thread.join(0.01)
-            raise_in(thread)
+            raise_in(thread.ident or 0, JobTimeout)
         thread.join()
         at_once([partial(enqueue, adapter)])
 
@@ -131,10 +131,5 @@ def strike(act: Callable[[], object], *, after: float) -> None:
     thread.join(after)
     # Again until it hits: one that rises in a destructor is printed and forgotten.
     while thread.is_alive():
-        raise_in(thread)
+        raise_in(thread.ident or 0, JobTimeout)
         thread.join(0.2)
-
-
-def raise_in(thread: threading.Thread) -> None:
-    ident = ctypes.c_ulong(thread.ident or 0)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(JobTimeout))

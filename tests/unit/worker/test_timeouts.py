@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -359,3 +361,41 @@ def test_a_job_whose_process_was_ended_for_its_time_limit_fails_by_that_and_does
     assert fields["executions"] == 1
     assert fields.keys().isdisjoint(mark)
     assert store.stats().failed == 1
+
+
+TRACED = """
+import sys, threading, time
+from jobkit.worker.timer import raise_in
+
+def listen():
+    try:
+        time.sleep({stays_away})
+    except ValueError:
+        pass
+
+other = threading.Thread(target=listen, daemon=True)
+other.start()
+{sent}
+sys.settrace(lambda *_: None)
+(lambda: print("went on"))()
+"""
+
+
+@pytest.mark.parametrize(
+    ("stays_away", "sent"),
+    [
+        (0.01, "raise_in(other.ident, ValueError); other.join()"),
+        (30, "raise_in(other.ident, ValueError); raise_in(other.ident, None)"),
+        (30, "raise_in(other.ident, ValueError)"),
+        (0, "raise_in(threading.get_ident(), None)"),
+    ],
+    ids=["and has arrived", "and was taken back", "and waits to be heard", "to nobody"],
+)
+def test_where_an_error_was_sent_to_a_thread_traced_code_goes_on(
+    stays_away: float, sent: str
+) -> None:
+    script = TRACED.format(stays_away=stays_away, sent=sent)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.stdout, done.stderr) == ("went on\n", "")
