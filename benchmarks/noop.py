@@ -18,7 +18,7 @@ from jobkit.inspection import Inspector
 from jobkit.settings import Queues
 from jobkit.worker import Worker, WorkerOptions
 
-__all__ = ["JOBS", "Rates", "measured", "per_second"]
+__all__ = ["JOBS", "NoOp", "Rates", "drain", "measured", "per_second"]
 
 JOBS = 10_000
 SINGLY = 1_000
@@ -47,7 +47,7 @@ def measured(url: str) -> Rates:
     rates = Rates(
         bulk=per_second(many, lambda: NoOp.perform_bulk((number,) for number in range(many))),
         single=per_second(SINGLY, lambda: [NoOp.perform_later(n) for n in range(SINGLY)]),
-        settled=per_second(JOBS, lambda: _work(adapter)),
+        settled=per_second(JOBS, lambda: drain(adapter)),
     )
     _check(Inspector(adapter))
     return rates
@@ -60,7 +60,7 @@ def per_second(jobs: int, work: Callable[[], object]) -> float:
     return jobs / (perf_counter() - began)
 
 
-def _work(adapter: Adapter) -> None:
+def drain(adapter: Adapter) -> None:
     """All of a worker's life: register, run what is there, settle, retire."""
     options = WorkerOptions(queues=Queues(("default",)), concurrency=THREADS, burst=True)
     worker = Worker(adapter, options)

@@ -122,9 +122,9 @@ def _subscribe() -> None:
     events.unsubscribe(log_run)
     events.unsubscribe(log_failure)
     if _log.isEnabledFor(logging.INFO):
-        events.subscribe(log_run)
+        events.subscribe(log_run, names=("perform_start", "perform"))
     elif _log.isEnabledFor(logging.ERROR):
-        events.subscribe(log_failure)
+        events.subscribe(log_failure, names=("perform",))
 
 
 def _log_end(event: Event) -> None:

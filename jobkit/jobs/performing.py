@@ -6,7 +6,6 @@ import sys
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +21,7 @@ from jobkit.holding import holder, with_progress
 from jobkit.jobs.base import Job
 from jobkit.jobs.running import Run, run_of
 from jobkit.outcome import (
+    SUCCEEDED,
     Buried,
     Discarded,
     Dropped,
@@ -102,18 +102,13 @@ def dropped_unrun(run: Runnable, why: DiscardJob, adapter: Enqueues) -> Outcome:
 
 def tell_outcome(job: Any, adapter: Enqueues, outcome: Outcome, duration: float) -> None:
     """Tell the subscribers how a run of `duration` seconds ended, with the error of a failure."""
-    name, data = _event_of(outcome)
-    failure: Failure | None = getattr(outcome, "failure", None)
-    tell = partial(
-        events.emit,
-        job=job,
-        adapter=adapter,
-        duration=duration,
-        error=None if failure is None else failure.error,
-    )
-    if name is not None:
-        tell(name, **data)
-    tell("perform", outcome=outcome)
+    if outcome is not SUCCEEDED:  # as nearly all are, and there is no more to tell of them
+        name, data = _event_of(outcome)
+        if name is not None:
+            failure: Failure | None = getattr(outcome, "failure", None)
+            error = None if failure is None else failure.error
+            events.emit(name, job=job, adapter=adapter, duration=duration, error=error, **data)
+    events.emit_run(job, adapter, duration, outcome)
 
 
 class _Watched:

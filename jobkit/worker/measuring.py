@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Final
 
-from jobkit.adapter import Settlement, Tally
+from jobkit.adapter import Ack, Settlement, Tally
 from jobkit.errors import AdapterError, PayloadError
 from jobkit.measures import FAILED, Measure, SupportsMetrics, bucket_of
 from jobkit.transactions import Settled
@@ -19,6 +19,10 @@ EVERY: Final = 1.0
 """Seconds that are gathered before they are recorded."""
 
 _UNREADABLE: Final = "(unreadable)"
+
+# Members of an enumeration are looked up by a call.
+_PROCESSED: Final = Tally.PROCESSED
+_FAILED: Final = Tally.FAILED
 
 
 class Measures:
@@ -36,11 +40,16 @@ class Measures:
             return
         with self._lock:
             for settlement, seconds in batch:
-                if seconds >= 0 and (tally := _tally(settlement)) is not Tally.NEITHER:
-                    failed = tally is Tally.FAILED
-                    bucket = FAILED if failed else bucket_of(seconds)
-                    self._count(_class(settlement), bucket, 1, 0.0 if failed else seconds)
-        self.some.set()
+                if seconds < 0:
+                    continue
+                # Asked first: most are, and all of this is paid by every job.
+                tally = settlement.tally if type(settlement) is Ack else _tally(settlement)
+                if tally is _PROCESSED:
+                    self._count(_class(settlement), bucket_of(seconds), 1, seconds)
+                elif tally is _FAILED:
+                    self._count(_class(settlement), FAILED, 1, 0.0)
+        if not self.some.is_set():
+            self.some.set()
 
     def put_back(self, measures: Iterable[Measure]) -> None:
         """Take what could not be recorded."""
@@ -107,6 +116,7 @@ def _tally(settlement: Settlement | Settled) -> Tally:
 
 def _class(settlement: Settlement | Settled) -> str:
     try:
-        return settlement.claim.payload.job_class
+        name = settlement.claim.payload.fields.get("class")
     except PayloadError:
         return _UNREADABLE
+    return name if isinstance(name, str) else _UNREADABLE

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobkit import Job, backends, discard_on, events, retry_on
@@ -14,6 +19,8 @@ from jobkit.adapter import Claim, Enqueues
 from jobkit.capabilities import Stats
 from jobkit.contrib import prometheus
 from jobkit.errors import AdapterError
+from jobkit.measures import TIMES
+from jobkit.outcome import SUCCEEDED, Released
 from jobkit.payload import Payload
 from jobkit_inline import FakeAdapter, MemoryAdapter, drain, use_adapter
 
@@ -63,6 +70,43 @@ def test_runs_are_counted_by_outcome_and_timed(registry: CollectorRegistry) -> N
     assert told("jobkit_runs_total", unwanted) == 1
     assert told("jobkit_run_seconds_count", ships) == 2
     assert told("jobkit_run_seconds_bucket", {**ships, "le": "0.02"}) == 2
+
+
+def test_times_are_told_as_the_librarys_histogram_would(registry: CollectorRegistry) -> None:
+    plain = CollectorRegistry()
+    theirs = Histogram(
+        "jobkit_run_seconds", "What runs took.", ("job", "queue"), buckets=TIMES, registry=plain
+    )
+    for seconds, outcome in zip(
+        (0.0, *TIMES, 0.11, 1e6), cycle((SUCCEEDED, Released())), strict=False
+    ):
+        events.emit("perform", job=Ships.new(), duration=seconds, outcome=outcome)
+        theirs.labels(Ships._name, "orders").observe(seconds)
+    assert times(registry) == times(plain)
+
+
+def test_a_name_of_a_metric_of_runs_is_taken(registry: CollectorRegistry) -> None:
+    with pytest.raises(ValueError, match="jobkit_run_seconds"):
+        Histogram("jobkit_run_seconds", "Somebody else's.", registry=registry)
+
+
+def test_processes_that_share_their_numbers_by_files_share_runs(tmp_path: Path) -> None:
+    program = """
+from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
+from jobkit import events
+from jobkit.contrib import prometheus
+from jobkit.outcome import SUCCEEDED
+prometheus.install()
+events.emit_run(None, None, 0.5, SUCCEEDED)
+whole = CollectorRegistry()
+multiprocess.MultiProcessCollector(whole)
+print(generate_latest(whole).decode())
+"""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert 'jobkit_runs_total{job="",outcome="succeeded",queue=""} 1.0' in told.stdout
+    assert 'jobkit_run_seconds_sum{job="",queue=""} 0.5' in told.stdout
 
 
 def test_an_aborted_enqueue_and_one_whose_text_nobody_can_read_break_nothing(
@@ -132,6 +176,16 @@ def test_the_registry_of_the_application_has_both(registry: CollectorRegistry) -
         told = samples(generate_latest(registry))
     assert told("jobkit_jobs", backend="default", state="enqueued") == 1
     assert told("jobkit_enqueued_total", job=Ships._name, queue="orders") == 1
+
+
+def times(registry: CollectorRegistry) -> list[Any]:
+    """The samples of the histogram, but for when it was made."""
+    [family] = [each for each in registry.collect() if each.name == "jobkit_run_seconds"]
+    return [
+        (sample.name, sample.labels, pytest.approx(sample.value))
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    ]
 
 
 def samples(text: bytes) -> Samples:

@@ -29,6 +29,32 @@ class TestEvents:
         assert not heard.events
         assert not events.subscribed()
 
+    def test_a_subscriber_may_name_what_it_wants_to_hear(self) -> None:
+        some = events.subscribe(Heard(), names=("bury", "perform"))
+        events.emit("bury")
+        events.emit("discard")
+        events.emit_run("job", "adapter", 0.5, "outcome")
+        assert some.names == ["bury", "perform"]
+        assert some.only("perform").data == {"outcome": "outcome"}
+        with pytest.raises(ValueError, match="'burry'"):
+            events.subscribe(some, names=("bury", "burry"))
+
+    def test_runs_may_be_heard_of_without_an_event(
+        self, heard: Heard, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        told: list[object] = []
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("broken")
+
+        events.subscribe(broken, names=(), runs=broken)
+        some = events.subscribe(Heard(), runs=lambda *run: told.append(run))
+        events.emit_run("job", "adapter", 0.5, "outcome")
+        events.emit("bury")
+        assert (told, some.names) == ([("job", "outcome", 0.5)], ["bury"])
+        assert heard.names == ["perform", "bury"]
+        assert "an event subscriber failed on 'perform'" in caplog.text
+
     def test_a_subscriber_that_raises_is_logged_and_the_next_hears(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
