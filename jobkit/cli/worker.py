@@ -35,6 +35,16 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
         raise click.BadParameter(str(error), ctx, param) from error
 
 
+def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The address, or None when none was given."""
+    from jobkit.settings.model import check_address  # noqa: PLC0415 - pydantic, for those who run
+
+    try:
+        return value if value is None else check_address(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: give HOST:PORT.", ctx, param) from error
+
+
 @click.command()
 @app_option
 @setting_option(
@@ -99,6 +109,7 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
 @setting_option(
     "--health",
     variable="JOBKIT_HEALTH",
+    callback=_address,
     metavar="HOST:PORT",
     text="Answer probes here: /live, /ready and, with Prometheus, /metrics.",
 )

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import add
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -32,11 +34,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from jobkit import events
+from jobkit import backends, events
+from jobkit.adapter import Enqueues
 from jobkit.capabilities import Stats
 from jobkit.errors import AdapterError, Unsupported
 from jobkit.events import Event
-from jobkit.inspection import Inspector, inspect
+from jobkit.inspection import Inspector
 from jobkit.measures import TIMES
 from jobkit.outcome import Outcome
 from jobkit.payload import Payload
@@ -50,6 +53,12 @@ _TOTALS: Final = ("processed", "failed")
 _STATES: Final = tuple(
     field.name for field in fields(Stats) if field.name not in (*_TOTALS, "workers")
 )
+
+_MANY: Final = 100_000
+"""Jobs from which on what a store holds need not be told of this very moment."""
+
+_SHARE: Final = 20
+_LONGEST: Final = 5.0
 
 _HEARD: Final = (*("perform", "enqueue", "retry_scheduled", "bury", "claim_lost", "worker_lost"),)
 
@@ -71,7 +80,7 @@ class StoreCollector(Collector):
         """The metrics as they are now."""
         up = _gauge("jobkit_up", "1 if the store answered.", ("backend",))
         try:
-            found = [*_of_store(inspect(self._backend), self._backend)]
+            found = _lately(self._backend)
         except (AdapterError, Unsupported):
             found = []
         up.add_metric([self._backend], 1 if found else 0)
@@ -188,9 +197,9 @@ class _Runs(Collector):
         with self._lock:
             times: dict[tuple[str, str], _Tally] = {}
             for (job, queue, _), tally in self._tallies.items():
-                time = times.setdefault((job, queue), _Tally())
-                time.seconds += tally.seconds
-                time.buckets = [*map(add, time.buckets, tally.buckets)]
+                whole = times.setdefault((job, queue), _Tally())
+                whole.seconds += tally.seconds
+                whole.buckets = [*map(add, whole.buckets, tally.buckets)]
             return [
                 _filled(self._blank.runs, self._tallies),
                 _filled(self._blank.seconds, times),
@@ -221,6 +230,42 @@ def exposition(backend: str = "default") -> bytes:
     registry = CollectorRegistry()
     registry.register(StoreCollector(backend))
     return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was slow to count, and until when it is told again, by the monotonic clock."""
+
+    until: float
+    metrics: Sequence[Metric]
+
+
+_counted: WeakKeyDictionary[Enqueues, _Counted] = WeakKeyDictionary()
+_counting = threading.Lock()
+
+
+def _lately(backend: str) -> Sequence[Metric]:
+    """The store's metrics; of very many jobs those of a moment ago, whoever asks.
+
+    So however many ask, and however often, one at a time has the store count, and seldom.
+    """
+    adapter = backends.get(backend)
+    with _counting:
+        known = _counted.get(adapter)
+        if known is not None and time.monotonic() < known.until:
+            return known.metrics
+        began = time.monotonic()
+        metrics = [*_of_store(Inspector(adapter), backend)]
+        ended = time.monotonic()
+        if _size(metrics) >= _MANY:
+            until = ended + min(_LONGEST, _SHARE * (ended - began))
+            _counted[adapter] = _Counted(until, metrics)
+        return metrics
+
+
+def _size(metrics: Iterable[Metric]) -> float:
+    (jobs,) = (each for each in metrics if each.name == "jobkit_jobs")
+    return sum(sample.value for sample in jobs.samples)
 
 
 def _of_store(inspector: Inspector, backend: str) -> Iterator[Metric]:

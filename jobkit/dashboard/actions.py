@@ -184,8 +184,9 @@ async def _order(request: Request, verb: str) -> Response:
 
 def _ordered(inspector: Inspector, wanted: str, verb: str) -> None:
     ids = _all_workers(inspector, verb) if wanted == "all" else [wanted]
-    for worker in ids:
-        getattr(inspector, verb)(worker)
+    told = [getattr(inspector, verb)(worker) for worker in ids]
+    if wanted != "all" and told == [False]:
+        raise HTTPException(404, "There is no such worker: it has left, or never was.")
 
 
 def _all_workers(inspector: Inspector, verb: str) -> list[str]:
@@ -195,14 +196,26 @@ def _all_workers(inspector: Inspector, verb: str) -> list[str]:
 
 async def _on_entry(request: Request, verb: str) -> Response:
     name = request.path_params["name"]
-    await _act(request, partial(getattr(site_of(request).inspector(), verb), name), name)
+    await _act(request, partial(_on_known_entry, site_of(request).inspector(), verb, name), name)
     return back(request, "/recurring")
+
+
+def _on_known_entry(inspector: Inspector, verb: str, name: str) -> None:
+    if all(entry.name != name for entry in inspector.recurring()):
+        raise HTTPException(404, "There is no such entry: it was removed, or never was.")
+    getattr(inspector, verb)(name)
 
 
 async def _on_batch(request: Request, verb: str) -> Response:
     batch = request.path_params["id"]
-    await _act(request, partial(getattr(site_of(request).inspector(), verb), batch), batch)
+    await _act(request, partial(_on_known_batch, site_of(request).inspector(), verb, batch), batch)
     return back(request, "/batches")
+
+
+def _on_known_batch(inspector: Inspector, verb: str, batch: str) -> None:
+    if inspector.batch(batch) is None:
+        raise HTTPException(404, "There is no such batch: it is forgotten, or never was.")
+    getattr(inspector, verb)(batch)
 
 
 async def _act(request: Request, act: Callable[[], Any], on: object) -> None:

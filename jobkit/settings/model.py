@@ -16,7 +16,7 @@ from jobkit.clock import as_seconds
 from jobkit.settings.queues import Queues
 from jobkit.settings.urls import url_scheme
 
-__all__ = ["Backend", "Settings"]
+__all__ = ["Backend", "Settings", "check_address"]
 
 _BACKEND_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -65,7 +65,8 @@ def _key(key: str) -> str:
     return key
 
 
-def _address(text: str) -> str:
+def check_address(text: str) -> str:
+    """The text, if it is HOST:PORT; ValueError otherwise."""
     if not _ADDRESS.fullmatch(text) or int(text.rpartition(":")[2]) > _LAST_PORT:
         raise ValueError(f"{text[:200]!a} is no address")
     return text
@@ -169,7 +170,7 @@ class Settings(BaseModel):
         Literal["text", "json"], BeforeValidator(_lower), Field(description='"text" or "json"')
     ] = "text"
     health: Annotated[
-        Annotated[str, AfterValidator(_address)] | None, Field(description=_HEALTH_IS)
+        Annotated[str, AfterValidator(check_address)] | None, Field(description=_HEALTH_IS)
     ] = None
     recurring: Annotated[
         Mapping[str, Mapping[str, Any]],

@@ -154,7 +154,22 @@ def test_a_recurring_entry_is_run_paused_and_resumed(client: Client, full: Store
     assert full.entries()[1][0].paused
     client().post("/recurring/nightly/resume")
     assert not full.entries()[1][0].paused
-    assert client().post("/recurring/nothing/run").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *(f"recurring/nothing/{verb}" for verb in ("run", "pause", "resume")),
+        *(f"batches/nothing/{verb}" for verb in ("cancel", "retry")),
+        *(f"workers/nothing/{verb}" for verb in ("quiet", "stop")),
+        "nothing/at/all",
+    ],
+)
+def test_what_is_not_there_is_not_found(client: Client, full: Store, action: str) -> None:
+    del full
+    answer = client().post(f"/{action}")
+    assert answer.status_code == 404
+    assert "<html" in answer.text
 
 
 @pytest.mark.parametrize(

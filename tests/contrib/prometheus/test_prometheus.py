@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,42 @@ def test_a_store_tells_depths_latencies_and_sizes() -> None:
 class Away(MemoryAdapter):
     def stats(self) -> Stats:
         raise AdapterError("the server is away")
+
+
+class Counting(MemoryAdapter):
+    """Says that it holds so many jobs, and how often it was asked."""
+
+    asked = 0
+
+    def __init__(self, holds: int) -> None:
+        super().__init__()
+        self._holds = holds
+
+    def stats(self) -> Stats:
+        self.asked += 1
+        return Stats(dead=self._holds)
+
+
+@pytest.mark.parametrize(("holds", "asked"), [(100_000, 1), (99_999, 4)])
+def test_scrapers_of_a_store_with_very_many_jobs_share_a_count(
+    holds: int, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus, "_SHARE", 1e12)
+    monkeypatch.setattr(prometheus, "_LONGEST", 600.0)
+    adapter = Counting(holds)
+    with backends.override(adapter), ThreadPoolExecutor(4) as scrapers:
+        pages = [*scrapers.map(lambda _: prometheus.exposition(), range(4))]
+    told = {samples(page)("jobkit_jobs", backend="default", state="dead") for page in pages}
+    assert (told, adapter.asked) == ({holds}, asked)
+
+
+def test_what_was_counted_is_told_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "_LONGEST", 0.0)
+    adapter = Counting(100_000)
+    with backends.override(adapter):
+        prometheus.exposition()
+        prometheus.exposition()
+    assert adapter.asked == 2
 
 
 @pytest.mark.parametrize("adapter", [Away(), Ships])

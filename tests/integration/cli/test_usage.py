@@ -110,6 +110,8 @@ class TestErrors:
             "worker -q default@",
             "worker -c 0",
             "worker -p 0",
+            "worker --health x",
+            "worker --health 127.0.0.1:65536",
             "queues clear default",
         ],
     )
