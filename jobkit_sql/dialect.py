@@ -32,6 +32,13 @@ class Database(Protocol):
         """A connection for one statement that may write, which is a transaction of its own."""
         ...
 
+    def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
+        """Execute it by the driver alone, as a transaction of its own.
+
+        False: nothing was stored, and a statement on `single` tells why, or succeeds.
+        """
+        ...
+
     def put_off(self, act: Callable[[], object]) -> bool:
         """Have this done when the write ends in whose middle the calling thread was interrupted.
 
@@ -152,6 +159,10 @@ class Dialect(Protocol):
         self, table: Table, columns: Sequence[str]
     ) -> Callable[[Connection, Sequence[Mapping[str, Any]]], object]:
         """What inserts rows with these columns by one statement, as `insert_new` does."""
+        ...
+
+    def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
+        """The statement that does so for one row, for `Database.insert_one`."""
         ...
 
     def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:

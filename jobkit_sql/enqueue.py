@@ -20,7 +20,8 @@ class Enqueue:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._insert = store.dialect.insert_new(jobs)
-        self._insert_quickly = store.dialect.inserting(jobs, NEW)
+        self._insert_one = store.dialect.inserting_one(jobs, NEW)
+        self._insert_many = store.dialect.inserting(jobs, NEW)
 
     @again_if_undone
     def __call__(self, payloads: Sequence[Payload]) -> None:
@@ -28,8 +29,9 @@ class Enqueue:
             return
         now = self._store.time()
         rows = [new_row(payload, now) for payload in payloads]
-        with self._store.single() as connection:
-            self._insert_quickly(connection, rows)
+        if len(rows) > 1 or not self._store.insert_one(self._insert_one, [*rows[0].values()]):
+            with self._store.single() as connection:
+                self._insert_many(connection, rows)
         self._store.announce()
 
     def through(self, connection: Connection, payloads: Sequence[Payload]) -> None:

@@ -41,7 +41,7 @@ NEW: Final = (
     "deliveries",
     "payload",
 )
-"""The columns of `new_row`."""
+"""The columns of `new_row`, in their order."""
 
 _UNREADABLE = {"to_queue": None, "to_priority": None, "to_class": None, "loans": None}
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
@@ -78,6 +78,7 @@ class Store:
         self.dialect = dialect
         self.schema = Schema(dialect.name, dialect.schema, dialect.naming)
         self._clock = clock
+        self._explained = _Explained(dialect)
         self._home = _Home(dialect)
 
     def time(self) -> float:
@@ -107,6 +108,11 @@ class Store:
         """A connection for one statement that may write, see `Database.single`."""
         with self.explained(), self._ready().single() as connection:
             yield connection
+
+    def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
+        """See `Database.insert_one`."""
+        with self.explained():
+            return self._ready().insert_one(statement, values)
 
     def put_off(self, act: Callable[[], object]) -> bool:
         """See `Database.put_off`."""
@@ -226,17 +232,27 @@ class Store:
                 " run `jobkit db migrate`"
             )
 
-    @contextmanager
-    def explained(self) -> Generator[None]:
+    def explained(self) -> _Explained:
         """Whatever the driver raises inside leaves as `AdapterError`."""
-        try:
-            yield
-        except _ROW_ERRORS as error:
+        return self._explained
+
+
+class _Explained:
+    """The block of `Store.explained`: one for all, since each job that is stored passes several."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, _ROW_ERRORS):
             raise RowRefused(f"the store refuses a value: {_cause(error)}") from error
-        except SQLAlchemyError as error:
-            if self.dialect.was_undone(error):
-                raise Undone(self.dialect.explain(error)) from error
-            raise AdapterError(self.dialect.explain(error)) from error
+        if isinstance(error, SQLAlchemyError):
+            if self._dialect.was_undone(error):
+                raise Undone(self._dialect.explain(error)) from error
+            raise AdapterError(self._dialect.explain(error)) from error
 
 
 def _cause(error: Exception) -> BaseException | None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import psycopg
 from sqlalchemy import Connection, text
@@ -33,6 +33,7 @@ class Connections:
         # Said with each BEGIN, whatever the database's default: a statement that waited for a lock
         # must see what the other one committed.
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._kept = pool.Kept(self._engine)
         self._watchdog = Watchdog(options.timeout)
         self._listener = Listener(options)
         self._bell = Bell(options)
@@ -56,6 +57,11 @@ class Connections:
             connection.begin(),
         ):
             yield connection
+
+    def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
+        with self._kept.lent() as connection, self._watchdog.watching(connection):
+            connection.execute(statement.encode(), values)
+        return True
 
     def put_off(self, act: Callable[[], object]) -> bool:
         del act
@@ -94,6 +100,7 @@ class Connections:
     def close(self) -> None:
         self._listener.close()
         self._watchdog.close()
+        self._kept.close()
         self._engine.dispose()
 
     def _server_time(self) -> float:

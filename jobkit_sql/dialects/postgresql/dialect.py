@@ -188,6 +188,13 @@ class Postgresql:
 
         return insert
 
+    def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
+        schema = "" if self.schema is None else f'"{self.schema}".'
+        names = ", ".join(table.c[each].name for each in columns)
+        marks = ", ".join("%s" for _ in columns)
+        into = f"INSERT INTO {schema}{table.name} ({names})"
+        return self.naming(f"{into} VALUES ({marks}) ON CONFLICT DO NOTHING")
+
     def _compiled(self, statement: Insert) -> str:
         """What the driver takes, made once: a job that is stored alone costs half of it else."""
         dialect = self._options.url.get_dialect()()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import select
-from typing import Any, Final
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, cast
 
 import psycopg
-from sqlalchemy import Dialect, Engine, create_engine, event
-from sqlalchemy.exc import DisconnectionError
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Dialect, Engine, PoolProxiedConnection, create_engine, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from jobkit_sql.dialects.postgresql.options import Options
 
-__all__ = ["OVERFLOW", "made"]
+__all__ = ["OVERFLOW", "Kept", "made"]
 
 _WAIT_FOR_ONE: Final = 5.0
 """Seconds a thread waits for a connection of the pool."""
@@ -43,6 +46,69 @@ def made(options: Options) -> Engine:
     if options.schema is None:
         return engine
     return engine.execution_options(schema_translate_map={None: options.schema})
+
+
+_Pooled = tuple[PoolProxiedConnection, psycopg.Connection]
+"""A connection as the pool and as the driver knows it."""
+
+
+class Kept:
+    """One connection of the pool, kept at hand for single statements of the driver's own.
+
+    To have it from the pool and give it back costs as much as such a statement. Who finds it in
+    use takes another one from the pool.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._idle: list[_Pooled] = []
+
+    @contextmanager
+    def lent(self) -> Generator[psycopg.Connection]:
+        """A connection for one statement. Errors are those the engine would raise."""
+        idle = self._idle
+        taken: _Pooled | None = None
+        is_sound = False
+        try:
+            taken = self._taken(idle)
+            yield taken[1]
+            is_sound = True
+        except psycopg.Error as error:
+            raise _told(error) from error
+        finally:
+            if taken is not None:
+                if is_sound and idle is self._idle and not idle:
+                    idle.append(taken)
+                else:
+                    _give_back(*taken)
+
+    def close(self) -> None:
+        """Give it back to the pool."""
+        idle, self._idle = self._idle, []
+        for pooled, _ in idle:
+            pooled.close()
+
+    def _taken(self, idle: list[_Pooled]) -> _Pooled:
+        with suppress(IndexError):  # another thread was faster
+            if idle:
+                kept = idle.pop()
+                if _is_silent(kept[1]):
+                    return kept
+                kept[0].invalidate()
+        pooled = self._engine.raw_connection()
+        return pooled, cast("psycopg.Connection", pooled.driver_connection)
+
+
+def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection) -> None:
+    # In the middle of an answer when a time limit struck there: nobody may read what is left.
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        pooled.invalidate()
+    pooled.close()
+
+
+def _told(error: psycopg.Error) -> DBAPIError:
+    told = DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True)
+    return cast("DBAPIError", told)
 
 
 class _Connecting:
@@ -78,10 +144,15 @@ def _check(connection: psycopg.Connection, *_: object) -> None:
     A server that ended a connection has said so or hung up, and a look at the socket tells that
     there is something to read, without a round trip. Nothing was executed: nobody needs to know.
     """
-    if connection.closed:
+    if not _is_silent(connection):
         raise DisconnectionError
+
+
+def _is_silent(connection: psycopg.Connection) -> bool:
+    """False for one that is closed, or on which the server has said something."""
+    if connection.closed:
+        return False
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     # Some news are good, that a setting changed for one; they are too rare to be read.
-    if poll.poll(0):
-        raise DisconnectionError
+    return not poll.poll(0)

@@ -42,6 +42,8 @@ class Connections:
         self._writers = _engine(url, file, timeout=0.0)
         naming.rule(self._readers)
         naming.rule(self._writers)
+        self._kept: list[sqlite3.Connection] = []
+        """For single inserts: to have it from a pool and give it back costs as much as those."""
         self._gate = Gate(self.close)
         self._watch = Watch(self._readers, self._gate)
         self._turn = threading.RLock()
@@ -77,6 +79,27 @@ class Connections:
 
     def single(self) -> AbstractContextManager[Connection]:
         return self.writing()
+
+    def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
+        if self._writer is not None and self._interrupted():
+            return False
+        try:
+            with self._in_turn(), self._gate:
+                self._insert_one(statement, values)
+        except sqlite3.Error:  # mostly another process that writes: it is waited for elsewhere
+            return False
+        return True
+
+    def _insert_one(self, statement: str, values: Sequence[Any]) -> None:
+        kept = self._kept
+        connection = kept.pop() if kept else _driver(self._writers)
+        try:
+            connection.execute(statement, values)
+        finally:
+            if kept is self._kept:
+                kept.append(connection)
+            else:
+                connection.close()
 
     def put_off(self, act: Callable[[], object]) -> bool:
         if self._writer is None or not self._interrupted():
@@ -120,6 +143,9 @@ class Connections:
 
     def close(self) -> None:
         self._watch.close()
+        kept, self._kept = self._kept, []
+        for each in kept:
+            each.close()
         self._readers.dispose()
         self._writers.dispose()
 
@@ -166,6 +192,14 @@ class Connections:
         finally:
             with suppress(RuntimeError):
                 self._turn.release()
+
+
+def _driver(engine: Engine) -> sqlite3.Connection:
+    """A connection that belongs to no pool."""
+    pooled = engine.raw_connection()
+    connection = cast("sqlite3.Connection", pooled.driver_connection)
+    pooled.detach()
+    return connection
 
 
 def _engine(url: URL, file: Path, *, timeout: float) -> Engine:

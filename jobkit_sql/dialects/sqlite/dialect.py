@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,10 @@ from jobkit_sql.tables import WRITE_NOTHING
 __all__ = ["Sqlite"]
 
 _OPTIONS: Final = frozenset({"cache", "cached_statements", "mode", "nolock", "psow", "uri", "vfs"})
+
+
+_ROWS: Final = 100
+"""Rows of one insert; older libraries take no more than 999 parameters."""
 
 
 class Sqlite:
@@ -105,12 +110,25 @@ class Sqlite:
     def inserting(
         self, table: Table, columns: Sequence[str]
     ) -> Callable[[Connection, Sequence[Mapping[str, Any]]], object]:
-        """By the driver alone: to have many rows processed costs more than to store them."""
-        given: dict[str, Any] = {each: bindparam(each) for each in columns}
-        statement = self.insert_new(table).values(given)
-        compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
-        text, row_of = str(compiled), itemgetter(*(compiled.positiontup or columns))
-        return lambda connection, rows: connection.exec_driver_sql(text, [*map(row_of, rows)])
+        """By the driver alone: to have many rows processed costs more than to store them.
+
+        A hundred rows a statement: each reads and writes the counter of keys, however few it has.
+        """
+        one, many = _inserting(table, columns, 1), _inserting(table, columns, _ROWS)
+        row_of = itemgetter(*columns)
+
+        def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+            whole = len(rows) - len(rows) % _ROWS
+            for start in range(0, whole, _ROWS):
+                values = chain.from_iterable(map(row_of, rows[start : start + _ROWS]))
+                connection.exec_driver_sql(many, tuple(values))
+            if whole < len(rows):
+                connection.exec_driver_sql(one, [*map(row_of, rows[whole:])])
+
+        return insert
+
+    def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
+        return self.naming(_inserting(table, columns, 1))
 
     def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:
         return acked
@@ -121,6 +139,14 @@ class Sqlite:
 
     def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
         return func.instr(column, bindparam(parameter, type_=Text())) > 0
+
+
+def _inserting(table: Table, columns: Sequence[str], rows: int) -> str:
+    names = ", ".join(table.c[each].name for each in columns)
+    row = ", ".join("?" for _ in columns)
+    values = ", ".join(f"({row})" for _ in range(rows))
+    into = f"INSERT INTO {table.name} ({names})"
+    return f"{into} VALUES {values} ON CONFLICT DO NOTHING"
 
 
 class _JsonList(TypeDecorator[Sequence[Any]]):
