@@ -33,7 +33,6 @@ class Connections:
         # Said with each BEGIN, whatever the database's default: a statement that waited for a lock
         # must see what the other one committed.
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
-        self._kept = pool.Kept(self._engine)
         self._watchdog = Watchdog(options.timeout)
         self._listener = Listener(options)
         self._bell = Bell(options)
@@ -59,7 +58,7 @@ class Connections:
             yield connection
 
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
-        with self._kept.lent() as connection, self._watchdog.watching(connection):
+        with pool.borrowed(self._engine) as connection, self._watchdog.watching(connection):
             connection.execute(statement.encode(), values)
         return True
 
@@ -94,13 +93,16 @@ class Connections:
     def announce(self) -> None:
         if self._bell.is_due():
             # What was stored is stored: who does not hear of it looks by himself.
-            with suppress(SQLAlchemyError), self.reading() as connection:
-                connection.execute(self._bell.ring)
+            with (
+                suppress(SQLAlchemyError),
+                pool.borrowed(self._engine) as connection,
+                self._watchdog.watching(connection),
+            ):
+                connection.execute(self._bell.ring.text.encode())
 
     def close(self) -> None:
         self._listener.close()
         self._watchdog.close()
-        self._kept.close()
         self._engine.dispose()
 
     def _server_time(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import psycopg
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from jobkit_sql.dialects.postgresql.options import Options
 
-__all__ = ["OVERFLOW", "Kept", "made"]
+__all__ = ["OVERFLOW", "borrowed", "made"]
 
 _WAIT_FOR_ONE: Final = 5.0
 """Seconds a thread waits for a connection of the pool."""
@@ -48,60 +48,31 @@ def made(options: Options) -> Engine:
     return engine.execution_options(schema_translate_map={None: options.schema})
 
 
-_Pooled = tuple[PoolProxiedConnection, psycopg.Connection]
-"""A connection as the pool and as the driver knows it."""
+@contextmanager
+def borrowed(engine: Engine) -> Generator[psycopg.Connection]:
+    """One of its connections as the driver knows it, for one statement.
 
-
-class Kept:
-    """One connection of the pool, kept at hand for single statements of the driver's own.
-
-    To have it from the pool and give it back costs as much as such a statement. Who finds it in
-    use takes another one from the pool.
+    Errors are those the engine would raise. By a `Connection` of the engine's a statement costs
+    half as much again.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._idle: list[_Pooled] = []
-
-    @contextmanager
-    def lent(self) -> Generator[psycopg.Connection]:
-        """A connection for one statement. Errors are those the engine would raise."""
-        idle = self._idle
-        taken: _Pooled | None = None
-        is_sound = False
-        try:
-            taken = self._taken(idle)
-            yield taken[1]
-            is_sound = True
-        except psycopg.Error as error:
-            raise _told(error) from error
-        finally:
-            if taken is not None:
-                if is_sound and idle is self._idle and not idle:
-                    idle.append(taken)
-                else:
-                    _give_back(*taken)
-
-    def close(self) -> None:
-        """Give it back to the pool."""
-        idle, self._idle = self._idle, []
-        for pooled, _ in idle:
-            pooled.close()
-
-    def _taken(self, idle: list[_Pooled]) -> _Pooled:
-        with suppress(IndexError):  # another thread was faster
-            if idle:
-                kept = idle.pop()
-                if _is_silent(kept[1]):
-                    return kept
-                kept[0].invalidate()
-        pooled = self._engine.raw_connection()
-        return pooled, cast("psycopg.Connection", pooled.driver_connection)
+    pooled: PoolProxiedConnection | None = None
+    try:
+        pooled = engine.raw_connection()
+        yield _driver(pooled)
+    except psycopg.Error as error:
+        raise _told(error) from error
+    finally:
+        if pooled is not None:
+            _give_back(pooled)
 
 
-def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection) -> None:
+def _driver(pooled: PoolProxiedConnection) -> psycopg.Connection:
+    return cast("psycopg.Connection", pooled.driver_connection)
+
+
+def _give_back(pooled: PoolProxiedConnection) -> None:
     # In the middle of an answer when a time limit struck there: nobody may read what is left.
-    if connection.info.transaction_status != TransactionStatus.IDLE:
+    if _driver(pooled).info.transaction_status != TransactionStatus.IDLE:
         pooled.invalidate()
     pooled.close()
 
@@ -144,15 +115,10 @@ def _check(connection: psycopg.Connection, *_: object) -> None:
     A server that ended a connection has said so or hung up, and a look at the socket tells that
     there is something to read, without a round trip. Nothing was executed: nobody needs to know.
     """
-    if not _is_silent(connection):
-        raise DisconnectionError
-
-
-def _is_silent(connection: psycopg.Connection) -> bool:
-    """False for one that is closed, or on which the server has said something."""
     if connection.closed:
-        return False
+        raise DisconnectionError
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     # Some news are good, that a setting changed for one; they are too rare to be read.
-    return not poll.poll(0)
+    if poll.poll(0):
+        raise DisconnectionError
