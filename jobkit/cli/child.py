@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from jobkit.cli import cli
+from jobkit.cli.collecting import collect_rarely
 from jobkit.cli.invocation import Invocation
 from jobkit.errors import JobkitError
 from jobkit.worker.life import leave
@@ -23,6 +24,7 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Work for the supervisor; what is wrong with the configuration is told to it, not printed."""
+    collect_rarely()
     line, board, turn, *words = sys.argv[1:]
     leave_signals_to_the_supervisor()
     link = Link(int(line), int(board))

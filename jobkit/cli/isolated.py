@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from jobkit import settings
 from jobkit.cli import logs
+from jobkit.cli.collecting import collect_as_usual, collect_rarely
 from jobkit.worker.carried import Broke, Task, Word
 from jobkit.worker.inside import Line, die_with_parent, performed
 from jobkit.worker.life import leave
@@ -22,6 +23,7 @@ __all__ = ["main"]
 def main() -> NoReturn:
     """Run the one job that the worker hands over, tell it how that ended, and leave."""
     die_with_parent()
+    collect_rarely()
     leave_signals_to_the_supervisor()
     line = Line(int(sys.argv[1]))
     task = line.task()
@@ -48,6 +50,7 @@ def _load(task: Task) -> None:
     for module in task.modules:
         import_module(module)
     ignore_signals()  # the application may have set handlers of its own
+    collect_as_usual()
 
 
 if __name__ == "__main__":

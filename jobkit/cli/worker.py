@@ -11,6 +11,7 @@ import click
 from jobkit import backends, jobs, settings
 from jobkit.cli import logs
 from jobkit.cli.application import app_option, import_modules
+from jobkit.cli.collecting import collect_as_usual
 from jobkit.cli.invocation import Invocation
 from jobkit.cli.observed import observers
 from jobkit.cli.options import Store, setting_option, store_options
@@ -161,6 +162,7 @@ def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:
     adapter = backends.get_adapter(store.backend)
     url = backends.shared_url(store.backend)
     options = _options(configured, burst=burst, again=again)
+    collect_as_usual()  # all is loaded
     return run_supervised(
         adapter,
         replace(options, backend=store.backend, url=url),

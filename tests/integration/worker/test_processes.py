@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ from functools import partial
 import pytest
 
 from jobkit.adapter import State
+from jobkit.cli.collecting import collect_as_usual, collect_rarely
 from tests.integration.worker.site import Site, until
 from tests.timing import Queued
 
@@ -265,3 +267,39 @@ def test_a_worker_whose_store_cannot_be_used_says_so_and_goes_on_trying(sqlite_s
     assert "Traceback" not in site.said()
     worker.terminate()
     assert ended(worker) == 0
+
+
+COLLECTS = """
+
+    import gc
+
+
+    class Asks(Job):
+        def perform(self, number):
+            note("S", gc.get_threshold()[0])
+
+
+    class AsksApart(Asks, isolation="process"):
+        pass
+"""
+
+
+def test_when_jobs_run_garbage_is_collected_as_usual(sqlite_site: Site) -> None:
+    site = sqlite_site
+    site.add(COLLECTS)
+    site.enqueue("Asks", range(1))
+    site.enqueue("AsksApart", range(1))
+    worker = site.start("--burst")
+    assert ended(worker) == 0
+    assert [number for number, _ in site.log("S")] == [gc.get_threshold()[0]] * 2
+
+
+def test_or_as_the_application_chose_while_it_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [gc.get_threshold()]
+    monkeypatch.setattr(gc, "set_threshold", lambda *chosen: now.append(chosen))
+    monkeypatch.setattr(gc, "get_threshold", lambda: now[-1])
+    collect_rarely()
+    assert now[-1] > now[0]
+    gc.set_threshold(5, 10, 10)
+    collect_as_usual()
+    assert now[-1] == (5, 10, 10)
