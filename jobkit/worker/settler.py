@@ -25,6 +25,7 @@ BATCH: Final = 100
 
 _MOST: Final = 1_000
 _SINGLY_AFTER: Final = 3
+_AWAY_AFTER: Final = 2
 _NEXT_BEAT: Final = 0.1
 
 _log = logging.getLogger("jobkit.worker")
@@ -97,11 +98,11 @@ class Settler(Part):
             self._settle(self._gathered())
         self._settle(self._gathered())
 
-    def _gathered(self) -> list[tuple[Settlement | Settled, float]]:
+    def _gathered(self, most: int = _MOST) -> list[tuple[Settlement | Settled, float]]:
         # Cleared first: what is delivered from here on sets them again.
         self._some.clear()
         self._enough.clear()
-        batch = [self._ready.popleft() for _ in range(min(len(self._ready), _MOST))]
+        batch = [self._ready.popleft() for _ in range(min(len(self._ready), most))]
         if self._ready:
             self._some.set()
         return batch
@@ -109,19 +110,19 @@ class Settler(Part):
     def _settle(self, batch: list[tuple[Settlement | Settled, float]]) -> None:
         if not batch:
             return
-        self._observe(batch)
         left = self._unsettled(batch)
-        while left:
-            left = self._applied(left)
-            if left and self.ending.wait(self._delay):
-                left = self._applied(left)
-                if left:
+        while left and (left := self._applied(left)):
+            if self.ending.wait(self._delay):
+                if left := self._applied(left):
                     _log.warning("%d outcomes could not be settled before leaving", len(left))
                 return
+            # What came meanwhile must not wait for what the store refuses.
+            left += self._unsettled(self._gathered(_MOST - len(left)))
         self._patience.worked()
 
     def _unsettled(self, batch: list[tuple[Settlement | Settled, float]]) -> list[Settlement]:
         """What is left to do for the store: jobs may have been settled by their own transaction."""
+        self._observe(batch)
         self._forget([done for done, _ in batch if isinstance(done, Settled)])
         return [settlement for settlement, _ in batch if not isinstance(settlement, Settled)]
 
@@ -133,9 +134,22 @@ class Settler(Part):
                 return settlements
             settlements = self._still_ours(settlements)
         if self._failures >= _SINGLY_AFTER and len(settlements) > 1:
-            # One of them may be what the store refuses: the others must not wait for it.
-            return [one for each in settlements for one in self._tried([each])]
+            return self._singly(settlements)
         return self._tried(settlements)
+
+    def _singly(self, settlements: list[Settlement]) -> list[Settlement]:
+        """One of them may be what the store refuses: the others must not wait for it.
+
+        What failed comes last the next time. Two failures in a row: the store is away.
+        """
+        waiting, failed, in_a_row = deque(settlements), list[Settlement](), 0
+        while waiting and in_a_row < _AWAY_AFTER:
+            again = self._tried([waiting.popleft()])
+            in_a_row = in_a_row + 1 if again else 0
+            failed += again
+        if failed:
+            self._failures = _SINGLY_AFTER
+        return [*waiting, *failed]
 
     def _tried(self, settlements: list[Settlement]) -> list[Settlement]:
         try:

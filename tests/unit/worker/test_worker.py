@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -539,24 +540,65 @@ def test_a_store_that_is_away_for_a_while_costs_no_job(start_worker: StartWorker
     assert adapter.stats().processed == 50
 
 
+class Picky(MemoryAdapter):
+    """Fails to settle jobs with these arguments, and whatever comes with them."""
+
+    def __init__(self, *refused: int) -> None:
+        super().__init__()
+        self.refused: list[list[str]] = []
+        self.on_refusal: Callable[[], object] = lambda: None
+        self._picked = [[number] for number in refused]
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        if any(each.claim.payload.args in self._picked for each in settlements):
+            self.refused.append([each.claim.payload.id for each in settlements])
+            self.on_refusal()
+            raise AdapterError("not this one")
+        return super().settle(settlements)
+
+
+def numbered(number: int) -> Payload:
+    return Payload.of(
+        {"class": Count._name, "args": [number], "jid": str(number), "queue": "default"}
+    )
+
+
 def test_one_settlement_that_the_store_refuses_does_not_hold_up_the_others(
     start_worker: StartWorker,
 ) -> None:
-    class Picky(MemoryAdapter):
-        def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
-            if any(each.claim.payload.args == [13] for each in settlements):
-                raise AdapterError("not this one")
-            return super().settle(settlements)
-
-    adapter = Picky()
-    adapter.enqueue(
-        [
-            Payload.of({"class": Count._name, "args": [n], "jid": str(n), "queue": "default"})
-            for n in range(20)
-        ]
-    )
+    adapter = Picky(13)
+    adapter.enqueue([numbered(n) for n in range(20)])
     start_worker(adapter, concurrency=20)
     until(lambda: adapter.stats().processed == 19, seconds=20)
+
+
+def test_nor_does_it_hold_up_what_ends_later(start_worker: StartWorker) -> None:
+    """The bug: alone in its batch, it was tried again and again, and nothing else was."""
+    adapter, refused = Picky(0), threading.Event()
+    adapter.on_refusal = refused.set
+
+    class Late(Job):
+        def perform(self) -> None:
+            refused.wait()
+
+    late = {"class": Late._name, "args": [], "jid": "late", "queue": "default"}
+    adapter.enqueue([numbered(0), Payload.of(late)])
+    start_worker(adapter, concurrency=2)
+    until(lambda: adapter.stats().processed == 1)
+    assert refused.is_set()
+
+
+def test_a_store_that_is_away_is_not_asked_at_once_for_each_outcome(
+    start_worker: StartWorker,
+) -> None:
+    times: list[float] = []
+    adapter = Picky(*range(20))
+    adapter.on_refusal = lambda: times.append(time.monotonic())
+    adapter.enqueue([numbered(n) for n in range(20)])
+    start_worker(adapter, concurrency=20)
+    until(lambda: sum(len(each) == 1 for each in adapter.refused) > 2, seconds=20)
+    by_one = [at for at, each in zip(times, adapter.refused, strict=True) if len(each) == 1]
+    assert by_one[2] - by_one[1] > 0.1, "after two failures in a row it waits"
 
 
 def test_a_part_that_breaks_is_told_to_the_main_thread(start_worker: StartWorker) -> None:
