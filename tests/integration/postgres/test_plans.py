@@ -53,14 +53,14 @@ def filled(
     return adapter
 
 
-def explained(adapter: SqlAdapter, queues: list[str]) -> dict[str, Any]:
+def explained(adapter: SqlAdapter, queues: list[str], most: int = LIMIT) -> dict[str, Any]:
     """How the server claims, and what that touched."""
     statement = adapter._store.dialect.claim
     assert statement is not None
     plan = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}").bindparams(
         *statement._bindparams.values()  # type: ignore[attr-defined]
     )
-    parameters = {"borrower": "worker", "queues": queues, "most": LIMIT, "now": 1.0, "token": "t"}
+    parameters = {"borrower": "worker", "queues": queues, "most": most, "now": 1.0, "token": "t"}
     with adapter._store.writing() as connection:
         found = connection.execute(plan, parameters).scalar_one()
         connection.rollback()
@@ -78,7 +78,9 @@ def reading_jobs(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in of_jobs if each["Node Type"] != "ModifyTable"]
 
 
-@pytest.mark.parametrize("queues", [["a", "b"], ["empty", "b", "a"], [f"q{n}" for n in range(50)]])
+@pytest.mark.parametrize(
+    "queues", [["a", "b"], ["empty", "b", "a"], ["elsewhere"], [f"q{n}" for n in range(50)]]
+)
 def test_a_claim_walks_the_index_of_its_queues_and_stops(
     filled: SqlAdapter, queues: list[str]
 ) -> None:
@@ -95,3 +97,19 @@ def test_a_claim_walks_the_index_of_its_queues_and_stops(
         assert node.get("Rows Removed by Filter", 0) == 0
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 60 * LIMIT
     assert not [node for node in nodes(plan) if node.get("Rows Removed by Join Filter", 0) > LIMIT]
+
+
+def test_a_flood_is_taken_in_its_order_before_anybody_has_analyzed_it(
+    adapter: SqlAdapter, worker: str, other: psycopg.Connection
+) -> None:
+    """The bug: thought to be two rows, all that waited were gathered and sorted by each claim."""
+    del worker
+    other.execute("ALTER TABLE jobkit_jobs SET (autovacuum_enabled = off)")
+    flood = FILL.format(state="'enqueued'", queue="'a'").replace("'{}'", "repeat('x', 500)")
+    other.execute(flood.encode(), [50_000])
+    for most in (LIMIT, 200):
+        plan = nodes(explained(adapter, ["a"], most))
+        walked = [node for node in plan if node.get("Index Name") == "jobkit_jobs_enqueued"]
+        sorting = [node for node in plan if node["Node Type"] == "Sort"]
+        assert walked
+        assert all(node["Actual Rows"] <= most for node in walked + sorting)
