@@ -132,6 +132,23 @@ class Evidence:
         reasons = (self.why_lost(lend) for lend in reversed(earlier))
         return next((reason for reason in reasons if reason is not None), None)
 
+    def ran_late(self, run: Run, other: Run) -> bool:
+        """True when it ran what it had been lent, and had lost, before the other was lent it.
+
+        Who was suspended between asking for a job and hearing of it begins it when it comes back.
+        """
+        asked = self._last_lend(other)
+        mine = self._last_lend(run)
+        if asked is None or mine is None or self.why_lost(mine, SUSPENDED | {"starved"}) is None:
+            return False
+        return mine.asked < asked.asked
+
+    def _last_lend(self, run: Run) -> Lend | None:
+        lends = [
+            each for each in self.lends[run.job] if each.pid == run.pid and each.heard <= run.began
+        ]
+        return max(lends, key=lambda lend: lend.heard, default=None)
+
     def why_lost(self, lend: Lend, kinds: Iterable[str] = CHARGED) -> str | None:
         """What may have cost the process this claim before its settlement was answered."""
         answered = [

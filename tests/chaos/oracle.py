@@ -139,7 +139,9 @@ def _what_ran_again_had_a_reason(evidence: Evidence) -> Iterator[Violation]:
 def _nothing_overlaps(evidence: Evidence) -> Iterator[Violation]:
     for job, runs in evidence.runs.items():
         for first, second in pairwise(sorted(runs, key=lambda run: run.began)):
-            if second.began < first.ended and evidence.why_in_vain(first) is None:
+            if second.began >= first.ended or evidence.why_in_vain(first) is not None:
+                continue
+            if not evidence.ran_late(second, first):
                 yield Violation(4, "ran twice at once", job)
 
 

@@ -244,6 +244,24 @@ def test_a_process_ends_as_it_was_made_to(acts: list[str], code: int, wrong: set
     assert tale.tell(ONE, "gone", code).wrong(processed=0) == wrong
 
 
+@pytest.mark.parametrize(("asked_first", "wrong"), [(True, set()), (False, {4})])
+def test_a_zombie_may_begin_late_what_it_had_asked_for_before_the_other(
+    asked_first: bool, wrong: set[int]
+) -> None:
+    tale = Tale().enqueued()
+    asked = tale.at
+    tale.tell(ONE, "act", "zombie")
+    tale.lent(OTHER, "new").began(OTHER)
+    other_began = tale.at
+    tale.tell(ONE, "act", "resume", after=1.5)
+    if not asked_first:
+        asked = tale.at
+    tale.tell(ONE, "lend", "job", 1, "old", 0, f"h:{ONE}:x", asked).began(ONE)
+    tale.ended(ONE, tale.at).settled(ONE, "old", came="stale")
+    tale.ended(OTHER, other_began).settled(OTHER, "new")
+    assert tale.wrong() == wrong
+
+
 def test_the_story_of_a_job_names_everything_that_happened_around_it() -> None:
     tale = Tale().enqueued().lent(ONE, "r").began(ONE).tell(ONE, "act", "kill")
     tale.tell(ONE, "gone", -9).tell(OTHER, "act", "zombie")
