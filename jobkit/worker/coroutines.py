@@ -25,6 +25,8 @@ class EventLoop:
         self._abandoned = threading.Event()
         self._tasks: dict[str, asyncio.Task[Any] | None] = {}
         """By the receipts of their claims; touched on the loop only."""
+        self.waiting: set[int] = set()
+        """The idents of the threads that wait for a coroutine."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -34,7 +36,13 @@ class EventLoop:
         claim: Claim | None = None if job is None else job._claim
         if claim is not None:
             coroutine = self._noted(claim.receipt, coroutine)
-        return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
+        result = asyncio.run_coroutine_threadsafe(coroutine, self._started())
+        ident = threading.get_ident()
+        self.waiting.add(ident)
+        try:
+            return result.result()
+        finally:
+            self.waiting.discard(ident)
 
     def cancel(self, claim: Claim) -> None:
         """Cancel the coroutine of the claim's job, if that is what runs."""

@@ -135,10 +135,13 @@ class Pool:
             desk.board.turn()
         return True
 
-    def interrupt(self) -> None:
-        """Have what still runs end by `Interrupted`, once its jobs are nobody's business here."""
+    def interrupt(self, *, spare: frozenset[int]) -> None:
+        """Have what still runs end by `Interrupted`, once its jobs are nobody's business here.
+
+        But for the threads with these idents.
+        """
         for thread, claim in zip(self._threads, self._slots, strict=True):
-            if claim is not None and thread.ident is not None:
+            if claim is not None and thread.ident is not None and thread.ident not in spare:
                 raise_in(thread.ident, Interrupted)
 
     def _call(self, threads: int) -> None:

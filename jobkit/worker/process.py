@@ -132,8 +132,9 @@ class Worker:
 
     def interrupt(self) -> None:
         """Have the jobs that `stop` gave back end here: what they do counts no more."""
+        # Not both: a thread whose coroutine is cancelled is on its way out already.
+        self._pool.interrupt(spare=frozenset(self._loop.waiting))
         self._loop.abandon()
-        self._pool.interrupt()
 
     def wind_down(self, timeout: float) -> bool:
         """End as `stop` does, but stay registered and keep what had not ended in time."""

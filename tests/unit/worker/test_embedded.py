@@ -131,9 +131,6 @@ def test_what_has_not_ended_in_time_is_given_back_and_its_end_changes_nothing(
     assert (store.stats().processed, store.stats().enqueued) == (0, 2)
 
 
-# What is sent to a thread rises wherever it is: here in the reading of a source for a traceback,
-# whose file is then closed by the collector of garbage.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_was_given_back_is_interrupted_and_only_then(store: MemoryAdapter) -> None:
     ended: list[object] = []
 
