@@ -20,6 +20,7 @@ from jobkit.capabilities import Move
 from jobkit.payload import Payload
 from jobkit_redis import RedisAdapter
 from jobkit_sql import SqlAdapter
+from tests.timing import Queued
 
 APPLICATION = '''
     """Jobs that write down when they start and finish, outside of the store."""
@@ -150,6 +151,15 @@ class Site:
         """Kill the supervisor and its processes at once, as the death of a machine would."""
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
+
+    def time_to_leave(self, worker: subprocess.Popen[bytes]) -> float:
+        """Seconds from a TERM to the end, without those in which others had the processor."""
+        with Queued([worker.pid, *self.processes(worker)]) as queued:
+            asked = time.monotonic()
+            worker.terminate()
+            assert worker.wait(20) == 0
+            took = time.monotonic() - asked
+        return took - queued.seconds
 
     def go(self) -> None:
         """Let the jobs that hold finish."""
