@@ -20,6 +20,7 @@ from typing import Any, Final
 from jobkit.clock import Clock
 from jobkit.errors import ConfigurationError
 from jobkit.supervisor.condition import Condition
+from jobkit.supervisor.signals import blocked
 
 __all__ = ["Answer", "Health", "Page"]
 
@@ -68,7 +69,8 @@ class Health:
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
+        with blocked():
+            self._thread.start()
         host, port = self._server.server_address[:2]
         _log.info("health is answered on http://%s:%s/ready", host, port)
 

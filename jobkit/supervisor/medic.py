@@ -15,6 +15,7 @@ from jobkit import backends
 from jobkit.adapter import Adapter, Claim, Settlement
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError, LeaseLost
+from jobkit.supervisor.signals import blocked
 from jobkit.worker.board import note_of
 from jobkit.worker.desk import new_identity
 from jobkit.worker.part import Patience
@@ -214,7 +215,8 @@ class Medic:
 
     def start(self) -> None:
         """Begin, on a new thread."""
-        self._thread.start()
+        with blocked():
+            self._thread.start()
 
     def tell(self, news: Joining | Gone) -> None:
         """A child is about to join, or is gone; from any thread."""

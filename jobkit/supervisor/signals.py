@@ -64,7 +64,8 @@ class Signals:
 def blocked() -> Generator[None]:
     """What is started inside has all our signals blocked until it says otherwise.
 
-    A signal to the whole group would otherwise end a child that is not ready for it yet.
+    A signal to the whole group would otherwise end a child that is not ready for it yet, and one
+    of two signals that went to two threads could be noted before the one that came first.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     try:

@@ -42,6 +42,22 @@ def test_a_signal_to_the_whole_group_is_one_stop(site: Site, number: signal.Sign
     assert site.store.stats().processed == 2
 
 
+def test_only_the_main_thread_hears_signals_so_that_they_stay_in_order(site: Site) -> None:
+    worker = site.start("--health", "127.0.0.1:0")
+    until(lambda: site.store.stats().workers == 1)
+    blocked = {path.name: _blocked(path) for path in Path(f"/proc/{worker.pid}/task").iterdir()}
+    heard = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTSTP}
+    assert not blocked.pop(str(worker.pid)) & heard
+    assert len(blocked) == 2
+    assert all(those >= heard for those in blocked.values())
+
+
+def _blocked(thread: Path) -> set[int]:
+    """The signals that this thread does not take, by what the system tells of it."""
+    [mask] = re.findall(r"SigBlk:\s*(\w+)", (thread / "status").read_text())
+    return {number for number in range(1, 32) if int(mask, 16) >> (number - 1) & 1}
+
+
 def test_handlers_that_the_application_set_do_not_end_its_processes(site: Site) -> None:
     site.add("\n    signal.signal(signal.SIGTERM, lambda *_: os._exit(3))\n")
     site.enqueue("Hold", range(1))

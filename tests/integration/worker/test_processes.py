@@ -211,6 +211,7 @@ def test_a_second_signal_does_not_wait_for_a_job_that_goes_on(sqlite_site: Site)
     worker = sqlite_site.start()
     until(lambda: sqlite_site.started() == [0])
     worker.send_signal(signal.SIGTERM)
+    until(lambda: sqlite_site.store.workers()[0].quiet)
     worker.send_signal(signal.SIGINT)
     assert ended(worker, 10) == 0, "shorter than the 25 s that a job has otherwise"
     stats = sqlite_site.store.stats()
