@@ -82,6 +82,12 @@ class Fleet:
         while sum(not unit.leaving for unit in self.units) < wanted:
             self.units.append(self._started())
 
+    def is_all(self, registered: set[int]) -> bool:
+        """True when these processes are its workers, all of them, and nobody is about to leave."""
+        if any(unit.leaving for unit in self.units):
+            return False
+        return registered == {pid for unit in self.units for pid in unit.workers()}
+
     def stop(self, seconds: float) -> list[int | None]:
         """Ask everybody to leave; the exit codes, `seconds` at most for all."""
         deadline = time.monotonic() + seconds

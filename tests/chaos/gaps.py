@@ -79,7 +79,7 @@ class Case:
         helper = _forked(self._helper)
         drained = _asked(_drained)
         code = _stopped(victim)
-        _asked(_recovered)
+        _asked(lambda: _recovered(helper))
         codes = [_stopped(helper)]
         final = _asked(_final)
         closing = Closing(
@@ -272,10 +272,10 @@ def _drained() -> float | None:
     return time.monotonic() - began if _until(lambda: not waiting_in(store)) else None
 
 
-def _recovered() -> bool:
-    """Wait until only the helper is registered."""
+def _recovered(helper: int) -> bool:
+    """Wait until the helper is registered, which listens then, and nobody else is."""
     store = _store()
-    return _until(lambda: store.stats().workers <= 1)
+    return _until(lambda: [each.pid for each in store.workers()] == [helper])
 
 
 def _final() -> dict[str, Any]:

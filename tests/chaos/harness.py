@@ -148,6 +148,7 @@ class _Run:
                 nemesis.watch(self._plan.warm)
                 nemesis.rage(self._plan.acts)
             drained_in = self._drain(fleet)
+            self._come_to_rest(fleet)
             codes = fleet.stop(_LEAVE_WITHIN)
             return self._account(drained_in, codes)
 
@@ -206,6 +207,26 @@ class _Run:
                 time.sleep(0.05)
         return math.inf
 
+    def _come_to_rest(self, fleet: Fleet) -> None:
+        """Wait until all that was begun is over: a start, a leave, the lease of a dead one.
+
+        Who does not listen yet is ended by the signal itself, and the dead are found by the living.
+        """
+        deadline = time.monotonic() + self._plan.drain_within
+        with _reaching(self._store.url) as adapter:
+            while not fleet.is_all({each.pid for each in adapter.workers()}):
+                if time.monotonic() > deadline:
+                    return  # of which the account will tell
+                fleet.tend()
+                time.sleep(0.05)
+
+    def _left_over(self) -> int:
+        """Processes that are still there; who has just left the store may need a moment more."""
+        deadline = time.monotonic() + _LEAVE_WITHIN
+        while (left := members(self._guard.token)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return len(left)
+
     def _account(self, drained_in: float, codes: list[int | None]) -> Closing:
         with _reaching(self._store.url) as adapter:
             stats = adapter.stats()
@@ -216,7 +237,7 @@ class _Run:
                 processed=stats.processed,
                 drained_in=drained_in,
                 codes=codes,
-                left_over=len(members(self._guard.token)),
+                left_over=self._left_over(),
             )
 
 

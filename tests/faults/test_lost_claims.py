@@ -72,13 +72,18 @@ def test_03_claims_whose_answers_are_lost_strand_nothing_and_every_job_runs_once
         assert worker.start()
         enqueue(direct, range(JOBS))  # by these the server learns the script
         until(lambda: direct.stats().processed == JOBS, 30)
-        for number in range(1, ROUNDS):
-            enqueue(direct, range(number * JOBS, (number + 1) * JOBS))
+        rounds = 1
+        # An answer that lent nothing is no loss: then there are more of them.
+        while rounds < ROUNDS or len(found(caplog)) <= ROUNDS / 4:
+            enqueue(direct, range(rounds * JOBS, (rounds + 1) * JOBS))
             assert line.drop_next_reply(CLAIM[url_scheme(store.url)]).wait(30)
-        until(lambda: direct.stats().processed == ROUNDS * JOBS, 60)
+            rounds += 1
+        until(lambda: direct.stats().processed == rounds * JOBS, 60)
         assert worker.stop(10)
         stats = direct.stats()
     assert (stats.enqueued, stats.running, stats.workers) == (0, 0, 0)
-    assert ran == Counter(range(ROUNDS * JOBS))
-    found = [text for text in caplog.messages if "the answer was lost" in text]
-    assert len(found) > ROUNDS / 4, "hardly an answer was lost that mattered"
+    assert ran == Counter(range(rounds * JOBS))
+
+
+def found(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [text for text in caplog.messages if "the answer was lost" in text]

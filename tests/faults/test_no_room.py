@@ -199,14 +199,14 @@ def read_only(folder: Path, *, yes: bool) -> None:
 
 SENTINEL = """
 sentinel monitor jobs {host} {port} 1
-sentinel down-after-milliseconds jobs 300
+sentinel down-after-milliseconds jobs 60000
 sentinel failover-timeout jobs 2000
 """
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[tuple[Server, Server, str]]:
-    """A primary, its replica, and the URL by which a Sentinel is asked which of them it is."""
+def watched(tmp_path: Path) -> Iterator[tuple[Server, Server, Server]]:
+    """A primary, its replica, and a Sentinel who is asked which of them it is, and is patient."""
     with (
         running(tmp_path / "primary", tcp=True) as primary,
         running(tmp_path / "replica", tcp=True) as replica,
@@ -223,8 +223,7 @@ def watched(tmp_path: Path) -> Iterator[tuple[Server, Server, str]]:
         with running(tmp_path / "sentinel", tcp=True, first=first, plain=True) as sentinel:
             with sentinel.client() as client:
                 until(lambda: client.execute_command("SENTINEL", "REPLICAS", "jobs"), 20)
-            asked = ":".join(map(str, sentinel.address))
-            yield primary, replica, f"redis+sentinel://{asked}/jobs/0"
+            yield primary, replica, sentinel
 
 
 def linked(replica: Server) -> bool:
@@ -239,10 +238,11 @@ def level(primary: Server, replica: Server) -> bool:
 
 
 def test_workers_go_on_at_the_replica_that_took_over(
-    watched: tuple[Server, Server, str], folder: Path
+    watched: tuple[Server, Server, Server], folder: Path
 ) -> None:
-    primary, replica, url = watched
-    site = Site(folder, url, RedisAdapter)
+    primary, replica, sentinel = watched
+    asked = ":".join(map(str, sentinel.address))
+    site = Site(folder, f"redis+sentinel://{asked}/jobs/0", RedisAdapter)
     try:
         worker = site.start("-c", "2", **PATIENT)
         site.enqueue("Hold", range(2))
@@ -251,6 +251,9 @@ def test_workers_go_on_at_the_replica_that_took_over(
         processes = site.processes(worker)
         until(lambda: level(primary, replica))
         primary.kill()
+        with sentinel.client() as client:
+            # No earlier: a primary that stands still for a moment is not to be given up.
+            client.execute_command("SENTINEL", "SET", "jobs", "down-after-milliseconds", "1000")
         site.go()
         until(lambda: site.finished() == [0, 1])
 

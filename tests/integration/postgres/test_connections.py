@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
-from typing import cast
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TypeVar, cast
 
 import psycopg
 import pytest
@@ -26,6 +26,8 @@ from jobkit_sql.dialects.postgresql.connections import Connections
 from tests.servers.postgres import Postgres
 from tests.unit.sql.support import at_once, claim, claim_one, enqueue, payload, register
 
+T = TypeVar("T")
+
 
 def kill_all(other: psycopg.Connection) -> None:
     """End every connection but this one, and wait until they are gone."""
@@ -35,12 +37,22 @@ def kill_all(other: psycopg.Connection) -> None:
         time.sleep(0.005)
 
 
-def all_that_can_be_had(server: Postgres) -> list[psycopg.Connection]:
+def all_that_can_be_had(server: Postgres, most: int) -> list[psycopg.Connection]:
     taken: list[psycopg.Connection] = []
-    with suppress(psycopg.OperationalError):
-        while True:
+    while len(taken) < most:
+        with suppress(psycopg.OperationalError):  # one that was closed may not be gone yet
             taken.append(server.connect())
+            continue
+        time.sleep(0.05)
     return taken
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """What it returns when the server answered in time, which may be too short for once."""
+    while True:
+        with suppress(AdapterError):
+            return call()
+        time.sleep(0.01)
 
 
 class TestDeadConnections:
@@ -84,35 +96,37 @@ class TestDeadConnections:
 class TestHanging:
     @pytest.fixture
     def hasty(self, url: str) -> Iterator[SqlAdapter]:
+        """Its connection is made."""
         with closing(SqlAdapter(f"{url}&timeout=0.5")) as adapter:
+            patiently(adapter.stats)
             yield adapter
 
     def test_a_lock_that_is_not_given_back_costs_a_call_its_time_and_no_connection(
         self, hasty: SqlAdapter, other: psycopg.Connection
     ) -> None:
         with other.transaction():
-            hasty.stats()
             other.execute("LOCK TABLE jobkit_jobs")
             began = time.monotonic()
             with pytest.raises(AdapterError, match=r"gave no answer within 0\.5 s: look at its"):
                 enqueue(hasty)
             assert 0.5 <= time.monotonic() - began < 5
-            waits = other.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            )
-            assert waits.fetchone() == (0,), "it still waits there"
-        assert hasty.stats().enqueued == 0
+            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            deadline = time.monotonic() + 20
+            while other.execute(waits).fetchone() != (0,):
+                assert time.monotonic() < deadline, "it still waits there"
+                time.sleep(0.01)
+        assert patiently(hasty.stats).enqueued == 0
 
     def test_a_server_that_stands_still_answers_in_time_that_it_does_not(
-        self, hasty: SqlAdapter, postgres: Postgres
+        self, adapter: SqlAdapter, hasty: SqlAdapter, postgres: Postgres
     ) -> None:
-        enqueue(hasty)
+        enqueue(adapter)
         with postgres.frozen():
             began = time.monotonic()
             with pytest.raises(AdapterError, match="gave no answer"):
                 hasty.stats()
             assert time.monotonic() - began < 8
-        assert hasty.stats().enqueued == 1
+        assert patiently(hasty.stats).enqueued == 1
 
     def test_a_long_transaction_of_somebody_else_holds_up_nobody(
         self, adapter: SqlAdapter, worker: str, other: psycopg.Connection
@@ -127,23 +141,28 @@ class TestHanging:
 
 STANDS_STILL = """
 import os, signal, sys
-from contextlib import closing
+from contextlib import closing, suppress
 from sqlalchemy import Engine, event
 from jobkit.adapter import Bury
 from jobkit.errors import AdapterError
 from jobkit_sql import SqlAdapter
 
-with closing(SqlAdapter(sys.argv[1])) as adapter:
-    (held,) = adapter.claim(["default"], limit=1, worker="worker")
+url = sys.argv[1]
+with closing(SqlAdapter(url)) as patient, closing(SqlAdapter(f"{url}&timeout=0.5")) as adapter:
+    (held,) = patient.claim(["default"], limit=1, worker="worker")
+    suspended, said = [], None
 
-    @event.listens_for(Engine, "commit", once=True)
-    def suspended(connection):
-        os.kill(os.getpid(), signal.SIGSTOP)
+    @event.listens_for(Engine, "commit")
+    def suspend(connection):
+        if not suspended:
+            suspended.append(True)
+            os.kill(os.getpid(), signal.SIGSTOP)
 
-    try:  # who wakes up first: the watchdog of the call, or what waits for its answer
-        print(adapter.settle([Bury(held, held.payload)]))
-    except AdapterError:
-        print(adapter.settle([Bury(held, held.payload)]))
+    while not suspended:
+        # Who wakes up first: the watchdog of the call, or what waits for its answer.
+        with suppress(AdapterError):
+            said = adapter.settle([Bury(held, held.payload)])
+    print(patient.settle([Bury(held, held.payload)]) if said is None else said)
 """
 
 
@@ -154,7 +173,7 @@ class TestStandingStill:
         self, url: str, adapter: SqlAdapter, worker: str
     ) -> None:
         enqueue(adapter)
-        command = [sys.executable, "-c", STANDS_STILL, f"{url}&timeout=0.5"]
+        command = [sys.executable, "-c", STANDS_STILL, url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as still:
             os.waitpid(still.pid, os.WUNTRACED)
             enqueue(adapter)
@@ -219,7 +238,7 @@ class TestRunningOut:
         try:
             with closing(SqlAdapter(server.emptied("few"))) as adapter:
                 enqueue(adapter)
-                others = all_that_can_be_had(server)
+                others = all_that_can_be_had(server, 6 - 1)
                 enqueue(adapter)  # on what it has
                 with (
                     closing(SqlAdapter(server.url(schema="few"))) as late,
@@ -232,7 +251,23 @@ class TestRunningOut:
             server.remove()
 
 
+AS_SOON_AS_SOMEBODY_WAITS = """
+DO $$ BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) LOOP
+        PERFORM pg_sleep(0.005);
+    END LOOP;
+    UPDATE jobkit_jobs SET at = at WHERE id = '{}';
+END $$
+"""
+
+
 class TestClashes:
+    @pytest.fixture
+    def connect(self, url: str) -> Iterator[Callable[[], SqlAdapter]]:
+        """For who may wait for many others."""
+        with ExitStack() as opened:
+            yield lambda: opened.enter_context(closing(SqlAdapter(f"{url}&timeout=60")))
+
     def test_many_who_claim_settle_manage_and_recover_at_once_never_deadlock(
         self, connect: Callable[[], SqlAdapter], other: psycopg.Connection
     ) -> None:
@@ -280,9 +315,9 @@ class TestClashes:
             deleted: list[int] = []
             act = threading.Thread(target=lambda: deleted.append(adapter.delete(jobs)))
             act.start()
-            while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
-                time.sleep(0.01)
-            other.execute("UPDATE jobkit_jobs SET at = at WHERE id = %s", [first.id])
+            # On the server, and so at once: ours looks for a deadlock when it has waited for 1 s,
+            # and once only.
+            other.execute(AS_SOON_AS_SOMEBODY_WAITS.format(first.id).encode())
         act.join()
         assert deleted == [2]
 

@@ -214,14 +214,17 @@ async def test_a_scoped_session_is_the_session_of_the_task(database: Database) -
 
 @in_a_loop
 async def test_a_cancelled_task_leaves_nothing(database: Database) -> None:
+    stored_it = asyncio.Event()
+
     async def work() -> None:
         async with AsyncSession(database.async_engine) as session, enqueue_in(session):
             await Here.aperform_later(1)
+            stored_it.set()
             await asyncio.Event().wait()
             await session.commit()
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(0.05)
+    await stored_it.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

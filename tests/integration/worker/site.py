@@ -157,7 +157,7 @@ class Site:
         with Queued([worker.pid, *self.processes(worker)]) as queued:
             asked = time.monotonic()
             worker.terminate()
-            assert worker.wait(20) == 0
+            assert worker.wait(40) == 0
             took = time.monotonic() - asked
         return took - queued.seconds
 
