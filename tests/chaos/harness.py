@@ -19,7 +19,7 @@ from jobkit.adapter import Adapter, State
 from jobkit.capabilities import Move, SupportsInspect, SupportsManage
 from jobkit.settings import url_scheme
 from tests.chaos.application import JOURNAL
-from tests.chaos.evidence import Closing, Evidence, Run
+from tests.chaos.evidence import Closing, Evidence, Lend, Run
 from tests.chaos.fleet import ROOT, Fleet, Form
 from tests.chaos.journal import Journal, Reader
 from tests.chaos.nemesis import PROXY_ACTS, Act, Nemesis
@@ -85,6 +85,15 @@ class Result:
                 known = [reason for reason in why if reason][: times - 1]
                 reasons.update([*known, *["no reason"] * (times - 1 - len(known))])
         return reasons
+
+    def charged_for_nothing(self) -> list[Lend]:
+        """The lends of jobs that were charged though no worker of theirs had lost them.
+
+        Who gets no turn for a lease, on a busy machine, has lost its jobs like one that is dead.
+        """
+        evidence = self.evidence
+        lends = [lend for lends in evidence.lends.values() for lend in lends]
+        return [each for each in lends if each.deliveries > evidence.losses(each.job, each.heard)]
 
     def told(self, most: int = 5) -> str:
         """The first violations with their stories."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from statistics import median, quantiles
 
@@ -13,12 +15,21 @@ import pytest
 
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.postgresql import listening
+from tests.servers.postgres import Postgres
+from tests.timing import Queued
 from tests.unit.sql.support import claim, enqueue, payload
 
 QUEUES = ("default",)
 
 
-def woken_after(waiter: SqlAdapter, act: Callable[[], object], timeout: float = 5) -> float:
+def unhindered(server: Postgres, took: Callable[[], float]) -> float:
+    """Those seconds, without the ones in which others had the processor."""
+    with Queued([os.getpid(), *server.family()]) as queued:
+        seconds = took()
+    return seconds - queued.seconds
+
+
+def woken_after(waiter: SqlAdapter, act: Callable[[], object], timeout: float = 20) -> float:
     """Seconds from the act to the end of a wait that had begun before."""
     began: list[float] = []
 
@@ -77,7 +88,7 @@ def test_an_idle_worker_wakes_at_once(adapter: SqlAdapter, worker: str, waiter: 
     half = nearly_all = inf
     rounds = 0
     # The rest of the machine can spoil a round, or two; what is slow in itself spoils all.
-    while (half >= 0.01 or nearly_all >= 0.07) and rounds < 3:
+    while (half >= 0.01 or nearly_all >= 0.07) and rounds < 5:
         rounds += 1
         times, told = [], []
         for _ in range(40):
@@ -94,20 +105,19 @@ def test_an_idle_worker_wakes_at_once(adapter: SqlAdapter, worker: str, waiter: 
 
 
 def test_the_last_of_a_burst_waits_for_no_poll(
-    adapter: SqlAdapter, worker: str, waiter: SqlAdapter
+    adapter: SqlAdapter, worker: str, waiter: SqlAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slowest = 0.0
+    monkeypatch.setattr(listening, "_LISTENING", inf)
     for _ in range(10):
         waiter.wait(QUEUES, 0.1)
         enqueue(adapter)
-        waiter.wait(QUEUES, 2)
+        waiter.wait(QUEUES, 30)
         claim(adapter, worker)
         enqueue(adapter)  # within the window: nobody rings
         began = time.monotonic()
-        waiter.wait(QUEUES, 2)
-        slowest = max(slowest, time.monotonic() - began)
+        waiter.wait(QUEUES, 30)
+        assert time.monotonic() - began < 30, "nothing woke it"
         claim(adapter, worker)
-    assert slowest < 0.5
 
 
 def test_a_storm_of_jobs_rings_now_and_then(adapter: SqlAdapter, other: psycopg.Connection) -> None:
@@ -117,48 +127,62 @@ def test_a_storm_of_jobs_rings_now_and_then(adapter: SqlAdapter, other: psycopg.
     for _ in range(300):
         enqueue(adapter)
     took = time.monotonic() - began
-    rung = len(list(heard.notifies(timeout=0.2)))
+    other.execute("SELECT pg_notify('jobkit_here', 'no more')")
+    rung = 0
+    for each in heard.notifies(timeout=30):
+        if each.payload == "no more":
+            break
+        rung += 1
     heard.close()
     assert 1 <= rung <= took / listening.WINDOW + 1
 
 
 def test_a_connection_that_listened_and_died_is_replaced(
-    adapter: SqlAdapter, waiter: SqlAdapter, other: psycopg.Connection
+    adapter: SqlAdapter, waiter: SqlAdapter, other: psycopg.Connection, postgres: Postgres
 ) -> None:
     [before] = listens(other)
     other.execute("SELECT pg_terminate_backend(%s)", [before])
-    assert woken_after(waiter, lambda: enqueue(adapter)) < 1, "the poll finds it meanwhile"
-    deadline = time.monotonic() + 10
+    took = unhindered(postgres, lambda: woken_after(waiter, lambda: enqueue(adapter)))
+    assert took < 1, "the poll finds it meanwhile"
+    deadline = time.monotonic() + 30
     while listens(other) in ([], [before]):
         assert time.monotonic() < deadline, "it listens no more"
         time.sleep(0.02)
 
 
 def test_without_a_connection_that_listens_polling_is_enough(
-    adapter: SqlAdapter, connect: Callable[[], SqlAdapter], monkeypatch: pytest.MonkeyPatch
+    adapter: SqlAdapter,
+    connect: Callable[[], SqlAdapter],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*_: object) -> None:
         raise psycopg.OperationalError("as by a pooler")
 
     monkeypatch.setattr(listening.Listener, "_hear", refuse)
-    assert woken_after(connect(), lambda: enqueue(adapter)) < 1
+    waiter = connect()
+    assert unhindered(postgres, lambda: woken_after(waiter, lambda: enqueue(adapter))) < 1
 
 
 def test_a_connection_that_died_silently_costs_a_second_at_most(
-    adapter: SqlAdapter, waiter: SqlAdapter, monkeypatch: pytest.MonkeyPatch
+    adapter: SqlAdapter, waiter: SqlAdapter, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bell that nobody hears is as a connection that is gone without a word."""
     monkeypatch.setattr(listening.Bell, "is_due", lambda _: False)
-    assert woken_after(waiter, lambda: adapter.enqueue([payload()])) < 1.5
+    act = partial(adapter.enqueue, [payload()])
+    assert unhindered(postgres, lambda: woken_after(waiter, act)) < 1.5
 
 
 def test_closing_ends_the_waiting_and_what_it_used(
-    waiter: SqlAdapter, other: psycopg.Connection
+    waiter: SqlAdapter, other: psycopg.Connection, postgres: Postgres
 ) -> None:
-    began = time.monotonic()
-    waiter.close()
-    assert time.monotonic() - began < 0.4
-    deadline = time.monotonic() + 5
+    def closed() -> float:
+        began = time.monotonic()
+        waiter.close()
+        return time.monotonic() - began
+
+    assert unhindered(postgres, closed) < 0.4
+    deadline = time.monotonic() + 30
     while listens(other):
         assert time.monotonic() < deadline
         time.sleep(0.01)
