@@ -30,6 +30,7 @@ class Connections:
 
     def __init__(self, options: Options) -> None:
         self._engine = pool.made(options)
+        self._hand = pool.Hand(self._engine)
         # Said with each BEGIN, whatever the database's default: a statement that waited for a lock
         # must see what the other one committed.
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
@@ -42,6 +43,7 @@ class Connections:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
+        self._hand.let_go()
         with self._engine.connect() as connection, self._watchdog.watching(_driver(connection)):
             yield connection
 
@@ -50,6 +52,7 @@ class Connections:
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
+        self._hand.let_go()
         with (
             self._transactions.connect() as connection,
             self._watchdog.watching(_driver(connection)),
@@ -58,7 +61,7 @@ class Connections:
             yield connection
 
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
-        with pool.borrowed(self._engine) as connection, self._watchdog.watching(connection):
+        with self._hand.borrowed() as connection, self._watchdog.watching(connection):
             connection.execute(statement.encode(), values)
         return True
 
@@ -74,6 +77,7 @@ class Connections:
 
     @contextmanager
     def migrating(self) -> Generator[Connection]:
+        self._hand.let_go()
         with self._transactions.begin() as connection:
             yield connection
 
@@ -95,7 +99,7 @@ class Connections:
             # What was stored is stored: who does not hear of it looks by himself.
             with (
                 suppress(SQLAlchemyError),
-                pool.borrowed(self._engine) as connection,
+                self._hand.borrowed() as connection,
                 self._watchdog.watching(connection),
             ):
                 connection.execute(self._bell.ring.text.encode())
@@ -103,6 +107,7 @@ class Connections:
     def close(self) -> None:
         self._listener.close()
         self._watchdog.close()
+        self._hand.let_go()
         self._engine.dispose()
 
     def _server_time(self) -> float:

@@ -16,17 +16,23 @@ from typing import TypeVar, cast
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from jobkit.adapter import Ack, Bury, State
 from jobkit.capabilities import Move
 from jobkit.errors import AdapterError, ConfigurationError
 from jobkit_sql import SqlAdapter
-from jobkit_sql.dialects.postgresql import pool
 from jobkit_sql.dialects.postgresql.connections import Connections
+from jobkit_sql.dialects.postgresql.pool import Hand
 from tests.servers.postgres import Postgres
 from tests.unit.sql.support import at_once, claim, claim_one, enqueue, payload, register
 
 T = TypeVar("T")
+
+
+def hand(adapter: SqlAdapter) -> Hand:
+    """What its jobs are stored through, where one is stored alone."""
+    return cast("Connections", adapter._store._ready())._hand
 
 
 def kill_all(other: psycopg.Connection) -> None:
@@ -345,21 +351,61 @@ class TestSessions:
         with closing(SqlAdapter(f"{url}&prepare=true")) as adapter:
             for _ in range(20):
                 enqueue(adapter)
-            with adapter._store.reading() as connection:
-                prepared = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements")
-                assert (prepared.scalar() or 0) > 0
+            with hand(adapter).borrowed() as connection:
+                prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements")
+                assert prepared.fetchone() != (0,)
 
     def test_what_a_time_limit_struck_serves_nobody_else(self, adapter: SqlAdapter) -> None:
         """An answer may yet come on it, which would be taken for another one's."""
         enqueue(adapter)
-        engine = cast("Connections", adapter._store._ready())._engine
-        with suppress(KeyboardInterrupt), pool.borrowed(engine) as struck:
+        with suppress(KeyboardInterrupt), hand(adapter).borrowed() as struck:
             struck.pgconn.send_query(b"SELECT 1")
             raise KeyboardInterrupt
         assert struck.closed
         enqueue(adapter)
-        with pool.borrowed(engine) as connection:
+        with hand(adapter).borrowed() as connection:
             assert connection is not struck
+
+    def test_jobs_that_are_stored_alone_take_turns_on_one_connection(
+        self, adapter: SqlAdapter
+    ) -> None:
+        enqueue(adapter)
+        with hand(adapter).borrowed() as one, hand(adapter).borrowed() as another:
+            assert one is not another
+        lent = []
+        event.listen(hand(adapter)._engine, "checkout", lambda *_: lent.append(1))
+        for _ in range(5):
+            enqueue(adapter)
+        assert lent == []
+
+    def test_one_that_the_server_ended_in_the_meantime_is_replaced(
+        self, adapter: SqlAdapter, other: psycopg.Connection
+    ) -> None:
+        enqueue(adapter)
+        with hand(adapter).borrowed() as ended:
+            pid = ended.info.backend_pid
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        with hand(adapter).borrowed() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert ended.closed
+
+    def test_what_comes_together_shares_it(self, adapter: SqlAdapter) -> None:
+        """A process with one thread has one connection, whatever it asks."""
+        enqueue(adapter)
+        with hand(adapter).borrowed() as one:
+            kept = one.info.backend_pid
+        with adapter._store.reading() as connection:
+            assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == kept
+        with adapter._store.writing() as connection:
+            assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == kept
+
+    def test_a_closed_adapter_leaves_none_open(self, connect: Callable[[], SqlAdapter]) -> None:
+        adapter = connect()
+        enqueue(adapter)
+        with hand(adapter).borrowed() as kept:
+            pass
+        adapter.close()
+        assert kept.closed
 
     def test_transactions_are_read_committed_whatever_the_database_says(
         self, connect: Callable[[], SqlAdapter], other: psycopg.Connection
