@@ -61,8 +61,8 @@ class Connections:
             yield connection
 
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
-        with self._hand.borrowed() as connection, self._watchdog.watching(connection):
-            connection.execute(statement.encode(), values)
+        with self._hand.borrowed() as cursor, self._watchdog.watching(cursor.connection):
+            cursor.execute(statement.encode(), values)
         return True
 
     def put_off(self, act: Callable[[], object]) -> bool:
@@ -99,10 +99,10 @@ class Connections:
             # What was stored is stored: who does not hear of it looks by himself.
             with (
                 suppress(SQLAlchemyError),
-                self._hand.borrowed() as connection,
-                self._watchdog.watching(connection),
+                self._hand.borrowed() as cursor,
+                self._watchdog.watching(cursor.connection),
             ):
-                connection.execute(self._bell.ring.text.encode())
+                cursor.execute(self._bell.ring.text.encode())
 
     def close(self) -> None:
         self._listener.close()

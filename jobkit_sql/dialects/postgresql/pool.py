@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Dialect, Engine, PoolProxiedConnection, create_engine, event
+from sqlalchemy import Dialect, Engine, PoolProxiedConnection, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from jobkit_sql.dialects.postgresql.options import Options
@@ -49,60 +49,68 @@ def made(options: Options) -> Engine:
     return engine.execution_options(schema_translate_map={None: options.schema})
 
 
+_Held = tuple[PoolProxiedConnection, psycopg.Cursor]
+
+
 class Hand:
-    """Connections of an engine's pool as the driver knows them, for one statement at a time.
+    """Cursors on connections of an engine's pool, as the driver has them, for single statements.
 
     The one that was used last stays in the hand until the pool is asked for one: to take it from
-    there and give it back costs a third of what the statement does, and by a `Connection` of the
-    engine's half as much again.
+    there, give it back and make a cursor costs half of what the statement does, and by a
+    `Connection` of the engine's as much again.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._kept: deque[PoolProxiedConnection] = deque()
+        self._kept: deque[_Held] = deque()
 
     @contextmanager
-    def borrowed(self) -> Generator[psycopg.Connection]:
-        """A connection that lives. Errors are those that the engine would raise."""
-        pooled: PoolProxiedConnection | None = None
+    def borrowed(self) -> Generator[psycopg.Cursor]:
+        """A cursor on a connection that lives. Errors are those that the engine would raise."""
+        held: _Held | None = None
         try:
-            pooled = self._taken()
-            yield _driver(pooled)
+            held = self._taken()
+            yield held[1]
         except psycopg.Error as error:
             raise _told(error) from error
         finally:
-            if pooled is not None:
-                self._give_back(pooled)
+            if held is not None:
+                self._give_back(held)
 
     def let_go(self) -> None:
         """Give the pool what is in the hand: there shall not be two where one would do."""
         if self._kept:
             with suppress(IndexError):  # another thread was quicker
                 while True:
-                    self._kept.pop().close()
+                    self._kept.pop()[0].close()
 
-    def _taken(self) -> PoolProxiedConnection:
+    def _taken(self) -> _Held:
         try:
-            pooled = self._kept.pop()
+            held = self._kept.pop()
         except IndexError:
-            return self._engine.raw_connection()
-        if _lives(_driver(pooled)):
-            return pooled
-        _give_up(pooled)
-        return self._engine.raw_connection()
+            return self._fresh()
+        if _lives(held[1].connection):
+            return held
+        _give_up(held[0])
+        return self._fresh()
 
-    def _give_back(self, pooled: PoolProxiedConnection) -> None:
+    def _fresh(self) -> _Held:
+        pooled = self._engine.raw_connection()
+        return pooled, cast("psycopg.Connection", pooled.driver_connection).cursor()
+
+    def _give_back(self, held: _Held) -> None:
+        pooled, cursor = held
         # In the middle of an answer when a time limit struck there: nobody may read what is left.
-        if _driver(pooled).info.transaction_status != TransactionStatus.IDLE:
+        if cursor.connection.info.transaction_status != TransactionStatus.IDLE:
             _give_up(pooled)
-        elif not self._kept:
-            self._kept.append(pooled)
-        else:
+        elif self._kept or self._is_pressed():
             pooled.close()
+        else:
+            self._kept.append(held)
 
-
-def _driver(pooled: PoolProxiedConnection) -> psycopg.Connection:
-    return cast("psycopg.Connection", pooled.driver_connection)
+    def _is_pressed(self) -> bool:
+        """Whether somebody may wait for one at the pool, whom nothing in the hand would reach."""
+        return cast("QueuePool", self._engine.pool).overflow() > 0
 
 
 def _give_up(pooled: PoolProxiedConnection) -> None:

@@ -351,27 +351,27 @@ class TestSessions:
         with closing(SqlAdapter(f"{url}&prepare=true")) as adapter:
             for _ in range(20):
                 enqueue(adapter)
-            with hand(adapter).borrowed() as connection:
-                prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements")
+            with hand(adapter).borrowed() as cursor:
+                prepared = cursor.execute("SELECT count(*) FROM pg_prepared_statements")
                 assert prepared.fetchone() != (0,)
 
     def test_what_a_time_limit_struck_serves_nobody_else(self, adapter: SqlAdapter) -> None:
         """An answer may yet come on it, which would be taken for another one's."""
         enqueue(adapter)
         with suppress(KeyboardInterrupt), hand(adapter).borrowed() as struck:
-            struck.pgconn.send_query(b"SELECT 1")
+            struck.connection.pgconn.send_query(b"SELECT 1")
             raise KeyboardInterrupt
-        assert struck.closed
+        assert struck.connection.closed
         enqueue(adapter)
-        with hand(adapter).borrowed() as connection:
-            assert connection is not struck
+        with hand(adapter).borrowed() as cursor:
+            assert cursor.connection is not struck.connection
 
     def test_jobs_that_are_stored_alone_take_turns_on_one_connection(
         self, adapter: SqlAdapter
     ) -> None:
         enqueue(adapter)
         with hand(adapter).borrowed() as one, hand(adapter).borrowed() as another:
-            assert one is not another
+            assert one.connection is not another.connection
         lent = []
         event.listen(hand(adapter)._engine, "checkout", lambda *_: lent.append(1))
         for _ in range(5):
@@ -383,17 +383,17 @@ class TestSessions:
     ) -> None:
         enqueue(adapter)
         with hand(adapter).borrowed() as ended:
-            pid = ended.info.backend_pid
+            pid = ended.connection.info.backend_pid
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-        with hand(adapter).borrowed() as connection:
-            assert connection.execute("SELECT 1").fetchone() == (1,)
-        assert ended.closed
+        with hand(adapter).borrowed() as cursor:
+            assert cursor.execute("SELECT 1").fetchone() == (1,)
+        assert ended.connection.closed
 
     def test_what_comes_together_shares_it(self, adapter: SqlAdapter) -> None:
         """A process with one thread has one connection, whatever it asks."""
         enqueue(adapter)
         with hand(adapter).borrowed() as one:
-            kept = one.info.backend_pid
+            kept = one.connection.info.backend_pid
         with adapter._store.reading() as connection:
             assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == kept
         with adapter._store.writing() as connection:
@@ -405,7 +405,16 @@ class TestSessions:
         with hand(adapter).borrowed() as kept:
             pass
         adapter.close()
-        assert kept.closed
+        assert kept.connection.closed
+
+    def test_nothing_is_kept_from_those_who_wait_for_one(self, url: str) -> None:
+        with closing(SqlAdapter(f"{url}&pool_size=1")) as adapter:
+            enqueue(adapter)
+            with hand(adapter).borrowed(), hand(adapter).borrowed():
+                assert not hand(adapter)._kept
+            assert not hand(adapter)._kept
+            enqueue(adapter)
+            assert hand(adapter)._kept
 
     def test_transactions_are_read_committed_whatever_the_database_says(
         self, connect: Callable[[], SqlAdapter], other: psycopg.Connection
