@@ -67,7 +67,7 @@ def test_a_worker_told_to_stop_leaves_its_entries_to_the_others(site: Site) -> N
     worker = site.start()
     until(lambda: len(site.finished()) >= 2)
     os.kill(worker.pid, signal.SIGTERM)
-    assert worker.wait(20) == 0
+    assert worker.wait(45) == 0
     (entry,) = RecurringEntries(site.store).list()
     assert entry.source == "code"
     assert len(entry.runs) >= 2
@@ -78,5 +78,5 @@ def test_a_worker_refuses_a_wrong_entry_with_its_place(site: Site) -> None:
         '[recurring.nightly]\ncron = "often"\njob = "app.Count"\n'
     )
     worker = site.start()
-    assert worker.wait(20) == 1
+    assert worker.wait(45) == 1
     assert "jobkit.toml, line 1: 'often' is no cron expression" in site.said()

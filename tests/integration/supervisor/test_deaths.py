@@ -38,13 +38,16 @@ def test_the_supervisors_only_children_are_its_processes_and_it_imports_no_appli
     assert {info.pid for info in site.store.workers()} == imported
 
 
+@pytest.mark.timeout(240)  # six interpreters one after the other, on a machine that may be busy
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_the_job_of_a_killed_process_runs_again_at_once(site: Site, processes: str) -> None:
-    site.start("-p", processes, **LONG)
+    worker = site.start("-p", processes, **LONG)
     waits: list[float] = []
     for number in range(4):
         until(lambda: site.store.stats().workers == int(processes))
-        waits.append(seconds_to_run_again(site, number))
+        with site.queued(worker) as queued:
+            took = seconds_to_run_again(site, number)
+        waits.append(took - queued.seconds)
     assert sorted(waits)[1] < 4, waits
     assert max(waits) < 15, waits
     assert Counter(site.started()) == dict.fromkeys(range(4), 2)
@@ -72,9 +75,14 @@ def test_a_kill_repeats_no_more_than_what_was_running_and_one_flush(site: Site) 
     site.start("-c", str(threads), **LONG)
     until(lambda: len(site.finished()) >= jobs * 3 // 4)
     os.kill(site.log("S")[0][1], signal.SIGKILL)
-    until(lambda: {*site.finished()} == {*range(jobs)})
+    until(lambda: {*site.finished()} == {*range(jobs)} and _at_rest(site))
     assert len(site.finished()) - jobs <= threads + BATCH
-    assert site.store.stats().enqueued == 0
+
+
+def _at_rest(site: Site) -> bool:
+    """True when nothing waits and nothing runs, not even for the second time."""
+    stats = site.store.stats()
+    return (stats.enqueued, stats.running) == (0, 0)
 
 
 def test_a_death_charges_a_delivery_with_the_reason_and_no_execution(site: Site) -> None:
@@ -98,6 +106,7 @@ def test_07_an_exit_with_0_in_a_job_is_a_crash_too(site: Site) -> None:
     assert "exited with code 0 while the job ran" in site.said()
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("pill", ["Segfault", "NullPointer"])
 def test_06_a_pill_among_nine_neighbours_is_buried_after_three_and_they_are_done(
     site: Site, pill: str
@@ -112,7 +121,7 @@ def test_06_a_pill_among_nine_neighbours_is_buried_after_three_and_they_are_done
         stats = site.store.stats()
         return stats.dead == 1 and len(set(site.finished())) == 9
 
-    until(over, 50)
+    until(over, 120)
     [dead] = site.store.jobs(State.DEAD).items
     assert dead.payload.args == [99]
     assert dead.payload.fields["error_class"] == "jobkit.errors.WorkerLost"
@@ -129,22 +138,22 @@ def test_the_third_time_a_job_is_alone_in_its_process(site: Site) -> None:
     worker = site.start("-c", "5", **LONG)
     until(lambda: site.charged(2))
     site.enqueue("Nap", range(4))
-    until(lambda: len(site.started()) == 6)  # two runs of the pill, four naps
+    until(lambda: {*site.started()} == {0, 1, 2, 3, 99})
     site.make_due()
     until(lambda: site.started().count(99) == 3)
     # Nothing ran beside it: all that had started before had finished.
     assert site.finished() == [0, 1, 2, 3]
     until(lambda: site.store.stats().dead == 1)
     worker.terminate()
-    assert worker.wait(15) == 0
+    assert worker.wait(45) == 0
 
 
 def test_08_a_job_that_holds_the_gil_longer_than_the_lease_runs_once(
     everywhere: list[Site],
 ) -> None:
     def runs_once(site: Site) -> None:
-        site.start("-c", "2", JOBKIT_LEASE="1", HOG="3")
-        watcher = site.start("-q", "nothing", JOBKIT_LEASE="1")
+        site.start("-c", "2", JOBKIT_LEASE="3", HOG="6")
+        watcher = site.start("-q", "nothing", JOBKIT_LEASE="3")
         # Both supervisors, seen by their beats alone, have loaded their store as well: until then
         # a process beats for itself only, which it cannot while its job runs.
         until(lambda: len(site.store.maintain(limit=1).workers) == 4)
@@ -159,13 +168,15 @@ def test_08_a_job_that_holds_the_gil_longer_than_the_lease_runs_once(
 
 
 def test_a_process_that_stands_still_is_dumped_and_killed_and_its_job_charged(site: Site) -> None:
-    site.start("-c", "2", JOBKIT_STALL_TIMEOUT="1.5", HOG="40", **LONG)
+    # Time for its stacks, and so much of a standstill as no busy machine brings about.
+    first = "from jobkit.supervisor import child\nchild._DUMP_TAKES = 30.0"
+    site.start("-c", "2", first=first, JOBKIT_STALL_TIMEOUT="4", HOG="40", **LONG)
     site.enqueue("Hold", range(1, 2))
     until(lambda: site.started() == [1])
     site.enqueue("Hog", range(1))
-    until(lambda: site.started() == [0, 0, 1, 1] and site.store.stats().processed == 1, 30)
+    until(lambda: site.started() == [0, 0, 1, 1] and site.store.stats().processed == 1)
     [job] = site.store.jobs(State.RUNNING).items
-    assert "stood still for 1.5 s and was killed" in job.payload.fields["error_message"]
+    assert "stood still for 4 s and was killed" in job.payload.fields["error_message"]
     assert "in perform" in site.said()
     site.go()
     until(lambda: site.finished() == [0, 1])
@@ -173,7 +184,7 @@ def test_a_process_that_stands_still_is_dumped_and_killed_and_its_job_charged(si
 
 def test_the_processes_of_a_killed_supervisor_finish_their_jobs_and_leave(site: Site) -> None:
     site.enqueue("Hold", range(2))
-    worker = site.start("-p", "2", "-c", "1")
+    worker = site.start("-p", "2", "-c", "1", JOBKIT_LEASE="6")
     until(lambda: site.started() == [0, 1])
     pids = site.processes(worker)
     worker.kill()
@@ -202,13 +213,17 @@ def test_the_jobs_of_a_dead_machine_run_again_within_the_lease_and_two_beats(sit
     site.enqueue("Hold", range(1))
     doomed = site.start(JOBKIT_LEASE=str(lease))
     until(lambda: site.started() == [0])
-    site.start(JOBKIT_LEASE=str(lease))
+    heir = site.start(JOBKIT_LEASE=str(lease))
     until(lambda: site.store.stats().workers == 2)
+    beaten_at = site.time_of_a_beat(doomed)
     killed_at = time.monotonic()
     site.kill(doomed)
-    until(lambda: site.started() == [0, 0])
-    took = time.monotonic() - killed_at
-    assert lease - lease / 6 - 0.5 < took < lease + 2 * lease / 6 + 4, took
+    with site.queued(heir) as queued:
+        until(lambda: site.started() == [0, 0])
+        started_at = time.monotonic()
+    assert started_at - beaten_at >= lease
+    took = started_at - killed_at - queued.seconds
+    assert took < lease + 2 * lease / 6 + 4, took
 
 
 def alive(pid: int) -> bool:

@@ -23,23 +23,23 @@ def test_a_change_of_the_code_replaces_the_processes(site: Site) -> None:
     (site.folder / "data.txt").write_text("no code")
     site.add(CHANGED)
     site.enqueue("Fresh", range(1))
-    until(lambda: site.finished() == [100], 30)
-    until(lambda: len(site.processes(worker)) == 1, 30)
+    until(lambda: site.finished() == [100])
+    until(lambda: len(site.processes(worker)) == 1)
     assert not before & site.processes(worker)
     assert worker.poll() is None
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(45) == 0
 
 
 def test_code_that_cannot_be_imported_leaves_the_old_processes_at_work(site: Site) -> None:
     worker = site.start("--reload")
     until(lambda: site.store.stats().workers == 1)
     site.add("this is no Python")
-    until(lambda: "a worker process could not start: the import of 'app' failed" in site.said(), 30)
+    until(lambda: "a worker process could not start: the import of 'app' failed" in site.said())
     site.enqueue("Count", range(1))
     until(lambda: site.finished() == [0])
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(45) == 0
 
 
 def test_without_watchfiles_it_says_what_to_install(site: Site, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_without_watchfiles_it_says_what_to_install(site: Site, tmp_path: Path) 
     (tmp_path / "hidden" / "watchfiles.py").write_text("raise ImportError")
     path = os.pathsep.join([str(tmp_path / "hidden"), *sys.path])
     worker = site.start("--reload", PYTHONPATH=path)
-    assert worker.wait(20) == 1
+    assert worker.wait(45) == 1
     assert site.said() == (
         'Error: --reload needs watchfiles; install it with: pip install "jobkit[reload]"\n'
     )

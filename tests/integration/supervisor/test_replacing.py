@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ ROUNDS = 10 if SOAK else 4
 """Times that five processes are killed at once."""
 
 
+@pytest.mark.timeout(240)  # eight interpreters one after the other
 def test_rolling_under_load_loses_nothing_doubles_nothing_and_charges_nothing(site: Site) -> None:
     worker = site.start("-p", "2", "-c", "3", **LONG)
     until(lambda: site.store.stats().workers == 2)
@@ -27,25 +29,26 @@ def test_rolling_under_load_loses_nothing_doubles_nothing_and_charges_nothing(si
     for _ in range(3):
         before = site.processes(worker)
         worker.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while before & site.processes(worker):
             assert time.monotonic() < deadline
-            site.enqueue("Count", range(sent, sent + 20))
-            sent += 20
+            if site.store.stats().enqueued < 100:  # more than they can do would only delay it
+                site.enqueue("Count", range(sent, sent + 20))
+                sent += 20
             time.sleep(0.02)
-    until(lambda: site.store.stats().processed == sent, 30)
+    until(lambda: site.store.stats().processed == sent)
     assert Counter(site.finished()) == Counter(site.started()) == Counter(range(sent))
     assert not first & site.processes(worker)
     assert "recovered" not in site.said()
     worker.terminate()
-    assert worker.wait(15) == 0
+    assert worker.wait(45) == 0
 
 
 def test_a_rolled_process_runs_freshly_loaded_code_and_comes_before_the_old_one_drains(
     site: Site,
 ) -> None:
     site.enqueue("Hold", range(1))
-    worker = site.start(**LONG)
+    worker = site.start(JOBKIT_LEASE="6")
     until(lambda: site.started() == [0])
     site.add("\n    class Fresh(Count): ...\n")
     worker.send_signal(signal.SIGHUP)
@@ -104,35 +107,37 @@ def test_the_application_may_configure_how_many_processes_there_are(site: Site) 
     assert len(site.processes(worker)) == 3
 
 
+@pytest.mark.timeout(240)  # five interpreters one after the other
 def test_five_that_die_before_they_are_ready_end_it_with_70(site: Site) -> None:
     site.add("\n    os._exit(9)\n")
     worker = site.start(**LONG)
-    assert worker.wait(50) == 70
+    assert worker.wait(200) == 70
     assert len((site.folder / "imported").read_text().split()) == 5
     assert "5 worker processes in a row died before they were ready" in site.said()
 
 
+@pytest.mark.timeout(240)  # ten interpreters
 def test_code_that_breaks_while_it_runs_ends_it_with_70_too(site: Site) -> None:
     worker = site.start("-p", "5", **LONG)
     until(lambda: site.store.stats().workers == 5)
     site.add("\n    1 / 0\n")
     for pid in site.processes(worker):
         os.kill(pid, signal.SIGKILL)
-    assert worker.wait(50) == 70
+    assert worker.wait(180) == 70
 
 
 def test_an_import_that_fails_at_first_ends_it_with_1_and_one_line(site: Site) -> None:
     site.add("\n    1 / 0\n")
     worker = site.start("-p", "3")
-    assert worker.wait(20) == 1
+    assert worker.wait(45) == 1
     [line] = site.said().splitlines()
     assert line.startswith("Error: the import of 'app' failed at ")
 
 
 def test_a_burst_is_over_when_all_its_processes_are(site: Site) -> None:
     site.enqueue("Count", range(200))
-    worker = site.start("-p", "2", "--burst")
-    assert worker.wait(20) == 0
+    worker = site.start("-p", "2", "--burst", **LONG)
+    assert worker.wait(45) == 0
     assert Counter(site.finished()) == Counter(range(200))
     assert site.store.stats().workers == 0
 
@@ -140,15 +145,15 @@ def test_a_burst_is_over_when_all_its_processes_are(site: Site) -> None:
 @pytest.mark.timeout(240)  # many interpreters, on a machine that may be busy
 def test_restarts_leave_no_descriptor_thread_or_process_behind(site: Site) -> None:
     worker = site.start("-p", "5", "-c", "1", **LONG)
-    until(lambda: site.store.stats().workers == 5, 30)
+    until(lambda: site.store.stats().workers == 5, 60)
     restart_all(site, worker)  # from here on it has met its store
     before = used(worker)
     for _ in range(ROUNDS - 1):
         restart_all(site, worker)
-    assert used(worker) == before
+    until(lambda: used(worker) == before)
     assert site.store.stats().workers == 5
     worker.terminate()
-    assert worker.wait(15) == 0
+    assert worker.wait(45) == 0
 
 
 def restart_all(site: Site, worker: subprocess.Popen[bytes]) -> None:
@@ -156,24 +161,32 @@ def restart_all(site: Site, worker: subprocess.Popen[bytes]) -> None:
     assert len(pids) == 5
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: fresh(site, pids), 30)
+    until(lambda: fresh(site, pids), 60)
 
 
 def used(worker: subprocess.Popen[bytes]) -> tuple[int, int]:
     """The descriptors and threads of the supervisor, when it has nothing to do."""
     until(lambda: settled(worker))
     process = Path(f"/proc/{worker.pid}")
-    return len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))
+    return len(descriptors(worker)), len(list((process / "task").iterdir()))
 
 
 def settled(worker: subprocess.Popen[bytes]) -> bool:
     """True when the number of descriptors does not change: no look or beat is under way."""
-    fds = Path(f"/proc/{worker.pid}/fd")
     counts = set()
     for _ in range(5):
-        counts.add(len(list(fds.iterdir())))
+        counts.add(len(descriptors(worker)))
         time.sleep(0.01)
     return len(counts) == 1
+
+
+def descriptors(worker: subprocess.Popen[bytes]) -> list[str]:
+    """What its descriptors lead to, but for that of a look: each has its own."""
+    found: list[str] = []
+    for each in Path(f"/proc/{worker.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed just now
+            found.append(os.readlink(each))  # noqa: PTH115 - what it leads to is no path
+    return [each for each in found if each != "anon_inode:[eventpoll]"]
 
 
 def fresh(site: Site, old: set[int]) -> bool:

@@ -15,10 +15,10 @@ import pytest
 
 from jobkit.adapter import State
 from tests.integration.supervisor.test_deaths import LONG
-from tests.integration.worker.site import Site, until
+from tests.integration.worker.site import NO_HURRY, PATIENT, Site, until
 
 
-def ended(worker: subprocess.Popen[bytes], seconds: float = 20) -> int:
+def ended(worker: subprocess.Popen[bytes], seconds: float = 45) -> int:
     return worker.wait(seconds)
 
 
@@ -32,7 +32,7 @@ def test_idle_processes_leave_within_a_second(site: Site) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_is_one_stop(site: Site, number: signal.Signals) -> None:
     site.enqueue("Hold", range(2))
-    worker = site.start("-p", "2", "-c", "1")
+    worker = site.start("-p", "2", "-c", "1", JOBKIT_LEASE="6")
     until(lambda: site.started() == [0, 1])
     os.killpg(worker.pid, number)
     until(lambda: all(info.quiet for info in site.store.workers()))
@@ -82,7 +82,7 @@ def test_a_second_term_a_second_later_or_an_int_does_not_wait(
     if second == signal.SIGTERM:
         time.sleep(1.1)
     worker.send_signal(second)
-    assert ended(worker, 10) == 0
+    assert ended(worker) == 0, "sooner than after the 60 s that the job had"
     [job] = site.store.jobs(State.ENQUEUED).items
     assert job.payload.deliveries == 0
 
@@ -92,7 +92,7 @@ def test_a_stop_before_the_application_is_imported_ends_at_once(site: Site) -> N
     worker = site.start("-p", "2")
     until((site.folder / "imported").exists)
     worker.terminate()
-    assert ended(worker, 5) == 0
+    assert ended(worker, 25) == 0, "sooner than after the import"
 
 
 def test_what_outlasts_its_process_starts_elsewhere_only_when_that_is_gone(site: Site) -> None:
@@ -134,17 +134,14 @@ def test_a_process_that_cannot_hear_the_stop_is_killed_and_its_job_not_charged(s
     site.enqueue("Hog", range(1))
     until(lambda: site.started() == [0])
     [worker] = site.workers
-    asked = time.monotonic()
-    worker.terminate()
-    assert ended(worker) == 0
-    assert time.monotonic() - asked < 10
+    assert site.time_to_leave(worker) < 10
     [job] = site.store.jobs(State.ENQUEUED).items
     assert job.payload.deliveries == 0
 
 
 def test_tstp_quiets_all_and_term_then_ends_them(site: Site) -> None:
     site.enqueue("Hold", range(1))
-    worker = site.start("-p", "2")
+    worker = site.start("-p", "2", JOBKIT_LEASE="6")
     until(lambda: site.started() == [0] and site.store.stats().workers == 2)
     os.killpg(worker.pid, signal.SIGTSTP)
     until(lambda: all(info.quiet for info in site.store.workers()))
@@ -159,7 +156,7 @@ def test_tstp_quiets_all_and_term_then_ends_them(site: Site) -> None:
 
 
 def test_an_order_to_one_process_leaves_the_other(site: Site) -> None:
-    worker = site.start("-p", "2", JOBKIT_LEASE="1")
+    worker = site.start("-p", "2", JOBKIT_LEASE="6")
     until(lambda: site.store.stats().workers == 2)
     first, second = site.store.workers()
     site.store.order(first.id, "stop")
@@ -172,7 +169,7 @@ def test_an_order_to_one_process_leaves_the_other(site: Site) -> None:
 
 def test_stacks_of_all_processes_are_written_on_request(site: Site) -> None:
     site.enqueue("Hold", range(2))
-    worker = site.start("-p", "2", "-c", "1")
+    worker = site.start("-p", "2", "-c", "1", **LONG)
     until(lambda: site.started() == [0, 1])
     worker.send_signal(signal.SIGUSR1)
     until(lambda: len(re.findall(r'app.py", line \d+ in perform', site.said())) == 2)
@@ -207,8 +204,9 @@ def test_a_job_gets_no_signals_to_ignore_handed_down(site: Site) -> None:
 
 def test_a_storm_of_signals_to_the_group_under_load_loses_and_doubles_nothing(site: Site) -> None:
     jobs = 1_500
+    site.add(NO_HURRY)
     site.enqueue("Count", range(jobs))
-    worker = site.start("-p", "2", "-c", "3", **LONG)
+    worker = site.start("-p", "2", "-c", "3", first=PATIENT, **LONG)
     until(lambda: len(site.finished()) > 20)
     chance = random.Random(7)
     kinds = [signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN]

@@ -70,6 +70,20 @@ APPLICATION = '''
 '''
 
 
+PATIENT = """
+from jobkit.supervisor import supervisor
+supervisor.LINGER = 30.0
+"""
+"""What a supervisor runs first, for its processes to have the time that they need to leave."""
+
+NO_HURRY = """
+
+    from jobkit.worker import pool
+
+    pool._LAST_MOMENT = 30.0
+"""
+"""In an application: what is at its end when somebody is in a hurry has the time that it needs."""
+
 Store: TypeAlias = SqlAdapter | RedisAdapter
 
 
@@ -101,15 +115,18 @@ class Site:
         with (self.folder / "app.py").open("a") as file:
             file.write(dedent(source))
 
-    def start(self, *options: str, **variables: str) -> subprocess.Popen[bytes]:
-        """Start `jobkit worker`, a supervisor, in a process group of its own."""
+    def start(self, *options: str, first: str = "", **variables: str) -> subprocess.Popen[bytes]:
+        """Start `jobkit worker`, a supervisor, in a process group of its own.
+
+        `first` is Python that it runs before, and that its processes do not.
+        """
+        program = ["-c", f"{first}\nfrom jobkit.__main__ import main\nmain()"]
         # Into a file: a pipe that nobody reads would block the worker when it is full.
         with (self.folder / "stderr").open("a") as stderr:
             worker = subprocess.Popen(
                 [
                     sys.executable,
-                    "-m",
-                    "jobkit",
+                    *(program if first else ("-m", "jobkit")),
                     "worker",
                     "-A",
                     "app",
@@ -154,12 +171,31 @@ class Site:
 
     def time_to_leave(self, worker: subprocess.Popen[bytes]) -> float:
         """Seconds from a TERM to the end, without those in which others had the processor."""
-        with Queued([worker.pid, *self.processes(worker)]) as queued:
+        with self.queued(worker) as queued:
             asked = time.monotonic()
             worker.terminate()
-            assert worker.wait(40) == 0
+            assert worker.wait(45) == 0
             took = time.monotonic() - asked
         return took - queued.seconds
+
+    def queued(self, *workers: subprocess.Popen[bytes]) -> Queued:
+        """The seconds in which others had the processor that these wanted, or this thread."""
+        return Queued(lambda: [pid for each in workers for pid in self.everyone(each)])
+
+    def everyone(self, worker: subprocess.Popen[bytes]) -> set[int]:
+        """The supervisor and its processes."""
+        return {worker.pid} | self.processes(worker)
+
+    def time_of_a_beat(self, worker: subprocess.Popen[bytes]) -> float:
+        """Wait until each of its processes has beaten; a moment before any of those beats."""
+        moment, pids = time.monotonic(), self.processes(worker)
+        ids = {each.id for each in self.store.workers() if each.pid in pids}
+        before = {each: self._beats()[each] for each in ids}
+        until(lambda: all(self._beats()[each] > beats for each, beats in before.items()))
+        return moment
+
+    def _beats(self) -> dict[str, int]:
+        return {each: pulse.beat for each, pulse in self.store.maintain(limit=1).workers.items()}
 
     def go(self) -> None:
         """Let the jobs that hold finish."""
@@ -226,7 +262,7 @@ def payload(job: str, number: int) -> Payload:
     )
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for what must come; fails the test when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():

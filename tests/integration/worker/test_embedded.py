@@ -63,9 +63,8 @@ def test_fifty_starts_and_stops_leave_no_thread_no_descriptor_and_no_connection(
             pass
         if number == ROUNDS // 5:
             before = holds()
-    threads, descriptors = holds()
-    assert threads == before[0]
-    assert descriptors <= before[1] + 4, "more than a pool's ups and downs"
+    until(lambda: holds()[0] <= before[0])  # those of others before it may end meanwhile
+    assert holds()[1] <= before[1] + 4, "more than a pool's ups and downs"
     assert configured.store.stats().workers == 0
 
 
@@ -88,7 +87,7 @@ def test_a_worker_stops_by_itself_when_the_interpreter_exits(site: Site) -> None
             time.sleep(0.01)
         """,
     )
-    assert script.wait(20) == 0
+    assert script.wait(45) == 0
     ran = site.finished()
     stats = site.store.stats()
     assert ran[:1] == [1]
@@ -109,7 +108,7 @@ def test_at_the_exit_a_job_that_goes_on_is_given_back_and_does_not_hold_the_prog
             time.sleep(0.01)
         """,
     )
-    assert script.wait(20) == 0
+    assert script.wait(45) == 0
     [job] = site.store.jobs(State.ENQUEUED).items
     assert (job.payload.executions, job.payload.deliveries) == (0, 0)
 
@@ -129,7 +128,7 @@ def test_a_program_that_is_interrupted_stops_its_worker(sqlite_site: Site) -> No
     until(lambda: sqlite_site.store.workers()[0].quiet)
     assert script.poll() is None, "it did not wait for its job"
     script.send_signal(signal.SIGINT)
-    assert script.wait(20) == -signal.SIGINT
+    assert script.wait(45) == -signal.SIGINT
     assert sqlite_site.store.stats().enqueued == 1
 
 
@@ -160,8 +159,11 @@ class Web:
     def __init__(self, site: Site) -> None:
         (site.folder / "web.py").write_text(dedent(WEB))
         self._site = site
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        # Bound and not listened at: nobody else is given it while no process serves it.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self._port = self._reserved.getsockname()[1]
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._load)
         self.promised = 0
@@ -175,6 +177,7 @@ class Web:
     def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._thread.join()
+        self._reserved.close()
 
     def kill_and_restart(self) -> None:
         """Every process of it at once, as a machine dies."""
@@ -222,7 +225,7 @@ def test_web_processes_that_are_killed_and_restarted_under_load_lose_nothing(
     assert len(web.served) > 2, "the processes were not replaced"
     until(lambda: sqlite_site.store.stats().workers == 2)  # the dead ones are forgotten
     web.process.terminate()
-    assert web.process.wait(30) in (0, -signal.SIGTERM)
+    assert web.process.wait(60) in (0, -signal.SIGTERM)
     until(lambda: sqlite_site.store.stats().workers == 0)
 
 

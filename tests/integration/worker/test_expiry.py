@@ -12,7 +12,7 @@ def test_a_job_that_was_not_started_in_time_is_discarded_and_others_run(site: Si
     late, early = payload("app.Count", 0), payload("app.Count", 1)
     site.store.enqueue([late.replace(expires_at=now - 1), early.replace(expires_at=now + 600)])
     worker = site.start("--burst")
-    assert worker.wait(40) == 0
+    assert worker.wait(45) == 0
     assert site.finished() == [1]
     assert site.started() == [1]
     stats = site.store.stats()

@@ -91,7 +91,7 @@ class Misled:
         until(lambda: self.site.finished()[-2:] == [100, 101])
         assert {pid for _, pid in self.site.log("F")} == {self.process}
         self.worker.terminate()
-        assert self.worker.wait(20) == 0
+        assert self.worker.wait(45) == 0
         stats = self.site.store.stats()
         assert (stats.enqueued, stats.running, stats.dead, stats.workers) == (0, 0, 0, 0)
 
@@ -136,12 +136,14 @@ def test_07_what_a_job_does_to_its_process_does_not_stop_the_worker(
 
 
 def test_07_a_job_that_ends_its_process_is_charged_and_harms_no_other(sqlite_site: Site) -> None:
-    ends = "note('S', number)\nif number == 0 and not GO.exists(): os._exit(0)"
+    ends = "dies = number == 0 and not GO.exists()\nnote('S', number)\nif dies: os._exit(0)"
     misled = Misled(sqlite_site, ends)
     sqlite_site.enqueue("Hold", range(10, 11))
     until(lambda: 10 in sqlite_site.started())
     sqlite_site.enqueue("Misled", range(1))
     until(lambda: sqlite_site.started().count(0) == 3)  # one of them was Count's
+    dying = {pid for number, pid in sqlite_site.log("S") if number == 0}
+    until(lambda: not dying & sqlite_site.processes(misled.worker))
     sqlite_site.go()
     until(lambda: sqlite_site.charged(2))
     sqlite_site.make_due()
@@ -151,4 +153,4 @@ def test_07_a_job_that_ends_its_process_is_charged_and_harms_no_other(sqlite_sit
     assert sqlite_site.finished() == [0, 1, 10]
     assert misled.process not in sqlite_site.processes(misled.worker)
     misled.worker.terminate()
-    assert misled.worker.wait(20) == 0
+    assert misled.worker.wait(45) == 0

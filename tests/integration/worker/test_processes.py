@@ -13,13 +13,14 @@ import pytest
 
 from jobkit.adapter import State
 from jobkit.cli.collecting import collect_as_usual, collect_rarely
-from tests.integration.worker.site import Site, until
+from tests.integration.worker.site import NO_HURRY, PATIENT, Site, until
 
 
-def ended(worker: subprocess.Popen[bytes], seconds: float = 15) -> int:
+def ended(worker: subprocess.Popen[bytes], seconds: float = 45) -> int:
     return worker.wait(seconds)
 
 
+@pytest.mark.timeout(240)  # thousands of jobs
 def test_two_processes_share_thousands_of_jobs_and_each_runs_exactly_once(site: Site) -> None:
     # Neither ends its first job before the other has begun one, however quick it is.
     site.add(
@@ -36,8 +37,8 @@ def test_two_processes_share_thousands_of_jobs_and_each_runs_exactly_once(site: 
     )
     number = 5_000
     site.enqueue("Meet", range(number))
-    workers = [site.start("--burst") for _ in range(2)]
-    assert [ended(worker, 50) for worker in workers] == [0, 0]
+    workers = [site.start("--burst", JOBKIT_LEASE="60") for _ in range(2)]
+    assert [ended(worker, 180) for worker in workers] == [0, 0]
     assert site.finished() == list(range(number))
     assert len({pid for _, pid in site.log("F")}) == 2, "one worker did it all"
     stats = site.store.stats()
@@ -55,12 +56,12 @@ def test_a_killed_workers_job_runs_again_elsewhere_and_the_others_are_untouched(
     until(lambda: site.store.stats().workers == 2)
     site.enqueue("Hold", range(2, 3))
     until(lambda: site.started() == [0, 1, 2])
-    killed_at = time.monotonic()
+    beaten_at = site.time_of_a_beat(doomed)
     site.kill(doomed)
     site.go()
     until(lambda: site.finished() == [0, 1, 2])
-    took = time.monotonic() - killed_at
-    assert took >= 1.5, "recovered before the lease of 2 s can have run out"
+    took = time.monotonic() - beaten_at
+    assert took >= 2, "recovered before the lease of 2 s can have run out"
     assert Counter(number for number, _ in site.log("S")) == {0: 2, 1: 2, 2: 1}
     assert {pid for _, pid in site.log("F")} == site.processes(bystander)
     until(lambda: site.store.stats().processed == 3)
@@ -118,15 +119,16 @@ def test_a_second_interrupt_does_not_wait(site: Site) -> None:
     worker = site.start("--shutdown-timeout", "60")
     until(lambda: site.started() == [0])
     worker.send_signal(signal.SIGINT)
-    until(lambda: site.store.workers()[0].quiet or worker.poll() is not None, 5)
+    until(lambda: site.store.workers()[0].quiet or worker.poll() is not None)
     worker.send_signal(signal.SIGINT)
-    assert ended(worker, 5) == 0
+    assert ended(worker) == 0, "sooner than after the 60 s that the job had"
     assert site.store.stats().enqueued == 1
 
 
 def test_a_second_term_in_the_same_second_is_the_same_term(site: Site) -> None:
     site.enqueue("Hold", range(1))
-    worker = site.start()
+    # A second that is long enough for both to be heard in it.
+    worker = site.start(first="from jobkit.supervisor import rules; rules._SECOND_TERM_AFTER = 60")
     until(lambda: site.started() == [0])
     worker.terminate()
     worker.terminate()
@@ -175,8 +177,9 @@ def test_a_dump_of_all_stacks_goes_to_stderr_and_the_worker_goes_on(
 
 
 def test_a_storm_of_signals_loses_nothing(site: Site) -> None:
+    site.add(NO_HURRY)
     site.enqueue("Count", range(300))
-    worker = site.start()
+    worker = site.start(first=PATIENT)
     until(lambda: len(site.finished()) > 5)
     for number in (signal.SIGTSTP, signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         worker.send_signal(number)
@@ -196,8 +199,9 @@ def test_a_second_signal_lets_what_is_at_its_end_be_counted(sqlite_site: Site) -
             time.sleep(0.1)
     """
     )
+    sqlite_site.add(NO_HURRY)
     sqlite_site.enqueue("Ending", range(300))
-    worker = sqlite_site.start()
+    worker = sqlite_site.start(first=PATIENT)
     until(lambda: len(sqlite_site.finished()) > 5)
     worker.send_signal(signal.SIGTERM)
     worker.send_signal(signal.SIGINT)
@@ -213,7 +217,7 @@ def test_a_second_signal_does_not_wait_for_a_job_that_goes_on(sqlite_site: Site)
     worker.send_signal(signal.SIGTERM)
     until(lambda: sqlite_site.store.workers()[0].quiet)
     worker.send_signal(signal.SIGINT)
-    assert ended(worker, 10) == 0, "shorter than the 25 s that a job has otherwise"
+    assert ended(worker, 20) == 0, "shorter than the 25 s that a job has otherwise"
     stats = sqlite_site.store.stats()
     assert (stats.processed, stats.enqueued, stats.running) == (0, 1, 0)
 
@@ -226,6 +230,7 @@ def test_orders_reach_a_worker_in_another_process(site: Site) -> None:
     assert ended(worker) == 0
 
 
+@pytest.mark.timeout(240)  # twelve interpreters one after the other
 @pytest.mark.behaviour("F6")
 def test_a_job_that_kills_its_process_three_times_is_set_aside(site: Site) -> None:
     site.enqueue("Hook", range(1))

@@ -38,7 +38,8 @@ JOBS = f"""
             note("R", step.cursor or 0)
             for item in step.each(range({ITEMS})):
                 note("I", item)
-                time.sleep(0.0002)
+                # Behind what is waited for slowly: it must not have come to its end meanwhile.
+                time.sleep(0.0002 if item < int(Path("enough").read_text()) else 0.05)
 """
 JOB = payload("app.Walk", 1)
 
@@ -140,9 +141,11 @@ def walked(site: Site) -> Iterator[Run]:
 @pytest.mark.behaviour("I1")
 def test_every_item_is_seen_and_only_those_behind_the_cursor_again(site: Site) -> None:
     site.add(JOBS)
+    hasten(site, 0)
     site.store.enqueue([JOB])
     with closing(Walkers(site)) as walkers:
-        ends, saved = interrupted(walkers)
+        ends, saved = interrupted(site, walkers)
+        hasten(site, ITEMS)
         until(partial(is_over, site), 60)
     runs = list(walked(site))
     for run in runs:
@@ -155,7 +158,13 @@ def test_every_item_is_seen_and_only_those_behind_the_cursor_again(site: Site) -
     print(f"{len(runs)} runs, repeated after kills: {sorted(filter(None, repeated))}")
 
 
-def interrupted(walkers: Walkers) -> tuple[list[signal.Signals], list[int]]:
+def hasten(site: Site, item: int) -> None:
+    """Have it walk quickly until it comes to that item."""
+    (site.folder / "enough.new").write_text(str(item))
+    (site.folder / "enough.new").replace(site.folder / "enough")
+
+
+def interrupted(site: Site, walkers: Walkers) -> tuple[list[signal.Signals], list[int]]:
     """How each walker but the last was ended, and the cursor that the store had then."""
     dice = random.Random(1)
     ends = [signal.SIGTERM] * STOPS + [signal.SIGKILL] * KILLS
@@ -166,6 +175,7 @@ def interrupted(walkers: Walkers) -> tuple[list[signal.Signals], list[int]]:
         start = walkers.cursor()
         share = (ITEMS - start) / (len(ends) - nth + 1)
         enough = begun + 1 + dice.uniform(0, 1.5) * share
+        hasten(site, start + round(enough) - begun)
         until(lambda enough=enough: walkers.lines()[1] >= enough, 60)  # type: ignore[misc]
         if how is signal.SIGKILL:  # three in a row without progress would end the job
             until(lambda start=start: walkers.cursor() > start, 60)  # type: ignore[misc]
