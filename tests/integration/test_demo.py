@@ -152,8 +152,10 @@ def test_interrupted_it_leaves_nothing_behind(
         assert process.stdout is not None
         process.stdout.readline()  # what it is about to do
         assert " jobs" in process.stdout.readline()  # some are done
+        process.send_signal(signal.SIGSTOP)  # it must not come to its end meanwhile
         worker = worker_of(temporary)
         process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
         process.communicate()
 
     assert process.returncode == code
@@ -171,6 +173,7 @@ def test_killed_it_leaves_no_process_behind(temporary: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()  # what it is about to do
         assert " jobs" in process.stdout.readline()  # some are done
+        process.send_signal(signal.SIGSTOP)  # it must not come to its end meanwhile
         worker = worker_of(temporary)
         process.kill()
     deadline = time.monotonic() + 20

@@ -102,7 +102,7 @@ def spawn(start: Callable[..., subprocess.Popen[str]]) -> Run:
 
     def spawn(*arguments: str, **variables: str) -> Done:
         process = start(*arguments, **variables)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=150)
         return Done(process.returncode, out, err)
 
     return spawn

@@ -44,7 +44,7 @@ def test_serves_the_pages_until_told_to_stop(start: Start, number: signal.Signal
     assert got(f"{address}/dead") == (200, got(f"{address}/dead")[1])
     assert got(address, Host="attacker.example")[0] == 421
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(45) == 0
 
 
 @pytest.mark.usefixtures("store")

@@ -62,7 +62,7 @@ class TestQueues:
             stdin=side,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=150,
             check=False,
         )
         os.close(side)
@@ -133,5 +133,5 @@ class TestStats:
         while json.loads(process.stdout.readline())["enqueued"] == 1:
             pass
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(45) == 130
         assert process.stderr.read().strip() == ""

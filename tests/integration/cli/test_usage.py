@@ -171,7 +171,7 @@ class TestErrors:
         process = start("stats", "--watch", "--interval", "0.1", "--json")
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=30) == 1
+        assert process.wait(45) == 1
         assert "Traceback" not in process.stderr.read()
 
 

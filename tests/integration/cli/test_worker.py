@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +115,7 @@ class TestSignals:
         process = start("worker", "-A", "app.jobs")
         until(process, "serves default, notes")
         process.send_signal(number)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(45) == 0
         assert run("workers", "list", "--json").json == []
 
     def test_an_order_from_outside_stops_it_too(self, start: Callable[..., Any], run: Run) -> None:
@@ -122,7 +123,7 @@ class TestSignals:
         until(process, "serves default, notes")
         [worker] = run("workers", "list", "--json").json
         assert run("workers", "stop", worker["id"]).code == 0
-        assert process.wait(timeout=30) == 0
+        assert process.wait(45) == 0
 
 
 class TestImports:
@@ -165,8 +166,8 @@ class TestLogs:
         assert started.endswith(
             f"INFO     jobkit.jobs: app.jobs.Note {job_id} from default started"
         )
-        assert f"jobkit.jobs: app.jobs.Note {job_id} from default ended after 0." in ended
-        assert ended.endswith(" s: succeeded")
+        told = rf"jobkit\.jobs: app\.jobs\.Note {job_id} from default ended after \d+\.\d{{3}} s: "
+        assert re.search(told + "succeeded$", ended)
 
     def test_json_has_an_object_for_each(self, spawn: Run, run: Run) -> None:
         job_id = run("jobs", "enqueue", "app.jobs.Fail").out.strip()

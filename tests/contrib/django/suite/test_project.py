@@ -38,7 +38,7 @@ def manage(*words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=150,
         cwd=HERE.parent,
     )
 
