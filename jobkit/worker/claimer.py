@@ -6,7 +6,7 @@ import logging
 import random
 from typing import Final
 
-from jobkit.adapter import Claim, Release
+from jobkit.adapter import Claim, Release, Settlement
 from jobkit.capabilities import SupportsWait
 from jobkit.errors import AdapterError, LeaseLost
 from jobkit.settings import Queues
@@ -57,7 +57,7 @@ class Claimer(Part):
         self._pace = pace
         self._waiting = Waiting()
         self._patience = Patience(self.name)
-        self._alone = Alone(desk, pool, settler.give_back)
+        self._alone = Alone(desk, pool, self._returned)
         self._audit = Audit(desk)
         self.claimed = 0
 
@@ -81,7 +81,12 @@ class Claimer(Part):
     def give_back_waiting(self) -> None:
         """Give back what no thread has started."""
         taken = [*self._pool.take_back(), *self._alone.take_back()]
-        self._settler.give_back([Release(claim, started=False) for claim in taken])
+        self._returned([Release(claim, started=False) for claim in taken])
+
+    def _returned(self, settlements: list[Settlement]) -> None:
+        """Settle what no thread has started: it counts as never claimed."""
+        self.claimed -= len(settlements)
+        self._settler.give_back(settlements)
 
     def _look_for_the_lost(self) -> None:
         """Give back what was lent and not heard of.
