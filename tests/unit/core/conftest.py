@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-import hypothesis
 import pytest
 
 from jobkit import backends, events, middleware, propagation, settings
@@ -13,10 +12,6 @@ from jobkit.arguments import serializers
 from jobkit.jobs import registry
 from jobkit.testing import ManualClock
 from tests.unit.core.support import Heard, Store
-
-# A busy machine is no failure.
-hypothesis.settings.register_profile("core", deadline=None)
-hypothesis.settings.load_profile("core")
 
 
 @pytest.fixture(autouse=True)

@@ -37,7 +37,7 @@ def test_threads_that_use_a_class_first_at_the_same_moment_all_get_its_plan() ->
 
     def compiled(cls: Any) -> Callable[[], Plan]:
         def compile_it() -> Plan:
-            start.wait(10)
+            start.wait(40)
             return plan_of(cls)
 
         return compile_it

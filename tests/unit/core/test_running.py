@@ -145,7 +145,7 @@ class TestContext:
         assert Life(clock, Sets).run() == Succeeded("somebody")
 
     def test_threads_run_jobs_beside_each_other(self) -> None:
-        barrier = threading.Barrier(4, timeout=10)
+        barrier = threading.Barrier(4, timeout=40)
 
         class Meets(Job):
             def perform(self, number: int) -> int:

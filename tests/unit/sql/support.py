@@ -108,14 +108,14 @@ def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
     start = threading.Barrier(len(waiting))
 
     def run(call: Callable[[], T]) -> T:
-        start.wait(10)
+        start.wait(40)
         return call()
 
     with ThreadPoolExecutor(len(waiting)) as pool:
         return [*pool.map(run, waiting)]
 
 
-def run(script: str, *arguments: object, timeout: float = 30) -> str:
+def run(script: str, *arguments: object, timeout: float = 55) -> str:
     """What the script prints, in a Python of its own. Fails when it fails."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],

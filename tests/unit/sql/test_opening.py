@@ -25,11 +25,11 @@ def taken(url: str, release: threading.Event) -> Generator[None]:
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("BEGIN EXCLUSIVE")
             has_it.set()
-            release.wait(10)
+            release.wait(40)
 
     thread = threading.Thread(target=take)
     thread.start()
-    assert has_it.wait(10)
+    assert has_it.wait(40)
     yield
     release.set()
     thread.join()

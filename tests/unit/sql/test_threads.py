@@ -107,17 +107,20 @@ def test_a_time_limit_that_strikes_while_it_waits_its_turn_leaves_no_lock_behind
     enqueue(adapter)
     for _ in range(10):
         with adapter._store.writing():
-            thread = threading.Thread(target=suppressed(partial(enqueue, adapter)))
+            begun = threading.Event()
+            thread = threading.Thread(target=suppressed(partial(enqueue, adapter), begun))
             thread.start()
+            begun.wait()
             thread.join(0.01)
             raise_in(thread.ident or 0, JobTimeout)
         thread.join()
         at_once([partial(enqueue, adapter)])
 
 
-def suppressed(act: Callable[[], object]) -> Callable[[], None]:
+def suppressed(act: Callable[[], object], begun: threading.Event) -> Callable[[], None]:
     def run() -> None:
         with suppress(JobTimeout):
+            begun.set()
             act()
 
     return run
@@ -126,8 +129,10 @@ def suppressed(act: Callable[[], object]) -> Callable[[], None]:
 def strike(act: Callable[[], object], *, after: float) -> None:
     """Run it in a thread and raise JobTimeout there, as a worker does."""
 
-    thread = threading.Thread(target=suppressed(act))
+    begun = threading.Event()
+    thread = threading.Thread(target=suppressed(act, begun))
     thread.start()
+    begun.wait()
     thread.join(after)
     # Again until it hits: one that rises in a destructor is printed and forgotten.
     while thread.is_alive():

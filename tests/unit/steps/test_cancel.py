@@ -109,7 +109,7 @@ class Stepping(Noted):
 @pytest.mark.usefixtures("worker")
 def test_a_job_with_steps_ends_at_its_next_checkpoint(store: MemoryAdapter) -> None:
     job = Stepping.perform_later()
-    assert Noted.begun.wait(20)
+    assert Noted.begun.wait(40)
     assert job.cancel()
     wait_until_over(store)
     assert [Noted.notes[0], *Noted.notes[2:]] == [
@@ -137,7 +137,7 @@ class Waiting(Noted):
 @pytest.mark.usefixtures("worker")
 def test_a_coroutine_is_cancelled_where_it_awaits(store: MemoryAdapter) -> None:
     job = Waiting.perform_later()
-    assert Noted.begun.wait(20)
+    assert Noted.begun.wait(40)
     assert job.cancel()
     wait_until_over(store)
     assert Noted.notes == ["cancelled", JobCancelled]
@@ -158,7 +158,7 @@ def test_whatever_a_job_raises_that_knows_of_it_is_no_failure(
     store: MemoryAdapter, error: str
 ) -> None:
     job = Asking.perform_later(error)
-    assert Noted.begun.wait(20)
+    assert Noted.begun.wait(40)
     assert job.cancel()
     wait_until_over(store)
     assert Noted.notes == [JobCancelled]
@@ -181,7 +181,7 @@ def test_a_retry_does_not_bring_it_back(store: MemoryAdapter) -> None:
     worker = Worker(store, options)
     job = Failing.perform_later()
     assert worker.start()
-    assert Noted.begun.wait(20)
+    assert Noted.begun.wait(40)
     assert job.cancel()
     Failing.gate.set()
     assert worker.next_message() == "done"
@@ -251,7 +251,7 @@ def test_of_a_cancelled_batch_what_runs_ends_at_its_checkpoint_and_what_waits_is
     with Batch() as batch:
         Stepping.perform_later()
         Stepping.set(wait=60).perform_later()
-    assert Noted.begun.wait(20)
+    assert Noted.begun.wait(40)
     assert batch.cancel() == 2
     until(lambda: batch.status().finished_at)
     assert JobCancelled in Noted.notes
@@ -268,7 +268,7 @@ def test_a_member_of_a_cancelled_batch_that_fails_is_not_tried_again(
     with Batch() as batch:
         Failing.perform_later()
     assert worker.start()
-    assert Noted.begun.wait(20)
+    assert Noted.begun.wait(40)
     assert batch.cancel() == 1
     Failing.gate.set()
     assert worker.next_message() == "done"

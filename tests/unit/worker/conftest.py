@@ -10,6 +10,7 @@ from jobkit import backends, middleware, settings
 from jobkit.adapter import Adapter
 from jobkit.settings import Queues
 from jobkit.worker import Worker, WorkerOptions
+from jobkit.worker.pace import Waiting
 from jobkit_inline import MemoryAdapter
 
 StartWorker = Callable[..., Worker]
@@ -40,3 +41,12 @@ def start_worker(store: MemoryAdapter) -> Iterator[StartWorker]:
     for worker in started:
         worker.desk.hurried = True
         worker.stop(0)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job is given back because no thread has started it within a moment.
+
+    On a busy machine that happens, and is in order: for tests that count what is settled.
+    """
+    monkeypatch.setattr(Waiting, "age", lambda *_: 0.0)

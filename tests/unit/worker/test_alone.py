@@ -102,7 +102,14 @@ def test_a_stop_gives_back_one_that_still_waits_for_the_others(
     until(lambda: world.inside == {"first"})
     put(store, "quick-suspect", deliveries=2)
     until(lambda: len(worker.desk.held) == 2)
-    threading.Timer(0.2, world.gate.set).start()
-    assert worker.stop(10)
+
+    def open_the_gate() -> None:
+        until(lambda: store.stats().enqueued == 1)
+        world.gate.set()
+
+    opener = threading.Thread(target=open_the_gate)
+    opener.start()
+    assert worker.stop(30)
+    opener.join()
     assert store.stats().enqueued == 1
     assert world.met == [frozenset({"first"})]

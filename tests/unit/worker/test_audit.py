@@ -19,7 +19,7 @@ from jobkit.worker.desk import Desk
 from jobkit.worker.options import WorkerOptions
 from jobkit_inline import MemoryAdapter
 from tests.unit.worker.conftest import StartWorker
-from tests.unit.worker.helpers import until
+from tests.unit.worker.helpers import looks_anew, until
 
 ran: Counter[int] = Counter()
 gate = threading.Event()
@@ -110,7 +110,7 @@ def test_03_what_was_lent_by_an_answer_that_was_lost_is_run_all_the_same(
     adapter.to_lose.update(claim=3, held=1)
     enqueue(adapter, Count, 20)
     worker = start_worker(adapter, burst=burst, concurrency=3)
-    until(lambda: adapter.stats().processed == 20, seconds=20)
+    until(lambda: adapter.stats().processed == 20)
     assert ran == Counter(range(20))
     assert not +adapter.to_lose
     if burst:
@@ -121,6 +121,7 @@ def test_a_quiet_worker_gives_back_what_it_had_not_heard_of(start_worker: StartW
     adapter = Losing()
     worker = start_worker(adapter, lease=0.3)
     worker.quiet()
+    looks_anew(worker)
     enqueue(adapter, Count, 3)
     # A question that was under way for long: the store hears of it after everything.
     adapter.claim(["default"], limit=3, worker=worker.id)
@@ -144,7 +145,7 @@ def test_jobs_that_run_are_never_taken_for_lost(start_worker: StartWorker) -> No
     worker = start_worker(adapter, lease=0.3)
     until(lambda: len(worker._pool.running()) == 4)
     looks = adapter.maintain(limit=1).workers[worker.id].beat + 12
-    until(lambda: adapter.maintain(limit=1).workers[worker.id].beat >= looks, seconds=20)
+    until(lambda: adapter.maintain(limit=1).workers[worker.id].beat >= looks)
     gate.set()
     until(lambda: adapter.stats().processed == 4)
     assert ran == Counter(range(4))
@@ -159,7 +160,7 @@ def test_what_was_recovered_by_an_answer_that_was_lost_is_found_again(
     assert len(adapter.claim(["default"], limit=5, worker="gone")) == 5
     adapter.to_lose["recover"] = 1
     start_worker(adapter, lease=600)
-    until(lambda: ran == Counter(range(5)), seconds=20)
+    until(lambda: ran == Counter(range(5)))
 
 
 class Refusing(Losing):
@@ -174,6 +175,7 @@ class Refusing(Losing):
         raise SettlementRefused("no", refused=list(settlements), stale=[])
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_what_the_store_will_not_take_back_is_not_found_again_and_again(
     start_worker: StartWorker,
 ) -> None:
@@ -182,7 +184,7 @@ def test_what_the_store_will_not_take_back_is_not_found_again_and_again(
     worker = start_worker(adapter, lease=0.3)
     until(lambda: bool(worker.desk.abandoned))
     beats = adapter.maintain(limit=1).workers[worker.id].beat + 12
-    until(lambda: adapter.maintain(limit=1).workers[worker.id].beat >= beats, seconds=20)
+    until(lambda: adapter.maintain(limit=1).workers[worker.id].beat >= beats)
     assert ran == {0: 1}
     assert adapter.refused == {Ack: 1, Bury: 1, Release: 1}
 
@@ -242,7 +244,7 @@ def test_what_another_thread_is_just_being_lent_is_not_lost(desk: Desk, store: L
         auditing.join(0.1)
         assert not found
         desk.held[claim.receipt] = claim
-    auditing.join(10)
+    auditing.join()
     assert found == [[]]
 
 

@@ -16,7 +16,7 @@ from jobkit import Interrupted, Job, Unsupported
 from jobkit.adapter import Claim, State
 from jobkit.errors import AdapterError, ConfigurationError
 from jobkit_inline import FakeAdapter, InlineAdapter, MemoryAdapter, use_adapter
-from tests.unit.worker.helpers import until
+from tests.unit.worker.helpers import looks_anew, until
 
 ran: list[int] = []
 others: set[threading.Thread] = set()
@@ -68,7 +68,7 @@ def test_with_asyncio_the_loop_turns_while_it_starts_and_stops() -> None:
         async with jobkit.run_worker(concurrency=1):
             assert turned.is_set(), "the start held the loop up"
             await Hold.aperform_later(1)
-            await asyncio.to_thread(begun.wait, 10)
+            await asyncio.to_thread(begun.wait, 30)
             asyncio.get_running_loop().call_later(0.05, gate.set)  # while the block ends
         return own_threads()
 
@@ -122,7 +122,7 @@ def test_what_has_not_ended_in_time_is_given_back_and_its_end_changes_nothing(
 ) -> None:
     worker = jobkit.run_worker(concurrency=1).start()
     Hold.perform_bulk([(1,), (2,)])
-    assert begun.wait(10)
+    assert begun.wait(30)
     assert worker.stop(timeout=0) is False
     waiting = store.jobs(State.ENQUEUED).items
     assert [(job.payload.args, job.payload.executions) for job in waiting] == [([1], 0), ([2], 0)]
@@ -136,8 +136,8 @@ def test_what_was_given_back_is_interrupted_and_only_then(store: MemoryAdapter) 
 
     class Stubborn(Job):
         def perform(self) -> None:
-            begun.set()
             try:
+                begun.set()
                 while True:
                     time.sleep(0.005)
             except BaseException as error:
@@ -146,8 +146,8 @@ def test_what_was_given_back_is_interrupted_and_only_then(store: MemoryAdapter) 
 
     class Asleep(Job):
         async def perform(self) -> None:
-            begun.set()
             try:
+                begun.set()
                 await asyncio.sleep(60)
             except BaseException as error:
                 ended.append((type(error), store.stats().enqueued))
@@ -157,7 +157,7 @@ def test_what_was_given_back_is_interrupted_and_only_then(store: MemoryAdapter) 
         begun.clear()
         worker = jobkit.run_worker(concurrency=1).start()
         job.perform_later()
-        assert begun.wait(10)
+        assert begun.wait(30)
         assert worker.stop(timeout=0) is False
         until(lambda: own_threads() == [])
         jobkit.inspect().clear("default")
@@ -168,7 +168,7 @@ def test_what_was_given_back_is_interrupted_and_only_then(store: MemoryAdapter) 
 def test_running_jobs_get_the_shutdown_timeout() -> None:
     with jobkit.run_worker(shutdown_timeout=30):
         Hold.perform_later(1)
-        assert begun.wait(10)
+        assert begun.wait(30)
         threading.Timer(0.1, gate.set).start()
     assert ran == [1]
 
@@ -176,6 +176,9 @@ def test_running_jobs_get_the_shutdown_timeout() -> None:
 def test_a_quiet_worker_takes_nothing_more() -> None:
     with jobkit.run_worker(lease=0.6) as worker:
         worker.quiet()
+        assert worker._life is not None
+        assert worker._life._worker is not None
+        looks_anew(worker._life._worker)
         Note.perform_later(1)
         until(lambda: jobkit.inspect().workers()[0].quiet)
         assert ran == []
@@ -187,7 +190,7 @@ def test_a_burst_ends_by_itself(store: MemoryAdapter) -> None:
         pass
     assert sorted(ran) == list(range(50))
     worker = jobkit.run_worker(burst=True).start()
-    assert worker.wait(10)
+    assert worker.wait(40)
     assert not worker.running
 
 
@@ -253,6 +256,7 @@ class Brittle(MemoryAdapter):
     def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         if self.broken:
             self.broken = False
+            gate.wait(30)
             raise ZeroDivisionError
         return super().claim(queues, limit=limit, worker=worker)
 
@@ -262,6 +266,7 @@ def test_a_worker_whose_part_broke_is_followed_by_a_new_one(
 ) -> None:
     with use_adapter(Brittle()), jobkit.run_worker() as worker:
         first = worker.id
+        gate.set()
         Note.perform_later(1)
         until(lambda: ran == [1])
         assert worker.id != first

@@ -22,7 +22,9 @@ from jobkit.worker.heart import Heart
 from jobkit.worker.options import WorkerOptions
 from jobkit_inline import MemoryAdapter
 from tests.unit.worker.conftest import StartWorker
-from tests.unit.worker.helpers import until
+from tests.unit.worker.helpers import looks_anew, until
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 LEASE = 0.5
 ran: Counter[int] = Counter()
@@ -80,7 +82,7 @@ def test_who_could_not_beat_for_a_lease_takes_nothing_until_a_beat_comes_through
     adapter.deaf = True
     until(lambda: worker.desk.lapsed)
     # It may be just about to claim: only a look that began later is held back.
-    threading.Event().wait(0.3)
+    looks_anew(worker)
     enqueue(adapter, Count, 1)
     threading.Event().wait(0.5)
     assert not ran
@@ -124,9 +126,10 @@ def test_and_never_what_others_have_taken_meanwhile(start_worker: StartWorker) -
     dead = worker.id
     adapter.deaf = True
     until(lambda: worker.desk.lapsed)
-    adapter.deaf = False
-    adapter.beat("rescuer", lease=60, claims=[], register=True)
+    # Before the worker may beat again: what it settles by then is its own.
+    MemoryAdapter.beat(adapter, "rescuer", lease=60, claims=[], register=True)
     [claim] = adapter.recover(dead, to="rescuer")
+    adapter.deaf = False
     gate.set()
     until(lambda: worker.id != dead)
     enqueue(adapter, Count, 2)

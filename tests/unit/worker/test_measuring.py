@@ -106,7 +106,7 @@ def test_a_worker_that_leaves_tells_what_it_has(
     worker = start_worker()
     Fine.perform_later()
     until(lambda: store.stats().processed == 1)
-    worker.stop(5)
+    worker.stop(30)
     assert [each.runs for each in Inspector(store).metrics()] == [1]
 
 
@@ -126,7 +126,7 @@ def test_what_a_store_that_is_away_did_not_take_is_told_later(start_worker: Star
     adapter.fails.set()
     start_worker(adapter)
     adapter.enqueue([Payload.of({"class": Fine._name, "args": [], "jid": "1"})])
-    assert adapter.asked.wait(10)
+    assert adapter.asked.wait(30)
     adapter.fails.clear()
     until(lambda: [each.runs for each in Inspector(adapter).metrics()] == [1])
 

@@ -15,6 +15,8 @@ from jobkit_inline import MemoryAdapter
 from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import until
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 BAD = "bad"
 
 

@@ -17,7 +17,7 @@ from jobkit_inline import FakeAdapter, InlineAdapter, MemoryAdapter, drain, use_
 from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import until
 
-WAIT = 20.0
+WAIT = 45.0
 
 
 class Answer(Job, store_result=60, retry=0):
@@ -79,7 +79,7 @@ def test_a_job_that_runs_again_after_it_was_dead_is_waited_for(
     worker = start_worker()
     with pytest.raises(JobFailed):
         asked.result(WAIT)
-    worker.stop(5)
+    worker.stop(30)
     jobkit.inspect().run_now([asked.id])
     with pytest.raises(TimeoutError):
         asked.result(0)
@@ -221,6 +221,7 @@ def test_a_store_that_keeps_none_refuses_the_job() -> None:
         Answer.perform_bulk([("yes",)])
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_jobs_without_it_are_settled_as_ever(
     store: MemoryAdapter, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from jobkit_sql import SqlAdapter
 from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import until
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 gate = threading.Event()
 
 
@@ -56,8 +58,9 @@ class Recording(MemoryAdapter):
 def test_outcomes_wait_for_others_while_jobs_run(start_worker: StartWorker) -> None:
     adapter = Recording(gather=60.0)
     adapter.add(Hold, 1)
+    worker = start_worker(adapter, concurrency=2)
+    until(worker._pool.running)
     adapter.add(Short, BATCH)
-    start_worker(adapter, concurrency=2)
     until(lambda: adapter.settled)
     assert adapter.settled == [BATCH]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jobkit import Job, JobTimeout, around_perform, job, middleware, rescue_from, retry_on
+from jobkit import Job, JobTimeout, around_perform, middleware, rescue_from, retry_on
 from jobkit.adapter import State
 from jobkit.middleware import Middleware
 from jobkit.payload import Payload
@@ -116,7 +116,7 @@ def test_a_job_without_a_limit_starts_no_timer(
     ("enqueue", "limited"),
     [
         (lambda: Patient.set(timeout=0.05).perform_later(), True),
-        (lambda: Slow.set(timeout=5).perform_later(), False),
+        (lambda: Slow.set(timeout=30).perform_later(), False),
         (lambda: Slow.set(timeout=None).perform_later(), False),
     ],
 )
@@ -190,10 +190,11 @@ def test_callbacks_and_middleware_do_not_count_and_are_not_struck(
     assert store.stats().failed == 0
 
 
-@job(timeout=0.002)
-def brief(seconds: float) -> None:
-    spin(seconds)
-    seen.append(seconds)
+@retry_on(JobTimeout, wait=3600, attempts=9)
+class Brief(Job, timeout=0.002):
+    def perform(self, seconds: float) -> None:
+        spin(seconds)
+        seen.append(seconds)
 
 
 @pytest.mark.usefixtures("without_gc")
@@ -203,16 +204,17 @@ def test_limits_that_strike_at_the_very_end_harm_nobody(
     """Each is struck somewhere around its end: the next of the thread must never notice."""
     number = 400
     for at in range(number):
-        brief.perform_later(0.0012 + 0.0008 * at / number)
+        Brief.perform_later(0.0012 + 0.0008 * at / number)
+    others = set(threading.enumerate())  # of earlier tests, which may end meanwhile
     worker = start_worker(concurrency=2)
-    until(lambda: store.stats().processed == number, 60)
+    until(lambda: store.stats().processed == number)
     stats = store.stats()
     # One that was struck behind its last line is in both.
     assert stats.failed == stats.retry >= number - len(seen)
     assert len(seen) > 0
     assert worker.desk.inbox.empty()
-    alive = [each for each in threading.enumerate() if each.name in ("jobkit-0", "jobkit-1")]
-    assert len(alive) == 2
+    alive = {each for each in threading.enumerate() if each.name in ("jobkit-0", "jobkit-1")}
+    assert len(alive - others) == 2
 
 
 @pytest.fixture
@@ -270,7 +272,8 @@ def test_a_thread_that_does_not_come_back_is_written_off_and_replaced(
     assert ("in perform" if kind is Deaf else "run_forever") in caplog.text
     gate.set()
     until(lambda: [each.name for each in threading.enumerate()].count("jobkit-0") == 1)
-    assert (store.stats().processed, store.stats().failed) == (2, 1)
+    until(lambda: store.stats().processed == 2)
+    assert store.stats().failed == 1
 
 
 @pytest.mark.usefixtures("hurried")
@@ -281,11 +284,12 @@ def test_a_job_that_was_written_off_is_retried_when_its_old_thread_must_be_gone(
     class Soon(Deaf):
         pass
 
+    before = time.time()
     Soon.perform_later(1)
     start_worker(concurrency=1, shutdown_timeout=40)
     until(lambda: store.stats().retry == 1)
     [failed] = store.jobs(State.RETRY).items
-    assert (failed.payload.scheduled_at or 0) >= time.time() + 40
+    assert (failed.payload.scheduled_at or 0) >= before + 40
 
 
 @pytest.mark.usefixtures("hurried")
@@ -324,7 +328,7 @@ def test_a_supervisor_is_told_of_a_lost_thread_and_the_worker_asks_to_leave(
     Deaf.perform_later(1)
     assert worker.next_message() == "stuck"
     assert told == ["stuck"]
-    worker.stop(5)
+    worker.stop(30)
     assert store.stats().retry == 1
 
 
@@ -384,7 +388,7 @@ sys.settrace(lambda *_: None)
 @pytest.mark.parametrize(
     ("stays_away", "sent"),
     [
-        (0.01, "raise_in(other.ident, ValueError); other.join()"),
+        (0.3, "raise_in(other.ident, ValueError); other.join()"),
         (30, "raise_in(other.ident, ValueError); raise_in(other.ident, None)"),
         (30, "raise_in(other.ident, ValueError)"),
         (0, "raise_in(threading.get_ident(), None)"),
@@ -396,6 +400,6 @@ def test_where_an_error_was_sent_to_a_thread_traced_code_goes_on(
 ) -> None:
     script = TRACED.format(stays_away=stays_away, sent=sent)
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=55, check=False
     )
     assert (done.stdout, done.stderr) == ("went on\n", "")
