@@ -96,7 +96,7 @@ def test_what_takes_long_goes_on_in_the_background_and_tells_how_far_it_is(
 
     def move(self: Store, moves: object) -> int:
         if next(slices):
-            assert go_on.wait(20)
+            assert go_on.wait(50)
         return moved(self, moves)  # type: ignore[arg-type]
 
     monkeypatch.setattr(kind, "move", move)
@@ -232,7 +232,7 @@ def test_an_action_on_all_is_logged_when_it_begins_and_when_it_has_ended(
 
 def until(condition: Callable[[], object]) -> None:
     done = threading.Event()
-    for _ in range(1_000):
+    for _ in range(2_000):
         if condition():
             return
         done.wait(0.02)

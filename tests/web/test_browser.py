@@ -48,7 +48,8 @@ SHOWN = {
     "/metrics": "app.Slow",
     "/batches": "an empty batch",
 }
-SECONDS = 15_000
+SECONDS = 30_000
+expect.set_options(timeout=SECONDS)
 
 CHROMIUM = os.environ.get("JOBKIT_TEST_CHROMIUM") or shutil.which("chromium")
 
@@ -217,6 +218,7 @@ def test_what_cannot_be_undone_is_asked_for(show: Open, store: Store) -> None:
 
 
 @pytest.mark.every_store
+@pytest.mark.timeout(180)
 @pytest.mark.behaviour("L2")
 def test_ten_thousand_dead_are_retried_with_progress(show: Open, store: Store, kind: str) -> None:
     many = 10_000 if SOAK or kind == "sqlite" else 2_000

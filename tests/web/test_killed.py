@@ -23,24 +23,36 @@ from tests.web.conftest import SAME_ORIGIN, Store, payload
 ROOT: Final = Path(__file__).parents[2]
 JOBS: Final = 1_000
 APPLICATION: Final = """
+import os, time
 from jobkit.dashboard import create_app
 from jobkit.inspection import inspector
 
 inspector._SLICE = 20  # fifty slices, so that there is a middle
+slices = inspector.Inspector._slices
+
+def halting(self, *where):
+    for number, jobs in enumerate(slices(self, *where)):
+        if number == int(os.environ["HALTS_AT"]):
+            time.sleep(600)  # it is killed by then
+        yield jobs
+
+inspector.Inspector._slices = halting
 app = create_app(auth=None)
 """
 EVERYTHING: Final = {"all": "1", "state": "dead"}
 
 
 @contextmanager
-def dashboard(url: str, folder: Path) -> Generator[tuple[subprocess.Popen[str], int]]:
-    """A dashboard in a process of its own, and its port."""
+def dashboard(
+    url: str, folder: Path, *, halts_at: int = -1
+) -> Generator[tuple[subprocess.Popen[str], int]]:
+    """A dashboard in a process of its own, and its port; it may stand still at some slice."""
     file = folder / "dashboard.py"
     file.write_text(APPLICATION)
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.web.served", str(file), "asgi"],
         cwd=ROOT,
-        env={**os.environ, "JOBKIT_URL": url},
+        env={**os.environ, "JOBKIT_URL": url, "HALTS_AT": str(halts_at)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -84,7 +96,7 @@ def test_what_was_retried_stays_so_and_the_rest_is_retried_by_pressing_again(
     store.restore([StoredJob(each, State.DEAD, "", 1.7e9) for each in jobs])
     expected = sorted(each.id for each in jobs)
 
-    with dashboard(url, tmp_path) as (server, port):
+    with dashboard(url, tmp_path, halts_at=45) as (server, port):
         browser = threading.Thread(target=press, args=(port,))
         browser.start()
         deadline = time.monotonic() + 60
