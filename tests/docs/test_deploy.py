@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.valkey import free_port
+
 ROOT = Path(__file__).parents[2] / "docs"
 FILES = ROOT / "examples" / "deploy"
 JOBKIT = str(Path(sys.executable).with_name("jobkit"))
@@ -27,7 +29,7 @@ class Manager:
         self._folder = folder
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(folder / "notify"))
-        self._socket.settimeout(30)
+        self._socket.settimeout(50)
         self.told: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
@@ -64,8 +66,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def unit() -> configparser.SectionProxy:
@@ -89,7 +90,7 @@ def test_the_units_command_says_it_is_ready_and_stops_in_order(manager: Manager,
     assert manager.process is not None
     manager.process.terminate()
     manager.hear("STOPPING=1")
-    assert manager.process.wait(20) == 0
+    assert manager.process.wait(50) == 0
     assert unit()["Type"] == "notify"
 
 
@@ -100,7 +101,7 @@ def test_the_containers_command_answers_its_health_check(manager: Manager, port:
     assert subprocess.run([sys.executable, *check[1:]], check=False).returncode == 0
     assert manager.process is not None
     manager.process.terminate()
-    assert manager.process.wait(20) == 0
+    assert manager.process.wait(50) == 0
     failed = subprocess.run([sys.executable, *check[1:]], check=False, capture_output=True)
     assert failed.returncode == 1
 

@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 FOLDERS = sorted(folder for folder in EXAMPLES.iterdir() if (folder / "README.md").exists())
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_an_example_passes_its_tests(folder: Path) -> None:
     options = ["-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(folder)]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -14,6 +16,7 @@ def run(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.timeout(300)
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     options = ["-q", "-W", "--keep-going", "-d", str(tmp_path / "trees")]
     run("-m", "sphinx", *options, "-b", "html", str(DOCS), str(tmp_path / "site"))

@@ -55,7 +55,7 @@ class Reader:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=50,
+            timeout=250,
         )
         assert done.returncode == 0, f"$ {command}\n{done.stdout}"
         assert pattern(expected).fullmatch(done.stdout), (
@@ -84,7 +84,7 @@ class Reader:
         """Press Ctrl-C in the other terminals."""
         for other in self.others:
             other.send_signal(signal.SIGINT)
-            other.wait(40)
+            other.wait(250)
             assert other.returncode in (0, 130), other.args
         self.others.clear()
 

@@ -86,6 +86,7 @@ def marked(directory: Path) -> Iterable[Place]:
                 yield name, number
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_exactly_the_marked_lines_are_refused(
     samples: Path, checker: Callable[[Path], dict[Place, str]]

@@ -33,7 +33,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_PATIENCE: Final = 30.0  # seconds; who has not come by then never will
+_PATIENCE: Final = 50.0  # seconds; who has not come by then never will
 
 
 def separately(opener: Callable[[], Adapter]) -> ForkServerContext | SpawnContext:

@@ -15,8 +15,8 @@ from jobkit.testing.contract.support import claim_one, enqueue, promote, registe
 
 __all__ = ["Waiting"]
 
-_FOR_EVER = 20.0
-_SOON = 5.0
+_FOR_EVER = 40.0
+_SOON = 15.0
 _SETTLED = 0.05  # long enough for a thread to wait in earnest; shorter would only test less
 
 
