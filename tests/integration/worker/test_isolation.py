@@ -58,7 +58,7 @@ ISOLATED = """
         note("F", number)
 
 
-    class Ends(Job, isolation="process"):
+    class Ends(Job, isolation="process", retry_in=lambda executions, error: 600):
         ways = {
             0: lambda: os._exit(0),
             1: lambda: os._exit(7),

@@ -66,7 +66,8 @@ class Misled:
     def __init__(self, site: Site, does: str, define: str = "def") -> None:
         self.site = site
         body = indent(dedent(does), " " * 8)
-        job = f"\nclass Misled(Job):\n    {define} perform(self, number):\n{body}\n"
+        later = "retry_in=lambda executions, error: 600"  # not while it is looked at
+        job = f"\nclass Misled(Job, {later}):\n    {define} perform(self, number):\n{body}\n"
         site.add(IMPORTS)
         site.add(job)
         # Relative: wherever a job takes its process, the worker must keep to this file.

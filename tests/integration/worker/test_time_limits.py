@@ -17,7 +17,7 @@ SLOW = """
     import ctypes
 
 
-    class Stuck(Job, timeout=1):
+    class Stuck(Job, timeout=1, retry_in=lambda executions, error: 60):
         \"\"\"Sits in C code, where no exception can reach it.\"\"\"
 
         def perform(self, number):
@@ -46,7 +46,7 @@ SLOW = """
             note("F", number)
 
 
-    class Spin(Job, timeout=0.3):
+    class Spin(Job, timeout=0.3, retry_in=lambda executions, error: 600):
         def perform(self, number):
             note("S", number)
             try:
