@@ -273,6 +273,13 @@ class Evidence:
                 silent = answered - asked - self._suspended(pid, asked, answered)
                 if silent > 0.9 * self.lease:
                     self.hurts[pid].append(Hurt("starved", asked, answered))
+        # And who left before it could beat again: others had waited for a lease, and the account
+        # of the living holds them to that.
+        for worker, asked, answered in self.reaps:
+            sent, heard = self.beats.get(worker, [(math.inf, math.inf)])[-1]
+            silent = answered - sent - self._suspended(_pid(worker), sent, answered)
+            if heard <= asked and silent > 0.9 * self.lease:
+                self.hurts[_pid(worker)].append(Hurt("starved", sent, answered))
 
     def _suspended(self, pid: int, since: float, until: float) -> float:
         """For how many of these seconds it was made to stand still."""

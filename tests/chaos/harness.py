@@ -24,7 +24,7 @@ from tests.chaos.fleet import ROOT, Fleet, Form
 from tests.chaos.journal import Journal, Reader
 from tests.chaos.nemesis import PROXY_ACTS, Act, Nemesis
 from tests.chaos.oracle import Violation, violations
-from tests.chaos.processes import Guard, members
+from tests.chaos.processes import Guard, hears, members
 from tests.chaos.stores import STORES, Server
 from tests.faults.proxy import Proxy
 
@@ -200,6 +200,8 @@ class _Run:
             yield
         finally:
             for producer in started:
+                while not hears(producer.pid, signal.SIGTERM) and producer.poll() is None:
+                    time.sleep(0.01)
                 producer.send_signal(signal.SIGTERM)
             codes = [producer.wait(_LEAVE_WITHIN) for producer in started]
         assert not any(codes), f"the producers ended with {codes}"

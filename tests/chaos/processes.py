@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-__all__ = ["TOKEN", "Guard", "children", "main", "members", "stands_still"]
+__all__ = ["TOKEN", "Guard", "children", "hears", "main", "members", "stands_still"]
 
 TOKEN: Final = "CHAOS_RUN"
 _PROC: Final = Path("/proc")
@@ -42,6 +42,14 @@ def stands_still(pid: int) -> bool:
     except OSError:  # gone meanwhile
         return False
     return bool(states) and set(states) == {b"T"}
+
+
+def hears(pid: int, number: signal.Signals) -> bool:
+    """True when the process has a handler for the signal; before that it is ended by it."""
+    for line in _read(pid, "status").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
 
 
 def _state(stat: Path) -> bytes:

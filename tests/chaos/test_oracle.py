@@ -116,6 +116,16 @@ def test_a_process_without_a_turn_for_a_lease_lost_it(before: str) -> None:
     assert not tale.tell(ONE, "fenced", "h:1:x", 1.5, after=1.5).wrong()
 
 
+def test_one_that_starved_and_left_before_it_could_beat_again_lost_its_lease() -> None:
+    tale = Tale().enqueued().tell(ONE, "beat", f"h:{ONE}:x", 0.0)
+    tale.lent(ONE, "r").began(ONE)
+    began = tale.at
+    asked = tale.tell(OTHER, "beat", f"h:{OTHER}:x", began + 1.2, after=1.3).at
+    tale.tell(OTHER, "reap", f"h:{ONE}:x", asked, 1).tell(OTHER, "took", "job", "s", f"h:{ONE}:x")
+    tale.ended(ONE, began).settled(ONE, "r", came="stale")
+    assert not once(tale, OTHER, "t", deliveries=1).wrong()
+
+
 def test_one_that_starved_right_after_it_was_resumed_lost_its_new_lease_too() -> None:
     """It may ask for one before the nemesis has written down that it goes on."""
     tale = Tale().tell(ONE, "act", "zombie").enqueued()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,9 @@ import pytest
 from jobkit.adapter import Ack
 from jobkit.capabilities import StoredEntry
 from jobkit.errors import EnqueueUncertain
+from jobkit.payload import Payload
 from jobkit_redis import RedisAdapter
+from jobkit_redis.errors import Refused
 from tests.faults.proxy import Proxy
 from tests.faults.redis_store import job, until
 from tests.servers.valkey import Server, running
@@ -102,12 +105,20 @@ def test_with_wait_replicas_nothing_that_was_promised_is_lost(pair: Pair) -> Non
     with closing(RedisAdapter(f"{url}&socket_timeout=0.4")) as producer:
         for payload in [job() for _ in range(5)]:
             with pytest.raises(EnqueueUncertain) as error:
-                producer.enqueue([payload])
+                until(partial(_sent, producer, payload))
             uncertain.append(error.value.job_id)
     with closing(pair.fail_over()) as store:
         store.beat("worker", lease=30, claims=[], register=True)
         there = {claim.payload.id for claim in store.claim(["default"], limit=99, worker="worker")}
     assert set(promised) <= there <= {*promised, *uncertain}
+
+
+def _sent(producer: RedisAdapter, payload: Payload) -> bool:
+    try:
+        producer.enqueue([payload])
+    except Refused:
+        return False  # not even connected in so short a time
+    return True
 
 
 def test_a_tick_the_replica_had_not_heard_of_is_enqueued_again_with_the_same_id(

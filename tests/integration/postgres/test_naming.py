@@ -46,7 +46,7 @@ def test_only_those_who_share_the_tables_are_woken_whatever_their_names(
                 assert adapter.shares(connection)
                 adapter.enqueue_through(connection, [payload()])
                 assert connection.scalar(text("SELECT 'jobkit_jobs'")) == "jobkit_jobs"
-            [heard] = listener.notifies(timeout=5, stop_after=1)
+            [heard] = listener.notifies(timeout=30, stop_after=1)
             assert heard.channel == channel_of(Options.of(make_url(url)))
             assert not [*listener.notifies(timeout=0.05)]
             assert adapter.stats().enqueued == 1
