@@ -182,6 +182,19 @@ def test_a_finished_job_is_kept_where_they_are(database: Database) -> None:
     adapter.close()
 
 
+def test_once_its_run_has_ended_a_job_completes_nothing(database: Database) -> None:
+    left: list[Job] = []
+    assert not run(database, left.append).perform()
+    engine = database.engine
+    with (
+        pytest.raises(LeaseLost, match="has ended"),
+        engine.begin() as connection,
+        left[0].complete_in(connection),
+    ):
+        add(connection, "late")
+    assert (noted(database), counts(database.adapter)) == ([], (1, 0, 0, 0))
+
+
 class TestNotCommitted:
     """Then the job is settled by how `perform` ended."""
 
