@@ -207,7 +207,7 @@ def test_limits_that_strike_at_the_very_end_harm_nobody(
         Brief.perform_later(0.0012 + 0.0008 * at / number)
     others = set(threading.enumerate())  # of earlier tests, which may end meanwhile
     worker = start_worker(concurrency=2)
-    until(lambda: store.stats().processed == number)
+    until(lambda: store.stats().processed == number, 150)
     stats = store.stats()
     # One that was struck behind its last line is in both.
     assert stats.failed == stats.retry >= number - len(seen)
