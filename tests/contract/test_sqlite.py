@@ -14,12 +14,19 @@ from jobkit.adapter import Retention
 from jobkit.testing import ManualClock
 from jobkit.testing.contract import AdapterContract
 from jobkit_sql import SqlAdapter
+from jobkit_sql.dialects.sqlite import connections, patience
 
 
 class TestSqlite(AdapterContract):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/jobs.db"
+
+    @pytest.fixture(autouse=True)
+    def _patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Eight writers whose threads take turns all the time: SQLite knows no queue for them."""
+        for module in (connections, patience):
+            monkeypatch.setattr(module, "BUSY_TIMEOUT", 60.0)
 
     @pytest.fixture
     def adapter(self, url: str, clock: ManualClock) -> Iterator[SqlAdapter]:
