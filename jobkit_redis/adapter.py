@@ -174,6 +174,7 @@ class RedisAdapter(
         return beat
 
     def maintain(self, *, limit: int) -> Maintenance:
+        self._store.here.listener.take_in()
         self._batches.upkeep()
         self._strays.upkeep()
         return self._maintain(limit=limit)

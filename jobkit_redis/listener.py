@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
+from jobkit.hearing import Ear
 from jobkit_redis.errors import Refused
 from jobkit_redis.server import Server
 from jobkit_redis.url import Location
@@ -23,8 +23,6 @@ __all__ = ["Heard", "Listener"]
 _SILENCE: Final = 10.0
 """Seconds without a word after which the server is asked whether it is still there."""
 _PATIENCE: Final = 5.0
-_SOONEST: Final = 0.1
-_LATEST: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,49 +33,31 @@ class Heard:
     at: float = -1.0e9
 
 
-class Listener:
-    """Listens from the first wait on, on a thread of its own.
+class Listener(Ear[Connection]):
+    """Hears the wake-ups of all queues, from the first wait on."""
 
-    While the connection is away nothing is heard, and those who wait find the jobs by polling.
-    """
+    name = "jobkit-redis-listener"
+    soonest = 0.1
+    latest = 2.0
+    failures = (RedisError, OSError, Refused, ValueError, AttributeError)
 
     def __init__(self, location: Location, channel: str) -> None:
+        super().__init__()
         # With RESP2 a message is a plain answer.
         self._server = Server(replace(location, options={**location.options, "protocol": 2}))
         self._channel = channel
-        self._changed = threading.Condition()
         self._heard: defaultdict[bytes | None, Heard] = defaultdict(Heard)
-        self._connection: Connection | None = None
-        self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
+        self._spoke_at = 0.0
+        self._asked_at: float | None = None
 
     def heard(self, queues: Sequence[bytes]) -> Heard:
-        """What was heard for these queues. Begins to listen, if nobody has."""
+        """What was heard for these queues so far. What came since the last wait is not."""
         with self._changed:
-            if self._thread is None:
-                self._begin()
             return self._about(queues)
 
     def wait(self, queues: Sequence[bytes], since: Heard, timeout: float) -> bool:
         """Wait until more is heard for the queues than `since`; False when the time is over."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._about(queues) != since, timeout)
-
-    def close(self) -> None:
-        """Hear nothing more, until somebody waits again."""
-        with self._changed:
-            thread, self._thread = self._thread, None
-            self._closed.set()
-            self._hang_up()
-        if thread is not None:
-            thread.join(_SOONEST)
-
-    def _begin(self) -> None:
-        self._closed = threading.Event()
-        self._thread = threading.Thread(
-            target=self._listen, args=(self._closed,), name="jobkit-redis-listener", daemon=True
-        )
-        self._thread.start()
+        return self.until(lambda: self.heard(queues) != since, timeout)
 
     def _about(self, queues: Sequence[bytes]) -> Heard:
         """The sum of the wake-ups, with those for everybody."""
@@ -86,47 +66,44 @@ class Listener:
             return Heard()
         return Heard(sum(one.number for one in each), max(one.at for one in each))
 
-    def _listen(self, closed: threading.Event) -> None:
-        pause = _SOONEST
-        while not closed.is_set():
-            with suppress(RedisError, OSError, Refused, ValueError, AttributeError):
-                connection = self._subscribed(closed)
-                pause = _SOONEST
-                while not closed.is_set():
-                    self._hear(connection)
-            closed.wait(pause)
-            pause = min(pause * 2, _LATEST)
-
-    def _subscribed(self, closed: threading.Event) -> Connection:
+    def _connect(self) -> Connection:
         connection = self._server.connect()
-        with self._changed:
-            self._connection = connection
-            if closed.is_set():
-                self._hang_up()
         connection.send_command("SUBSCRIBE", self._channel)
         connection.read_response()
-        self._note(None)  # something may have been said before: everybody looks once
+        self._spoke_at, self._asked_at = monotonic(), None
         return connection
 
-    def _hear(self, connection: Connection) -> None:
-        if not connection.can_read(timeout=_SILENCE):
-            connection.send_command("PING")
-            if not connection.can_read(timeout=_PATIENCE):
-                connection.disconnect()
-                raise OSError("the server says nothing any more")
-        message: Any = connection.read_response()
+    def _hear(self, line: Connection, timeout: float) -> bool:
+        if not line.can_read(timeout=timeout):
+            self._ask(line)
+            return False
+        message: Any = line.read_response()
+        self._spoke_at, self._asked_at = monotonic(), None
         if message[0] == b"message":
             self._note(message[2])
+        return True
 
-    def _note(self, queue: bytes | None) -> None:
+    def _ask(self, line: Connection) -> None:
+        """Ask the server that has been silent for long whether it is there, and wait no longer."""
+        now = monotonic()
+        if self._asked_at is None:
+            if now - self._spoke_at > _SILENCE:
+                self._asked_at = now
+                line.send_command("PING")
+        elif now - self._asked_at > _PATIENCE:
+            raise OSError("the server says nothing any more")
+
+    def _note(self, word: bytes | None) -> None:
         with self._changed:
-            self._heard[queue] = Heard(self._heard[queue].number + 1, monotonic())
+            self._heard[word] = Heard(self._heard[word].number + 1, monotonic())
             self._changed.notify_all()
 
-    def _hang_up(self) -> None:
-        """Cut the connection, so that the thread which reads from it comes back."""
-        line = getattr(self._connection, "_sock", None)
-        if isinstance(line, socket.socket):
+    def _cut(self, line: Connection) -> None:
+        # The socket alone, so that who reads from it in another thread comes back.
+        plug = getattr(line, "_sock", None)
+        if isinstance(plug, socket.socket):
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-        self._connection = None
+                plug.shutdown(socket.SHUT_RDWR)
+
+    def _end(self, line: Connection) -> None:
+        line.disconnect()

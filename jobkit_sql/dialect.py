@@ -67,6 +67,10 @@ class Database(Protocol):
         """
         ...
 
+    def take_in(self) -> None:
+        """Take what the database says to those who wait while nobody does: now and then."""
+        ...
+
     def time(self) -> float:
         """The store's own time in seconds since the epoch."""
         ...

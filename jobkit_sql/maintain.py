@@ -59,6 +59,7 @@ class Maintain:
 
     def __call__(self, *, limit: int) -> Maintenance:
         """See `Adapter.maintain`."""
+        self._store.take_in()
         maintenance = self._maintain(limit)
         if self._has_batches:
             self._strays.upkeep()

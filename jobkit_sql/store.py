@@ -128,6 +128,10 @@ class Store:
         with self.explained():
             self._ready().wait(queues, timeout)
 
+    def take_in(self) -> None:
+        """See `Database.take_in`."""
+        self._here().database.take_in()
+
     def announce(self) -> None:
         """Wake those who wait on any queue."""
         with self.explained():

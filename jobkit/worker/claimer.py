@@ -26,6 +26,9 @@ IDLE_WAIT: Final = 0.25
 POLL: Final = 0.1
 """Seconds between looks at a store that cannot wait."""
 
+_TURN: Final = 0.00005
+"""Seconds in which threads begin with what was handed over to them."""
+
 GLANCE: Final = 0.005
 """Seconds between looks in a burst while its own jobs run, which may enqueue others."""
 
@@ -146,6 +149,9 @@ class Claimer(Part):
         self._patience.worked()
         if claims:
             self._hand_over(claims)
+            if len(claims) < room:
+                # What there is has been claimed: those who were called begin before more is asked.
+                self.ending.wait(_TURN)
         elif not desk.options.burst or desk.held:
             self._wait()
         return bool(claims)

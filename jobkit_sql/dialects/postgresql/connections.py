@@ -94,6 +94,9 @@ class Connections:
         del queues  # whoever hears the bell looks for himself
         self._listener.wait(timeout)
 
+    def take_in(self) -> None:
+        self._listener.take_in()
+
     def announce(self) -> None:
         if self._bell.is_due():
             # What was stored is stored: who does not hear of it looks by himself.

@@ -8,15 +8,16 @@ looking now and then is enough.
 
 from __future__ import annotations
 
+import select
 import threading
 import time
-from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
 import psycopg
 from sqlalchemy import TextClause, text
 
+from jobkit.hearing import Ear
 from jobkit_sql.dialects.postgresql.options import Options
 from jobkit_sql.dialects.postgresql.watchdog import cut
 
@@ -31,9 +32,6 @@ _DEAF: Final = 0.1
 """Seconds between two looks: with a connection that listens, and without."""
 
 _RETRY: Final = 1.0
-_TURN: Final = 0.5
-"""Seconds a thread that was told to end may go on; mostly it is cut off at once."""
-
 
 _LONGEST: Final = 63
 """Bytes of a channel's name. Of a longer one LISTEN takes the beginning, and NOTIFY nothing."""
@@ -71,74 +69,60 @@ class Bell:
         return True
 
 
-class Listener:
-    """Hears the bell, in a thread that lives from the first wait to `close`."""
+class Listener(Ear[psycopg.Connection]):
+    """Hears the bell, from the first wait to `close`."""
+
+    name = "jobkit-listener"
+    soonest = latest = _RETRY
+    failures = (psycopg.Error, OSError)
 
     def __init__(self, options: Options) -> None:
+        super().__init__()
         self._options = options
-        self._changed = threading.Condition()
         self._heard = 0
-        self._connected = False
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._connection: psycopg.Connection | None = None
         self._seen = threading.local()
 
     def wait(self, timeout: float) -> None:
         """Return within `timeout` seconds, earlier when the bell may have rung."""
-        self._start()
         seen = getattr(self._seen, "heard", None)
         again = getattr(self._seen, "again", False)
-        with self._changed:
-            longest = _LOOK_AGAIN if again else _LISTENING if self._connected else _DEAF
-            rung = self._changed.wait_for(lambda: self._heard != seen, min(timeout, longest))
-            self._seen.heard = self._heard
+        longest = _LOOK_AGAIN if again else _DEAF if self._line is None else _LISTENING
+        rung = self.until(lambda: self._heard != seen, min(timeout, longest))
+        self._seen.heard = self._heard
         self._seen.again = rung
 
-    def close(self) -> None:
-        """Stop listening; the next wait begins anew."""
+    def _connect(self) -> psycopg.Connection:
+        connection = psycopg.connect(_conninfo(self._options), autocommit=True)
+        connection.execute(f'LISTEN "{channel_of(self._options)}"'.encode())
+        return connection
+
+    def _hear(self, line: psycopg.Connection, timeout: float) -> bool:
+        # Past the driver, which takes ten times as long for it.
+        told = line.pgconn.notifies()
+        if told is None and _is_readable(line, timeout):
+            line.pgconn.consume_input()
+            told = line.pgconn.notifies()
+        if told is None:
+            return False
+        self._note(None)
+        return True
+
+    def _note(self, word: bytes | None) -> None:
         with self._changed:
-            thread, self._thread = self._thread, None
-            self._ending.set()
-            if self._connection is not None:
-                cut(self._connection)
-        if thread is not None:
-            thread.join(_TURN)
-
-    def _start(self) -> None:
-        with self._changed:
-            if self._thread is None:
-                self._ending = ending = threading.Event()
-                name = "jobkit-listener"
-                self._thread = threading.Thread(
-                    target=self._listen, args=(ending,), name=name, daemon=True
-                )
-                self._thread.start()
-
-    def _listen(self, ending: threading.Event) -> None:
-        while not ending.is_set():
-            # Whatever is wrong with the server, those who work on it will tell.
-            with suppress(psycopg.Error, OSError):
-                self._hear(ending)
-            self._tell(connected=False)
-            ending.wait(_RETRY)
-
-    def _hear(self, ending: threading.Event) -> None:
-        with psycopg.connect(_conninfo(self._options), autocommit=True) as connection:
-            with self._changed:
-                self._connection = connection
-            connection.execute(f'LISTEN "{channel_of(self._options)}"'.encode())
-            # What came before is not announced again: look once.
-            self._tell(connected=True)
-            while not ending.is_set():
-                for _ in connection.notifies(timeout=_TURN, stop_after=1):
-                    self._tell(connected=True)
-
-    def _tell(self, *, connected: bool) -> None:
-        with self._changed:
-            self._connected = connected
             self._heard += 1
             self._changed.notify_all()
+
+    def _cut(self, line: psycopg.Connection) -> None:
+        cut(line)
+
+    def _end(self, line: psycopg.Connection) -> None:
+        line.close()
+
+
+def _is_readable(connection: psycopg.Connection, timeout: float) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(timeout * 1_000))
 
 
 def _conninfo(options: Options) -> str:

@@ -135,6 +135,9 @@ class Connections:
         except sqlite3.Error as error:
             raise AdapterError(explained(error, self._file)) from error
 
+    def take_in(self) -> None:
+        """Nothing: nobody says anything."""
+
     def time(self) -> float:
         return time.time()  # the file is on this machine
 

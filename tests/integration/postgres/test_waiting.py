@@ -137,6 +137,22 @@ def test_a_storm_of_jobs_rings_now_and_then(adapter: SqlAdapter, other: psycopg.
     assert 1 <= rung <= took / listening.WINDOW + 1
 
 
+def test_notifications_do_not_pile_up_while_nobody_waits(
+    waiter: SqlAdapter, other: psycopg.Connection
+) -> None:
+    listener = waiter._store._here().database._listener  # type: ignore[attr-defined]
+    while listener._line is None:
+        waiter.wait(QUEUES, 0.01)
+    waiter.wait(QUEUES, 0)
+    before = listener._heard
+    for nth in range(1_000):
+        other.execute(f"SELECT pg_notify('jobkit_here', '{nth}')".encode())
+    deadline = time.monotonic() + 30
+    while listener._heard < before + 1_000:
+        assert time.monotonic() < deadline
+        waiter.maintain(limit=1)
+
+
 def test_a_connection_that_listened_and_died_is_replaced(
     adapter: SqlAdapter, waiter: SqlAdapter, other: psycopg.Connection, postgres: Postgres
 ) -> None:
@@ -159,7 +175,7 @@ def test_without_a_connection_that_listens_polling_is_enough(
     def refuse(*_: object) -> None:
         raise psycopg.OperationalError("as by a pooler")
 
-    monkeypatch.setattr(listening.Listener, "_hear", refuse)
+    monkeypatch.setattr(listening.Listener, "_connect", refuse)
     waiter = connect()
     assert unhindered(postgres, lambda: woken_after(waiter, lambda: enqueue(adapter))) < 1
 

@@ -513,7 +513,9 @@ def test_what_was_given_back_unstarted_is_not_among_them(
     Count.perform_bulk((number,) for number in range(2, 5))
     store.resume("default")
     assert world.begun.acquire(timeout=30)
-    until(lambda: worker._claimer.claimed == 1 and store.stats().enqueued == 3)
+    # Two of them; all three where the thread was late, and then the fourth may be among the next.
+    until(lambda: worker._claimer.claimed < 3)
+    until(lambda: worker._claimer.claimed + store.stats().enqueued == 4)
     world.gate.set()
     finish(worker)
     assert sum(world.ran.values()) == 3

@@ -1,0 +1,170 @@
+"""Hearing what a store says to those who wait for work."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import ClassVar, Final, Generic, TypeVar
+
+__all__ = ["Ear"]
+
+Line = TypeVar("Line")
+
+_TURN: Final = 0.5
+"""Seconds that others have to end what they do when the ear is closed."""
+
+
+class Ear(ABC, Generic[Line]):
+    """A connection of a process on which the store tells that there may be work.
+
+    Whoever waits reads from it himself: a thread that did so for him would have to call him, which
+    takes a tenth of the way from an enqueue to its job. Where several wait, one reads for all. A
+    thread of its own makes the connection only, as a server that does not answer would hold up
+    those who can find the jobs by polling. While there is none nothing is heard.
+    """
+
+    name: ClassVar[str]
+    """Of the thread that connects."""
+
+    soonest: ClassVar[float]
+    latest: ClassVar[float]
+    """Seconds between attempts to connect: the first and the longest of them."""
+
+    failures: ClassVar[tuple[type[Exception], ...]]
+    """What a connection raises that does not work, or is cut off by another thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._reading = threading.Lock()
+        """Held by the one who reads for all."""
+        self._line: Line | None = None
+        self._connecting: threading.Thread | None = None
+        self._closed = threading.Event()
+        self._closings = 0
+        self._failed = False
+
+    @abstractmethod
+    def _connect(self) -> Line:
+        """A connection that is told what happens from here on."""
+
+    @abstractmethod
+    def _hear(self, line: Line, timeout: float) -> bool:
+        """Note one thing that came, or comes within so many seconds; False when nothing did."""
+
+    @abstractmethod
+    def _note(self, word: bytes | None) -> None:
+        """Note what was said; None: the connection has begun, or is gone: look once."""
+
+    @abstractmethod
+    def _cut(self, line: Line) -> None:
+        """End what another thread reads from the connection. Raises nothing."""
+
+    @abstractmethod
+    def _end(self, line: Line) -> None:
+        """Close the connection, which nobody reads. Raises nothing, however often it is done."""
+
+    def until(self, happened: Callable[[], bool], timeout: float) -> bool:
+        """Wait until that is so by what was heard; False when the time is over, or at `close`.
+
+        Begins to connect, if nobody has.
+        """
+        closings, deadline, left = self._closings, monotonic() + timeout, timeout
+        while True:
+            line = self._begun()
+            if line is not None and self._reading.acquire(blocking=False):
+                self._read(line, happened, left)
+            elif left > 0:
+                self._wait_for_others(lambda: happened() or self._closings != closings, left)
+            if happened():
+                return True
+            left = deadline - monotonic()
+            if left <= 0 or self._closings != closings:
+                return False
+
+    def take_in(self) -> None:
+        """Hear what came while nobody waited, so that it does not pile up at the server."""
+        if (line := self._line) is not None and self._reading.acquire(blocking=False):
+            self._read(line, lambda: True, 0)
+
+    def close(self) -> None:
+        """Hear nothing more, until somebody waits again."""
+        with self._changed:
+            thread, self._connecting = self._connecting, None
+            line, self._line = self._line, None
+            self._closed.set()
+            self._closings += 1
+            self._changed.notify_all()
+        if line is not None:
+            self._cut(line)
+            if self._reading.acquire(timeout=_TURN):
+                self._end(line)
+                self._reading.release()
+        if thread is not None:
+            thread.join(_TURN)
+
+    def _begun(self) -> Line | None:
+        line = self._line
+        if line is None and self._connecting is None:
+            with self._changed:
+                if self._line is None and self._connecting is None:
+                    self._begin()
+        return line
+
+    def _begin(self) -> None:
+        self._closed = closed = threading.Event()
+        pause, self._failed = self.soonest if self._failed else 0.0, False
+        self._connecting = threading.Thread(
+            target=self._reach, args=(closed, pause), name=self.name, daemon=True
+        )
+        self._connecting.start()
+
+    def _reach(self, closed: threading.Event, pause: float) -> None:
+        """Connect, however often it takes."""
+        while not closed.wait(pause):
+            # Whatever is wrong with the server, those who work on it will tell.
+            with suppress(*self.failures):
+                self._have(self._connect(), closed)
+                return
+            pause = min(max(pause * 2, self.soonest), self.latest)
+
+    def _have(self, line: Line, closed: threading.Event) -> None:
+        with self._changed:
+            if not closed.is_set():
+                self._line, self._connecting = line, None
+                self._note(None)  # what was said before is not said again
+                self._changed.notify_all()
+                return
+        self._end(line)
+
+    def _wait_for_others(self, happened: Callable[[], bool], timeout: float) -> None:
+        """Wait until that is so, or it is for the caller to read."""
+
+        def is_over() -> bool:
+            return happened() or (self._line is not None and not self._reading.locked())
+
+        with self._changed:
+            self._changed.wait_for(is_over, timeout)
+
+    def _read(self, line: Line, happened: Callable[[], bool], timeout: float) -> None:
+        """Hear all that came already and, unless it happened by that, the next thing."""
+        try:
+            while self._hear(line, 0):
+                pass
+            if timeout > 0 and not happened():
+                self._hear(line, timeout)
+        except self.failures:
+            self._lose(line)
+        finally:
+            self._reading.release()
+            with self._changed:
+                self._changed.notify_all()
+
+    def _lose(self, line: Line) -> None:
+        with self._changed:
+            if self._line is line:
+                self._line, self._failed = None, True
+                self._note(None)
+        self._end(line)
