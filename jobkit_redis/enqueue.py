@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from jobkit.adapter import State
+from jobkit.alike import Alike
 from jobkit.errors import EnqueueUncertain
 from jobkit.payload import Payload
 from jobkit_redis.errors import Refused, Unanswered
@@ -55,7 +56,7 @@ class Enqueue:
         keys, replicas = store.keys, store.location.wait_replicas
         try:
             name = encoded(queue)
-            texts = [encoded(payload.text) for payload in payloads]
+            texts = [encoded(text) for text in _texts(payloads)]
         except UnicodeEncodeError as error:
             raise _half(error) from error
         commands = [("SADD", keys.queues, name), ("LPUSH", keys.listed(queue), *texts)]
@@ -130,7 +131,7 @@ def has_key(job_id: str) -> bool:
 def _plain(payloads: Sequence[Payload]) -> str | None:
     """The queue of jobs that all go to it without priority, time or key; None for others."""
     queue = payloads[0].queue
-    for payload in payloads:
+    for payload in [payloads.first] if isinstance(payloads, Alike) else payloads:
         fields = payload.fields
         if (
             fields.get("queue") != queue
@@ -140,6 +141,12 @@ def _plain(payloads: Sequence[Payload]) -> str | None:
         ):
             return None
     return queue
+
+
+def _texts(payloads: Sequence[Payload]) -> Iterable[str]:
+    if isinstance(payloads, Alike):
+        return payloads.texts
+    return (payload.text for payload in payloads)
 
 
 def _half(error: UnicodeEncodeError) -> Refused:

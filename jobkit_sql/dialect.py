@@ -33,7 +33,7 @@ class Database(Protocol):
         ...
 
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
-        """Execute it by the driver alone, as a transaction of its own.
+        """Execute it by the driver alone, as a transaction of its own, and wake who waits.
 
         False: nothing was stored, and a statement on `single` tells why, or succeeds.
         """
@@ -167,6 +167,16 @@ class Dialect(Protocol):
 
     def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
         """The statement that does so for one row, for `Database.insert_one`."""
+        ...
+
+    def inserting_alike(
+        self, table: Table, common: Sequence[str], own: Sequence[str]
+    ) -> Callable[[Connection, Sequence[Any], Sequence[Sequence[str]]], object]:
+        """What does so for rows that differ in the columns `own` alone, texts of one line.
+
+        It is given the values that all of them have in common, then for each column of `own` those
+        of the rows.
+        """
         ...
 
     def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import Connection
 
+from jobkit.alike import Alike
 from jobkit.payload import Payload
-from jobkit_sql.placing import NEW, new_row
+from jobkit_sql.placing import COMMON, NEW, OWN, new_row, new_values
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import jobs
 
@@ -22,14 +24,26 @@ class Enqueue:
         self._insert = store.dialect.insert_new(jobs)
         self._insert_one = store.dialect.inserting_one(jobs, NEW)
         self._insert_many = store.dialect.inserting(jobs, NEW)
+        self._insert_alike = store.dialect.inserting_alike(jobs, COMMON, OWN)
 
     @again_if_undone
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads or self._store.put_off(lambda: self(payloads)):
             return
+        if len(payloads) > 1 or not self._store.insert_one(
+            self._insert_one, partial(new_values, payloads[0])
+        ):
+            self._store_many(payloads)
+
+    def _store_many(self, payloads: Sequence[Payload]) -> None:
         now = self._store.time()
-        rows = [new_row(payload, now) for payload in payloads]
-        if len(rows) > 1 or not self._store.insert_one(self._insert_one, [*rows[0].values()]):
+        if isinstance(payloads, Alike):
+            values = new_row(payloads.first, now)
+            common = [values[name] for name in COMMON]
+            with self._store.single() as connection:
+                self._insert_alike(connection, common, (payloads.ids, payloads.texts))
+        else:
+            rows = [new_row(payload, now) for payload in payloads]
             with self._store.single() as connection:
                 self._insert_many(connection, rows)
         self._store.announce()

@@ -11,7 +11,7 @@ from jobkit.errors import PayloadError
 from jobkit.payload import Payload, new_id
 from jobkit_sql.tables import jobs
 
-__all__ = ["NEW", "PLACE", "new_row", "place"]
+__all__ = ["COMMON", "NEW", "OWN", "PLACE", "new_row", "new_values", "place"]
 
 #: What stays None keeps its column as it was.
 PLACE: Update = update(jobs).values(
@@ -41,28 +41,43 @@ NEW: Final = (
     "deliveries",
     "payload",
 )
-"""The columns of `new_row`, in their order."""
+"""The columns of a new row, in the order of `new_values`."""
+
+OWN: Final = ("id", "payload")
+"""Those that differ among jobs which are alike."""
+
+COMMON: Final = tuple(name for name in NEW if name not in OWN)
+"""Those that do not."""
+
+_ENQUEUED: Final = State.ENQUEUED.value
+_SCHEDULED: Final = State.SCHEDULED.value
 
 _UNREADABLE = {"to_queue": None, "to_priority": None, "to_class": None, "loans": None}
 
 
 def new_row(payload: Payload, now: float) -> dict[str, Any]:
     """The row of a job that arrives. Raises PayloadError for text that is no job."""
-    fields = payload.fields  # what is not there need not be read
+    return dict(zip(NEW, new_values(payload, now), strict=True))
+
+
+def new_values(payload: Payload, now: float) -> tuple[Any, ...]:
+    """The same as the values of `NEW`."""
+    fields = payload.fields  # what is not there, or as it should be, needs no reader
+    queue, job_class = fields.get("queue"), fields.get("class")
     due = payload.scheduled_at if "scheduled_at" in fields else None
     waits = due is not None and due > now
     run_at = due if waits else now
-    return {
-        "id": payload.id or new_id(),
-        "state": State.SCHEDULED.value if waits else State.ENQUEUED.value,
-        "queue": payload.queue,
-        "priority": payload.priority if "priority" in fields else 0,
-        "job_class": payload.job_class,
-        "run_at": run_at,
-        "at": run_at,
-        "deliveries": payload.deliveries if "deliveries" in fields else 0,
-        "payload": payload.text,
-    }
+    return (
+        payload.id or new_id(),
+        _SCHEDULED if waits else _ENQUEUED,
+        queue if type(queue) is str else payload.queue,
+        payload.priority if "priority" in fields else 0,
+        job_class if type(job_class) is str else payload.job_class,
+        run_at,
+        run_at,
+        payload.deliveries if "deliveries" in fields else 0,
+        payload.text,
+    )
 
 
 def place(payload: Payload, state: State, now: float, *, head: bool = False) -> dict[str, Any]:

@@ -85,10 +85,7 @@ class Store:
         """The store's time in seconds since the epoch, or the clock's if one was given."""
         if self._clock is not None:
             return self._clock.time()
-        return self._clocked()
-
-    def _clocked(self) -> float:
-        with self.explained():
+        with self._explained:
             return self._here().database.time()
 
     @contextmanager
@@ -109,10 +106,13 @@ class Store:
         with self.explained(), self._ready().single() as connection:
             yield connection
 
-    def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
-        """See `Database.insert_one`."""
-        with self.explained():
-            return self._ready().insert_one(statement, values)
+    def insert_one(self, statement: str, row: Callable[[float], Sequence[Any]]) -> bool:
+        """See `Database.insert_one`; `row` makes the values from the time."""
+        clock = self._clock
+        with self._explained:
+            database = self._ready()
+            now = database.time() if clock is None else clock.time()
+            return database.insert_one(statement, row(now))
 
     def put_off(self, act: Callable[[], object]) -> bool:
         """See `Database.put_off`."""
@@ -251,6 +251,8 @@ class _Explained:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
         if isinstance(error, _ROW_ERRORS):
             raise RowRefused(f"the store refuses a value: {_cause(error)}") from error
         if isinstance(error, SQLAlchemyError):

@@ -55,15 +55,21 @@ class Arguments:
         """
         self.bind(args, kwargs)
         codecs = self._resolved()
-        return (
-            [
-                self._dump_one(name, codec, value)
-                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=False)
-            ],
-            {name: self._dump_one(name, codecs.named(name), kwargs[name]) for name in kwargs}
-            if kwargs
-            else {},
-        )
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        name, value = "", None
+        try:
+            known = codecs.positional(len(args))
+            for (name, codec), value in zip(known, args, strict=False):  # noqa: B007 - told below
+                positional.append(codec.dump(value))
+            for name, value in kwargs.items():
+                named[name] = codecs.named(name).dump(value)
+        except Unstorable as refusal:
+            raise SerializationError(
+                f"{self._job}: argument {name!r} cannot be stored: {self._show(name, value)} "
+                f"({_type_name(value)}) {refusal.why}{self._told(name, refusal.told)}"
+            ) from None
+        return positional, named
 
     def load(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -123,9 +129,10 @@ class Arguments:
         self._resolved()
 
     def _resolved(self) -> _Codecs:
-        if self._codecs is None or self._codecs.stale():
-            self._codecs = _Codecs(self._signature, self._codec)
-        return self._codecs
+        codecs = self._codecs
+        if codecs is None or codecs.serializers is not registered():
+            codecs = self._codecs = _Codecs(self._signature, self._codec)
+        return codecs
 
     def _codec(self, parameter: inspect.Parameter) -> Codec:
         annotation = self._hint(parameter)
@@ -160,15 +167,6 @@ class Arguments:
             "`if TYPE_CHECKING:`"
         )
 
-    def _dump_one(self, name: str, codec: Codec, value: Any) -> Any:
-        try:
-            return codec.dump(value)
-        except Unstorable as refusal:
-            raise SerializationError(
-                f"{self._job}: argument {name!r} cannot be stored: {self._show(name, value)} "
-                f"({_type_name(value)}) {refusal.why}{self._told(name, refusal.told)}"
-            ) from None
-
     def _load_one(self, name: str, codec: Codec, value: Any) -> Any:
         try:
             return codec.load(value)
@@ -196,17 +194,14 @@ class _Codecs:
     def __init__(
         self, signature: inspect.Signature, codec_of: Callable[[inspect.Parameter], Codec]
     ) -> None:
-        self._serializers = registered()
+        self.serializers = registered()
+        """Those there were. When one is registered there are others."""
         self._positional: list[tuple[str, Codec]] = []
         self._rest: tuple[str, Codec] = ("args", PLAIN)
         self._named: dict[str, Codec] = {}
         self._others: Codec = PLAIN
         for parameter in signature.parameters.values():
             self._add(parameter, codec_of(parameter))
-
-    def stale(self) -> bool:
-        """True when a serializer was registered since."""
-        return self._serializers is not registered()
 
     def positional(self, count: int) -> list[tuple[str, Codec]]:
         """Names and codecs of the positional arguments, of at least the first `count`."""

@@ -66,7 +66,7 @@ def _store_plainly(plan: Plan, rows: Sequence[Arguments], context: Mapping[str, 
     """Without an instance for each job: nobody would see it."""
     adapter = backends.get(plan.options.backend)
     written = PlainWriter(plan, backends.now(adapter), context)
-    enqueueing.put(adapter, [written(args, kwargs) for args, kwargs in rows])
+    enqueueing.put_alike(adapter, plan.name, written(rows))
     events.emit("enqueue_bulk", count=len(rows))
     return len(rows)
 

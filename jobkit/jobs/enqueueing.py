@@ -16,6 +16,7 @@ from jobkit import (
     transactions,
 )
 from jobkit.adapter import Enqueues, State
+from jobkit.alike import Alike
 from jobkit.callbacks import surround
 from jobkit.capabilities import SupportsLimits, SupportsUnique, require
 from jobkit.clock import SYSTEM
@@ -43,6 +44,7 @@ __all__ = [
     "mark",
     "mark_lost",
     "put",
+    "put_alike",
     "require_limits",
     "require_results",
     "require_unique",
@@ -124,7 +126,8 @@ def callback_payload(
     It is a member of its batch's parent. It comes once, so that no lock is needed, and its time to
     expire would have begun before it.
     """
-    payload = _through_middleware(payload_of(job, backends.now(adapter)))
+    written = payload_of(job, backends.now(adapter))
+    payload = middleware.run_enqueue(written) if middleware.entries() else written
     if payload is None:
         return None
     _check(adapter, [payload])
@@ -143,6 +146,16 @@ def put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
     Raises PayloadTooLarge, EnqueueError, ConfigurationError for a class no worker could find.
     """
     return _put(adapter, payloads, unique=_check(adapter, payloads))
+
+
+def put_alike(adapter: Enqueues, name: str, payloads: Alike) -> None:
+    """`put` for jobs of one plain class, of that name, which are neither unique nor limited."""
+    _check_name(name)
+    limit = _max_payload(adapter)
+    if max(map(len, payloads.texts)) * 4 > limit:
+        for payload in payloads:
+            _check_size(payload, payload.text, limit)
+    _put(adapter, payloads, unique=False)
 
 
 def require_unique(adapter: Enqueues, name: str) -> SupportsUnique:
@@ -295,13 +308,10 @@ def _written(
     """The payload of a job that is not stored yet; None when middleware stopped it."""
     if job._plan.options.store_result is not None:
         require_results(adapter, job._plan.name)
-    payload = _through_middleware(payload_of(job, now, context))
+    written = payload_of(job, now, context)
+    payload = middleware.run_enqueue(written) if middleware.entries() else written
     job.successfully_enqueued = False
     return payload
-
-
-def _through_middleware(payload: Payload) -> Payload | None:
-    return middleware.run_enqueue(payload) if middleware.entries() else payload
 
 
 def accepted(jobs: Iterable[Any]) -> int:
@@ -327,7 +337,7 @@ def mark(job: Any, payload: Payload) -> None:
 def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
     """Raise what must be raised before anything is stored; whether one of them is unique."""
     unique = False
-    limit = adapter.features.max_payload or settings.current().max_payload
+    limit = _max_payload(adapter)
     for payload in payloads:
         text = payload.text
         if '"__main__.' in text:
@@ -340,6 +350,10 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
             require_unique(adapter, payload.job_class)
             unique = True
     return unique
+
+
+def _max_payload(adapter: Enqueues) -> int:
+    return adapter.features.max_payload or settings.current().max_payload
 
 
 def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:

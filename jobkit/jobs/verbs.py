@@ -56,9 +56,10 @@ class Configured(Generic[P, R_co, J_co]):
 
     def perform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> J_co:
         """Store the job and return it."""
-        job: Any = self.new(*args, **kwargs)
+        job: Any = made(self._job_class, args, kwargs, self._options)
         enqueueing.store(job)
-        return cast("J_co", job)
+        stored: J_co = job
+        return stored
 
     def perform_in(self, delay: Seconds, /, *args: P.args, **kwargs: P.kwargs) -> J_co:
         """Store the job to run after `delay`, in seconds or as a timedelta."""

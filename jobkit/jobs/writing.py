@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobkit import encryption, propagation
+from jobkit.alike import Alike
 from jobkit.jobs.instances import due_at
 from jobkit.jobs.joining import current_block
 from jobkit.jobs.options import Options, SetOptions, delay_seconds
@@ -63,13 +64,12 @@ def is_plain(plan: Plan) -> bool:
 class PlainWriter:
     """Writes payloads of jobs of a plain class that are enqueued together.
 
-    The same as `payload_of`, in half the time: what all have in common is written once.
+    The same as `payload_of`, in a fraction of the time: what all have in common is written once.
     """
 
     def __init__(self, plan: Plan, now: float, context: Mapping[str, Any]) -> None:
         self._arguments = plan.arguments
-        self._class = plan.name
-        self._rest: dict[str, Any] = {
+        rest: dict[str, Any] = {
             "queue": plan.options.queue,
             "retry": plan.options.policy.retry,
             "created_at": float(now),
@@ -77,21 +77,27 @@ class PlainWriter:
             "v": VERSION,
         }
         if context:
-            self._rest["context"] = context
+            rest["context"] = context
         self._head = dumps({"class": plan.name})[:-1]
-        self._tail = dumps(self._rest)[1:]
+        self._tail = dumps(rest)[1:]
 
-    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Payload:
-        """The payload of one more job. Raises what `payload_of` and `bind` raise."""
-        positional, named = self._arguments.dump(args, kwargs)
-        given: dict[str, Any] = {"args": positional}
-        if named:
-            given["kwargs"] = named
-        if hidden := self._arguments.hidden(len(positional), named):
-            given["redact"] = hidden
-        job_id = new_id()
-        text = f'{self._head},{dumps(given)[1:-1]},"jid":"{job_id}",{self._tail}'
-        return Payload.exactly({"class": self._class, **given, "jid": job_id, **self._rest}, text)
+    def __call__(self, rows: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> Alike:
+        """The payloads of one job or more. Raises what `payload_of` and `bind` raise."""
+        ids = [new_id() for _ in rows]
+        head, tail, dump = self._head, self._tail, self._arguments.dump
+        texts: list[str] = []
+        for job_id, (args, kwargs) in zip(ids, rows, strict=True):
+            positional, named = dump(args, kwargs)
+            rest = self._rest(positional, named) if named or self._arguments.private else ""
+            texts.append(f'{head},"args":{dumps(positional)}{rest},"jid":"{job_id}",{tail}')
+        return Alike(ids, texts)
+
+    def _rest(self, positional: Sequence[Any], named: Mapping[str, Any]) -> str:
+        """The fields about arguments that few jobs have."""
+        hidden = self._arguments.hidden(len(positional), named)
+        fields = {"kwargs": named, "redact": hidden}
+        given = {name: value for name, value in fields.items() if value}
+        return f",{dumps(given)[1:-1]}" if given else ""
 
 
 def _demanded(job: Any, given: SetOptions, due: float) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class Connections:
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
         with self._hand.borrowed() as cursor, self._watchdog.watching(cursor.connection):
             cursor.execute(statement.encode(), values)
+            if self._bell.is_due():
+                self._ring(cursor)
         return True
 
     def put_off(self, act: Callable[[], object]) -> bool:
@@ -99,13 +101,17 @@ class Connections:
 
     def announce(self) -> None:
         if self._bell.is_due():
-            # What was stored is stored: who does not hear of it looks by himself.
             with (
                 suppress(SQLAlchemyError),
                 self._hand.borrowed() as cursor,
                 self._watchdog.watching(cursor.connection),
             ):
-                cursor.execute(self._bell.ring.text.encode())
+                self._ring(cursor)
+
+    def _ring(self, cursor: psycopg.Cursor) -> None:
+        # What was stored is stored: who does not hear of it looks by himself.
+        with suppress(psycopg.Error):
+            cursor.execute(self._bell.ring.text.encode())
 
     def close(self) -> None:
         self._listener.close()

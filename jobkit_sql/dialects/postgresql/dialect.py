@@ -188,12 +188,33 @@ class Postgresql:
 
         return insert
 
+    def inserting_alike(
+        self, table: Table, common: Sequence[str], own: Sequence[str]
+    ) -> Callable[[Connection, Sequence[Any], Sequence[Sequence[str]]], object]:
+        """Each column of their own as lines of one text: nothing is written faster, nor read."""
+        into = self._into(table, [*common, *own])
+        marks = ", ".join("%s" for _ in common)
+        lines = ", ".join("string_to_array(%s, chr(10))" for _ in own)
+        names = ", ".join(own)
+        found = f"{marks}, {names} FROM unnest({lines}) AS given ({names})"
+        statement = f"{into} SELECT {found} ON CONFLICT DO NOTHING"
+
+        def insert(
+            connection: Connection, values: Sequence[Any], columns: Sequence[Sequence[str]]
+        ) -> None:
+            connection.exec_driver_sql(statement, (*values, *map("\n".join, columns)))
+
+        return insert
+
     def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
+        marks = ", ".join("%s" for _ in columns)
+        into = self._into(table, columns)
+        return self.naming(f"{into} VALUES ({marks}) ON CONFLICT DO NOTHING")
+
+    def _into(self, table: Table, columns: Sequence[str]) -> str:
         schema = "" if self.schema is None else f'"{self.schema}".'
         names = ", ".join(table.c[each].name for each in columns)
-        marks = ", ".join("%s" for _ in columns)
-        into = f"INSERT INTO {schema}{table.name} ({names})"
-        return self.naming(f"{into} VALUES ({marks}) ON CONFLICT DO NOTHING")
+        return f"INSERT INTO {schema}{table.name} ({names})"
 
     def _compiled(self, statement: Insert) -> str:
         """What the driver takes, made once: a job that is stored alone costs half of it else."""

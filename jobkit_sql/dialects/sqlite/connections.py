@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -83,11 +83,14 @@ class Connections:
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
         if self._writer is not None and self._interrupted():
             return False
-        try:
-            with self._in_turn(), self._gate:
+        try:  # as `_in_turn` does, which takes a generator
+            self._take_turn()
+            with self._gate:
                 self._insert_one(statement, values)
         except sqlite3.Error:  # mostly another process that writes: it is waited for elsewhere
             return False
+        finally:
+            self._end_turn()
         return True
 
     def _insert_one(self, statement: str, values: Sequence[Any]) -> None:
@@ -116,7 +119,11 @@ class Connections:
 
     def is_another(self) -> bool:
         """The file was deleted or replaced: what is open would be written where nobody reads."""
-        now = self._identity()
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - at every call: a Path's own takes twice as long
+            now = found.st_dev, found.st_ino
+        except OSError:
+            now = None
         if now == self._opened:
             return False
         known, self._opened = self._opened is not None, now
@@ -152,13 +159,6 @@ class Connections:
         self._readers.dispose()
         self._writers.dispose()
 
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - at every call: a Path's own takes twice as long
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
     def _interrupted(self) -> bool:
         """True where a signal handler or a finalizer runs in the middle of its thread's writing.
 
@@ -186,15 +186,23 @@ class Connections:
         # A job's time limit may raise in this thread between the acquire and what follows it, so
         # the acquire stands inside the try, and releasing what is not ours is no error.
         try:
-            if not self._turn.acquire(timeout=BUSY_TIMEOUT):
-                raise AdapterError(
-                    f"{self._file} is busy: other threads of this process have been writing for"
-                    f" {BUSY_TIMEOUT:g} s"
-                )
+            self._take_turn()
             yield
         finally:
-            with suppress(RuntimeError):
-                self._turn.release()
+            self._end_turn()
+
+    def _take_turn(self) -> None:
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT):
+            raise AdapterError(
+                f"{self._file} is busy: other threads of this process have been writing for"
+                f" {BUSY_TIMEOUT:g} s"
+            )
+
+    def _end_turn(self) -> None:
+        try:  # noqa: SIM105 - `suppress` is three calls more for every job
+            self._turn.release()
+        except RuntimeError:
+            pass
 
 
 def _driver(engine: Engine) -> sqlite3.Connection:

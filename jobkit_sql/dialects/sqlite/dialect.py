@@ -41,6 +41,13 @@ __all__ = ["Sqlite"]
 _OPTIONS: Final = frozenset({"cache", "cached_statements", "mode", "nolock", "psow", "uri", "vfs"})
 
 
+_PAGE: Final = 2_048
+"""Bytes of a page in a file that is made here.
+
+A commit writes each page that it touched as a whole, with its checksum, and a job that is stored
+alone touches four. Smaller ones hold too few rows: many jobs at once would cost more.
+"""
+
 _ROWS: Final = 100
 """Rows of one insert; older libraries take no more than 999 parameters."""
 
@@ -66,6 +73,7 @@ class Sqlite:
     def prepare(self, connection: Connection) -> None:
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal":
             return
+        connection.exec_driver_sql(f"PRAGMA page_size={_PAGE}")  # of a file that is empty yet
         try:
             execute_patiently(connection, "PRAGMA journal_mode=WAL")
         except OperationalError as error:
@@ -127,6 +135,25 @@ class Sqlite:
 
         return insert
 
+    def inserting_alike(
+        self, table: Table, common: Sequence[str], own: Sequence[str]
+    ) -> Callable[[Connection, Sequence[Any], Sequence[Sequence[str]]], object]:
+        """As `inserting`, with fewer values to be handed over, each of which costs."""
+        one, many = (_inserting_alike(table, common, own, rows) for rows in (1, _ROWS))
+
+        def insert(
+            connection: Connection, values: Sequence[Any], columns: Sequence[Sequence[str]]
+        ) -> None:
+            rows = list(zip(*columns, strict=True))
+            whole = len(rows) - len(rows) % _ROWS
+            for start in range(0, whole, _ROWS):
+                those = chain.from_iterable(rows[start : start + _ROWS])
+                connection.exec_driver_sql(many, (*values, *those))
+            if whole < len(rows):
+                connection.exec_driver_sql(one, [(*values, *row) for row in rows[whole:]])
+
+        return insert
+
     def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
         return self.naming(_inserting(table, columns, 1))
 
@@ -142,11 +169,24 @@ class Sqlite:
 
 
 def _inserting(table: Table, columns: Sequence[str], rows: int) -> str:
-    names = ", ".join(table.c[each].name for each in columns)
+    return f"{_into(table, columns)} {_values(columns, rows)} ON CONFLICT DO NOTHING"
+
+
+def _inserting_alike(table: Table, common: Sequence[str], own: Sequence[str], rows: int) -> str:
+    into = _into(table, [*common, *own])
+    found = ", ".join([*("?" for _ in common), *(f"column{n + 1}" for n in range(len(own)))])
+    # WHERE, or the parser would take ON for a join's.
+    given = f"FROM ({_values(own, rows)}) WHERE true"
+    return f"{into} SELECT {found} {given} ON CONFLICT DO NOTHING"
+
+
+def _into(table: Table, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(table.c[each].name for each in columns)})"
+
+
+def _values(columns: Sequence[str], rows: int) -> str:
     row = ", ".join("?" for _ in columns)
-    values = ", ".join(f"({row})" for _ in range(rows))
-    into = f"INSERT INTO {table.name} ({names})"
-    return f"{into} VALUES {values} ON CONFLICT DO NOTHING"
+    return f"VALUES {', '.join(f'({row})' for _ in range(rows))}"
 
 
 class _JsonList(TypeDecorator[Sequence[Any]]):

@@ -27,7 +27,8 @@ class Gate:
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         # By thread, not a number: a time limit may strike between coming in and going out, and
         # who comes and goes again corrects what was left behind.
         self._inside: set[int] = set()
@@ -35,12 +36,13 @@ class Gate:
         _gates.add(self)
 
     def __enter__(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_shut)
+        with self._lock:
+            while self._is_shut:
+                self._changed.wait()
             self._inside.add(threading.get_ident())
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
+        with self._lock:
             self._inside.discard(threading.get_ident())
             if self._is_shut:
                 self._changed.notify_all()

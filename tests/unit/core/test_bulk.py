@@ -79,7 +79,8 @@ class TestPerformBulk:
         alone = store.only
         Odd.perform_bulk([args] if not kwargs else [kwargs] if not args else [args])
         if args and kwargs:
-            store.enqueue([PlainWriter(plan_of(Odd), store.now(), {"tenant": "x"})(args, kwargs)])
+            written = PlainWriter(plan_of(Odd), store.now(), {"tenant": "x"})
+            store.enqueue(written([(args, kwargs)]))
         many = store.stored[-1]
         assert many.text == alone.text.replace(alone.id, many.id)
         assert json.loads(many.text) == many.fields

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobkit.adapter import Ack, Presence, State
+from jobkit.alike import Alike
 from jobkit.capabilities import JobFilter
 from jobkit.errors import AdapterError, EnqueueUncertain, LeaseLost
 from jobkit.payload import Payload, new_id
@@ -56,6 +57,22 @@ def test_plain_jobs_are_stored_by_one_command_that_takes_all_or_none(
         client.set(key, "no list")
     with pytest.raises(AdapterError, match="WRONGTYPE"):
         adapter.enqueue([job(), job()])
+
+
+@pytest.mark.parametrize("fields", [{}, {"priority": 7}, {"scheduled_at": 4e9}])
+def test_jobs_that_are_alike_are_stored_as_others_are(
+    adapter: RedisAdapter, server: Server, fields: dict[str, Any]
+) -> None:
+    jobs = [job(queue="low", args=[nth], **fields) for nth in range(300)]
+    stored = []
+    for payloads in (jobs, Alike([each.id for each in jobs], [each.text for each in jobs])):
+        adapter.enqueue(payloads)
+        state = State.SCHEDULED if "scheduled_at" in fields else State.ENQUEUED
+        stored.append([each.payload for each in adapter.jobs(state, limit=1_000).items])
+        with server.client() as client:
+            client.flushdb()
+    assert stored == [stored[0], stored[0]]
+    assert {*stored[0]} == {*jobs}
 
 
 def test_a_job_that_lies_in_its_queue_is_stored_whatever_is_said_of_the_queues_name(

@@ -18,6 +18,7 @@ from unittest.mock import patch
 from sqlalchemy import Connection, Engine, event
 
 from jobkit.adapter import Ack, Bury, Claim, Requeue, State
+from jobkit.alike import Alike
 from jobkit.capabilities import Move, StoredJob
 from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
@@ -42,6 +43,12 @@ def enqueue(adapter: SqlAdapter, **fields: Any) -> Payload:
     return job
 
 
+def alike(number: int, *args: Any) -> Alike:
+    """Jobs as `perform_bulk` stores them, with their place and `args` for arguments."""
+    jobs = [payload(args=[nth, *args]) for nth in range(number)]
+    return Alike([each.id for each in jobs], [each.text for each in jobs])
+
+
 def register(adapter: SqlAdapter, worker: str) -> str:
     adapter.beat(worker, lease=30, claims=[], register=True)
     return worker
@@ -63,9 +70,9 @@ def lived(adapter: SqlAdapter) -> list[str]:
     inserts: list[str] = []
     insert_one = adapter._store.insert_one
 
-    def inserting(statement: str, values: Sequence[Any]) -> bool:
+    def inserting(statement: str, row: Callable[[float], Sequence[Any]]) -> bool:
         inserts.append(statement)  # the driver's alone: the engine does not see it
-        return insert_one(statement, values)
+        return insert_one(statement, row)
 
     with statements(adapter) as seen, patch.object(adapter._store, "insert_one", inserting):
         job = enqueue(adapter)
