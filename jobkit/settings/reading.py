@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 from jobkit.settings.layers import Key, Layer, has, merge, only_given
-from jobkit.settings.model import Settings
+from jobkit.settings.model import RULES, Settings
 from jobkit.settings.queues import Queues
 from jobkit.settings.sources import find_file, from_environ, from_file
 from jobkit.settings.words import nearest
@@ -83,8 +83,8 @@ def configure(**values: Unpack[Values]) -> None:
     no setting, ConfigurationError for a value that is not allowed.
     """
     for name in values:
-        if name not in Settings.model_fields:
-            known = nearest(name, Settings.model_fields)
+        if name not in RULES:
+            known = nearest(name, RULES)
             raise TypeError(f"there is no setting {name!r} (the nearest is {known!r})")
     layer = Layer(only_given(values), lambda key: f"configure({key[0]}=…)")
     layer.checked()

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from jobkit.errors import ConfigurationError
 from jobkit.settings.layers import NAMED, Key, Layer, has
-from jobkit.settings.model import Settings
+from jobkit.settings.model import RULES
 
 __all__ = ["ConfigFile", "find_file", "from_environ", "from_file"]
 
@@ -88,7 +88,7 @@ def from_environ(environ: Mapping[str, str], backends: Iterable[str]) -> Layer:
     A backend's URL is `JOBKIT_BACKENDS_<NAME>_URL`: of the backend among `backends` so spelled
     with "_" for "-", else of a new one with the name in small letters.
     """
-    twins = {name: "JOBKIT_" + name.upper() for name in Settings.model_fields if name not in NAMED}
+    twins = {name: "JOBKIT_" + name.upper() for name in RULES if name not in NAMED}
     texts = {name: environ.get(twin, "").strip() for name, twin in twins.items()}
     values: dict[str, Any] = {name: text for name, text in texts.items() if text}
     spelled = {name.upper().replace("-", "_"): name for name in backends}

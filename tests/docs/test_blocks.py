@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobkit import settings
+from jobkit.settings.model import RULES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -42,7 +43,7 @@ def blocks_of(page: Path, language: str) -> list[str]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, so that the default store is a file in it."""
-    for name in [name for name in settings.Settings.model_fields if name != "backends"]:
+    for name in [name for name in RULES if name != "backends"]:
         monkeypatch.delenv(f"JOBKIT_{name.upper()}", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path

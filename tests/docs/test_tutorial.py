@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jobkit import settings
+from jobkit.settings.model import RULES
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "tutorial").glob("[0-9]-*.md"))
 NOT_HERE = ("pip ", "cd ", "mkdir ", "python3 -m venv", ". .venv")
@@ -29,7 +29,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ours = {f"JOBKIT_{name.upper()}" for name in settings.Settings.model_fields}
+        ours = {f"JOBKIT_{name.upper()}" for name in RULES}
         kept = {name: value for name, value in os.environ.items() if name not in ours}
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
         self.environment = {**kept, "PATH": path}
