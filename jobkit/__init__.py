@@ -14,24 +14,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from jobkit import events, middleware
-from jobkit.arguments import register_serializer
-from jobkit.callbacks import (
-    after_discard,
-    after_enqueue,
-    after_perform,
-    around_enqueue,
-    around_perform,
-    before_enqueue,
-    before_perform,
-    on_cancel,
-    on_complete,
-    on_exhausted,
-    on_resume,
-    on_start,
-    on_stop,
-)
-from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
 from jobkit.errors import (
     Abort,
     AdapterError,
@@ -65,27 +47,31 @@ from jobkit.errors import (
     Unsupported,
     WorkerLost,
 )
-from jobkit.execution import is_stopping as stopping
-from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
-from jobkit.jobs import (
-    Job,
-    JobOptions,
-    aenqueue,
-    aperform_all_later,
-    current_job,
-    enqueue,
-    job,
-    perform_all_later,
-)
-from jobkit.middleware import Middleware, on_death, on_error
-from jobkit.propagation import propagate
-from jobkit.settings import configure
-from jobkit.transactions import enqueue_in
 
 if TYPE_CHECKING:
+    from jobkit import events, middleware
+    from jobkit.arguments import register_serializer
     from jobkit.batching import BatchInfo
+    from jobkit.callbacks import (
+        after_discard,
+        after_enqueue,
+        after_perform,
+        around_enqueue,
+        around_perform,
+        before_enqueue,
+        before_perform,
+        on_cancel,
+        on_complete,
+        on_exhausted,
+        on_resume,
+        on_start,
+        on_stop,
+    )
+    from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
     from jobkit.entries import RecurringInfo, RecurringRun
     from jobkit.entries.recurring import recurring
+    from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
+    from jobkit.holding import is_stopping as stopping
     from jobkit.inspection import (
         ClassMetrics,
         FailedRun,
@@ -96,12 +82,26 @@ if TYPE_CHECKING:
         TimeBucket,
         inspect,
     )
+    from jobkit.jobs import (
+        Job,
+        JobOptions,
+        aenqueue,
+        aperform_all_later,
+        current_job,
+        enqueue,
+        job,
+        perform_all_later,
+    )
     from jobkit.jobs.batches import Batch, current_batch
     from jobkit.jobs.chains import chain
     from jobkit.jobs.limits import Concurrency, Rate
     from jobkit.jobs.unique import Unique
     from jobkit.measures import MinuteStats
+    from jobkit.middleware import Middleware, on_death, on_error
+    from jobkit.propagation import propagate
+    from jobkit.settings import configure
     from jobkit.steps import Step
+    from jobkit.transactions import enqueue_in
     from jobkit.worker import EmbeddedWorker, run_worker
 
 __version__ = "0.1.0"
@@ -204,38 +204,108 @@ __all__ = [
     "stopping",
 ]
 
-
-_LATER: Final = {
-    "Batch": "jobkit.jobs.batches",
-    "BatchInfo": "jobkit.batching",
-    "ClassMetrics": "jobkit.inspection",
-    "Concurrency": "jobkit.jobs.limits",
-    "EmbeddedWorker": "jobkit.worker",
-    "FailedRun": "jobkit.inspection",
-    "Inspector": "jobkit.inspection",
-    "JobInfo": "jobkit.inspection",
-    "MinuteStats": "jobkit.measures",
-    "Page": "jobkit.inspection",
-    "Progress": "jobkit.inspection",
-    "Rate": "jobkit.jobs.limits",
-    "RecurringInfo": "jobkit.entries",
-    "RecurringRun": "jobkit.entries",
-    "Step": "jobkit.steps",
-    "TimeBucket": "jobkit.inspection",
-    "Unique": "jobkit.jobs.unique",
-    "chain": "jobkit.jobs.chains",
-    "current_batch": "jobkit.jobs.batches",
-    "inspect": "jobkit.inspection",
-    "recurring": "jobkit.entries",
-    "run_worker": "jobkit.worker",
+_HOMES: Final = {
+    "BURY": "handlers",
+    "Batch": "jobs.batches",
+    "BatchInfo": "batching",
+    "ClassMetrics": "inspection",
+    "Concurrency": "jobs.limits",
+    "DEFAULT": "handlers",
+    "DISCARD": "handlers",
+    "DayStats": "capabilities",
+    "EmbeddedWorker": "worker",
+    "FailedRun": "inspection",
+    "Inspector": "inspection",
+    "Job": "jobs",
+    "JobInfo": "inspection",
+    "JobOptions": "jobs",
+    "LimitInfo": "capabilities",
+    "Middleware": "middleware",
+    "MinuteStats": "measures",
+    "Page": "inspection",
+    "Progress": "inspection",
+    "QueueInfo": "capabilities",
+    "Rate": "jobs.limits",
+    "RecurringInfo": "entries",
+    "RecurringRun": "entries",
+    "Stats": "capabilities",
+    "Step": "steps",
+    "TimeBucket": "inspection",
+    "Unique": "jobs.unique",
+    "WorkerInfo": "capabilities",
+    "aenqueue": "jobs",
+    "after_discard": "callbacks",
+    "after_enqueue": "callbacks",
+    "after_perform": "callbacks",
+    "aperform_all_later": "jobs",
+    "around_enqueue": "callbacks",
+    "around_perform": "callbacks",
+    "before_enqueue": "callbacks",
+    "before_perform": "callbacks",
+    "chain": "jobs.chains",
+    "configure": "settings",
+    "current_batch": "jobs.batches",
+    "current_job": "jobs",
+    "discard_on": "handlers",
+    "enqueue": "jobs",
+    "enqueue_in": "transactions",
+    "inspect": "inspection",
+    "job": "jobs",
+    "on_cancel": "callbacks",
+    "on_complete": "callbacks",
+    "on_death": "middleware",
+    "on_error": "middleware",
+    "on_exhausted": "callbacks",
+    "on_resume": "callbacks",
+    "on_start": "callbacks",
+    "on_stop": "callbacks",
+    "perform_all_later": "jobs",
+    "propagate": "propagation",
+    "recurring": "entries.recurring",
+    "register_serializer": "arguments",
+    "rescue_from": "handlers",
+    "retry_on": "handlers",
+    "run_worker": "worker",
+    "stopping": "holding",
 }
-"""Names whose modules are loaded at first use, so that importing jobkit stays quick."""
+"""The module of each name but the errors, loaded at first use: a program pays for what it uses.
+
+A supervisor, for one, declares and runs no job.
+"""
+
+_OTHERWISE: Final = {"stopping": "is_stopping"}
+"""What a name is called where it is at home."""
+
+_MODULES: Final = {
+    "adapter",
+    "arguments",
+    "backends",
+    "callbacks",
+    "capabilities",
+    "clock",
+    "encryption",
+    "events",
+    "execution",
+    "handlers",
+    "jobs",
+    "middleware",
+    "outcome",
+    "payload",
+    "propagation",
+    "settings",
+    "settlement",
+    "transactions",
+}
+"""Modules that are reached as `jobkit.NAME` by whoever imports jobkit alone."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    home = import_module(f"{__name__}.{_HOMES[name]}")
+    value = globals()[name] = getattr(home, _OTHERWISE.get(name, name))
     return value
 
 

@@ -12,14 +12,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from jobkit.errors import PayloadError
-
-if sys.version_info >= (3, 14):
-    from uuid import uuid7
-else:
-    from uuid_utils import uuid7
 
 __all__ = ["MARK", "VERSION", "Payload", "dumps", "new_id"]
 
@@ -40,9 +35,28 @@ _FIRST: Final = -62_135_596_800.0  # of the year 1
 _LAST: Final = 253_402_300_799.0  # of the year 9999: beyond these there is no datetime
 
 
+class _HasHex(Protocol):
+    @property
+    def hex(self) -> str: ...
+
+
 def new_id() -> str:
     """A fresh job id: UUID version 7 as 32 hex digits, so that ids sort by age."""
-    return uuid7().hex
+    return _uuid7().hex
+
+
+def _first_uuid7() -> _HasHex:
+    """Load what makes them, which a process that stores no job of its own never needs."""
+    global _uuid7  # noqa: PLW0603 - asked for at every enqueue, where an import costs
+    if sys.version_info >= (3, 14):
+        from uuid import uuid7  # noqa: PLC0415 - as above
+    else:
+        from uuid_utils import uuid7  # noqa: PLC0415 - as above
+    _uuid7 = uuid7
+    return uuid7()
+
+
+_uuid7: Callable[[], _HasHex] = _first_uuid7
 
 
 def _one_encoder() -> Callable[[Any], str]:

@@ -53,7 +53,6 @@ from jobkit_sql.cancelling import Cancel
 from jobkit_sql.claim import Take
 from jobkit_sql.counters import Counters
 from jobkit_sql.dialect import Dialect
-from jobkit_sql.dialects.sqlite import Sqlite
 from jobkit_sql.enqueue import Enqueue
 from jobkit_sql.enqueue_batch import EnqueueBatch, ListBatches
 from jobkit_sql.inspection import Inspection
@@ -374,6 +373,9 @@ def _url(url: str | URL | Engine) -> URL:
 def _dialect(url: URL) -> Dialect:
     match url.get_backend_name():
         case "sqlite":
+            # Two megabytes, of which PostgreSQL needs nothing.
+            from jobkit_sql.dialects.sqlite import Sqlite  # noqa: PLC0415 - as above
+
             return Sqlite(url)
         case "postgresql" | "postgres":
             return _postgresql(url)

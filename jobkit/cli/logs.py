@@ -1,22 +1,20 @@
-"""Logging as the command line sets it up: a line on stderr for each thing that happens."""
+"""The log of a process that runs jobs: lines for what becomes of each."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from time import time
 from typing import Any, Final, assert_never, cast
 
 from jobkit import events
 from jobkit.arguments import shown
+from jobkit.cli import lines
+from jobkit.cli.lines import FIELDS, JsonFormatter, TextFormatter, of_job
 from jobkit.cli.output import printable
 from jobkit.cli.stderr import Stderr
 from jobkit.errors import PayloadError
 from jobkit.events import Event
-from jobkit.jobs import current_job
 from jobkit.jobs.stored import shown_arguments
 from jobkit.outcome import (
     SUCCEEDED,
@@ -38,69 +36,19 @@ __all__ = ["JsonFormatter", "TextFormatter", "log_failure", "log_run", "set_up"]
 LONGEST_ERROR: Final = 1_000
 """Characters of an error's message in a line; the job itself keeps more."""
 
-_FIELDS: Final = "jobkit"
-"""The attribute under which a record carries what is known of its job."""
-
 _log = logging.getLogger("jobkit.jobs")
 
 
 def set_up(level: str, form: str, *, batched: bool = False) -> None:
-    """Write what is of `level` or above to stderr, as "text" or "json". May be called again.
-
-    With `batched` by a thread, a little later: for processes that end by `logging.shutdown`.
-
-    Where the application gave the root logger handlers of its own, only the level of jobkit's own
-    loggers is set.
-    """
-    number = logging.getLevelNamesMapping()[level.upper()]
-    logging.getLogger("jobkit").setLevel(number)
-    root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, Stderr)]:
-        root.removeHandler(handler)
-        handler.close()
-    if not root.handlers:
-        formatter = JsonFormatter() if form == "json" else TextFormatter()
-        root.addHandler(Stderr(formatter, batched=batched))
-        root.setLevel(number)
-        # At INFO it would write every statement, with every job's arguments.
-        logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
-    _subscribe()
-
-
-class TextFormatter(logging.Formatter):
-    """Time, level, logger, message. Whatever a job's author or caller wrote stays on its line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = self.line(record.created, record.levelname, record.name, record.getMessage())
-        trace = self.formatException(record.exc_info) if record.exc_info else ""
-        # Indented, so that no message of an error can pose as a record.
-        return "\n    ".join([line, *map(printable, trace.splitlines())])
-
-    def line(self, at: float, level: str, logger: str, message: str) -> str:
-        return f"{_time(at)} {level:<8} {logger}: {printable(message)}"
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line; what a job itself logs names the job, too."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields: Mapping[str, Any] = getattr(record, _FIELDS, None) or _of_current_job()
-        if record.exc_info:
-            fields = {**fields, "traceback": self.formatException(record.exc_info)}
-        return self.line(record.created, record.levelname, record.name, record.getMessage(), fields)
-
-    def line(
-        self, at: float, level: str, logger: str, message: str, fields: Mapping[str, Any]
-    ) -> str:
-        return _json(
-            {
-                "time": _time(at),
-                "level": level.lower(),
-                "logger": logger,
-                "message": message,
-                **fields,
-            }
-        )
+    """`lines.set_up`, for a process that runs jobs: with a line for each run's start and end."""
+    lines.set_up(level, form, batched=batched)
+    events.unsubscribe(log_run)
+    events.unsubscribe(log_failure)
+    # No more than is written: events nobody hears cost the worker nothing.
+    if _log.isEnabledFor(logging.INFO):
+        events.subscribe(log_run, names=("perform_start", "perform"))
+    elif _log.isEnabledFor(logging.ERROR):
+        events.subscribe(log_failure, names=("perform",))
 
 
 def log_run(event: Event) -> None:
@@ -115,16 +63,6 @@ def log_failure(event: Event) -> None:
     """Subscriber: a line when a run fails."""
     if event.name == "perform" and isinstance(event.data["outcome"], Retried | Dropped | Buried):
         _log_end(event)
-
-
-def _subscribe() -> None:
-    """Subscribe no more than is written: events nobody hears cost the worker nothing."""
-    events.unsubscribe(log_run)
-    events.unsubscribe(log_failure)
-    if _log.isEnabledFor(logging.INFO):
-        events.subscribe(log_run, names=("perform_start", "perform"))
-    elif _log.isEnabledFor(logging.ERROR):
-        events.subscribe(log_failure, names=("perform",))
 
 
 def _log_end(event: Event) -> None:
@@ -143,7 +81,7 @@ def _write(level: int, event: Event, said: str, more: Callable[[Event], Mapping[
     handler = _alone(level)
     if handler is None:
         told = {**_fields(event), **more(event)}
-        _log.log(level, "%s from %s%s %s", name, job.queue, nth, said, extra={_FIELDS: told})
+        _log.log(level, "%s from %s%s %s", name, job.queue, nth, said, extra={FIELDS: told})
         return
     # The same line without a record, which costs more than the job.
     message = f"{name} from {job.queue}{nth} {said}"
@@ -227,25 +165,7 @@ def _error(failure: Failure) -> str:
 
 
 def _fields(event: Event) -> dict[str, Any]:
-    return {"event": event.name, **_of_job(event.job)}
-
-
-def _of_job(job: Any) -> dict[str, Any]:
-    """What names a job and its run, and what travels with it (`jobkit.propagate`)."""
-    told = {"job_id": job.id, "job_class": job._plan.name, "queue": job.queue}
-    attempt, payload = getattr(job, "executions", 0), getattr(job, "_payload", None)
-    if attempt:
-        told["attempt"] = attempt
-    try:
-        context = payload.context if payload is not None else None
-    except PayloadError:  # which the run is about to meet
-        context = None
-    return {**told, "context": context} if context else told
-
-
-def _of_current_job() -> dict[str, Any]:
-    job = current_job()
-    return {} if job is None else _of_job(job)
+    return {"event": event.name, **of_job(event.job)}
 
 
 def _arguments(job: Any) -> str:
@@ -269,16 +189,4 @@ def _error_fields(failure: Failure | None) -> dict[str, str]:
     return {"error_class": failure.error_class, "error_message": message}
 
 
-def _time(at: float) -> str:
-    """The moment in UTC, to the millisecond."""
-    second, micros = divmod(round(at * 1e6), 1_000_000)
-    return f"{_second(second)}.{micros // 1000:03}Z"
-
-
-@lru_cache(maxsize=4)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
-
-
-_json = json.JSONEncoder(default=str).encode
 _OURS: Final = (TextFormatter, JsonFormatter)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 from jobkit import backends, settings
 from jobkit.adapter import Enqueues
 from jobkit.errors import JobkitError
-from jobkit.inspection import Inspector, inspect
+
+if TYPE_CHECKING:
+    from jobkit.inspection import Inspector
 
 __all__ = [
     "Store",
@@ -36,6 +38,8 @@ class Store:
 
     def inspector(self) -> Inspector:
         """Reads and operates the store."""
+        from jobkit.inspection import inspect  # noqa: PLC0415 - a supervisor inspects nothing
+
         return inspect(self.backend)
 
     def adapter(self) -> Enqueues:

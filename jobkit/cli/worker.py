@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from jobkit import backends, jobs, settings
-from jobkit.cli import logs
-from jobkit.cli.application import app_option, import_modules
-from jobkit.cli.collecting import collect_as_usual
+from jobkit import settings
+from jobkit.cli.application import app_option
 from jobkit.cli.invocation import Invocation
-from jobkit.cli.observed import observers
 from jobkit.cli.options import Store, setting_option, store_options
-from jobkit.cli.reloading import reloading
-from jobkit.errors import ConfigurationError
-from jobkit.settings import Queues, Settings
-from jobkit.supervisor import Plan, Supervisor
-from jobkit.worker import WorkerOptions
-from jobkit.worker.wire import Hello
-
-if TYPE_CHECKING:
-    from jobkit.worker.link import Link
+from jobkit.settings import Queues
 
 __all__ = ["command"]
 
@@ -133,68 +120,11 @@ def command(
     """Run jobs until told to stop."""
     settings.override(imports=imports or None, **flags)
     call = Invocation.current()
-    configured = _configured(batched=call.link is not None)
+    # Loaded here: of what runs jobs the supervisor needs nothing, and a process of its has none.
     if call.link is not None:
-        return _work(store, call.link, burst=burst, again=call.again)
-    with ExitStack() as around:
-        if reload:
-            around.enter_context(reloading(configured.imports))
-        watching = around.enter_context(observers(configured.health, store.backend))
-        plan = Plan(
-            processes=configured.processes,
-            stall_timeout=configured.stall_timeout,
-            burst=burst,
-            tether=call.tether,
-            observers=watching,
-        )
-        return Supervisor(call.child, plan).run()
+        from jobkit.cli.working import work  # noqa: PLC0415 - as above
 
+        return work(store.backend, call.link, burst=burst, again=call.again)
+    from jobkit.cli.supervising import supervise  # noqa: PLC0415 - as above
 
-def _work(store: Store, link: Link, *, burst: bool, again: bool) -> int:
-    """Be one of the supervisor's processes."""
-    # Loaded here: the supervisor, which reads the same command line, needs none of it.
-    from jobkit.entries import own_entries  # noqa: PLC0415 - as above
-    from jobkit.worker.life import run_supervised  # noqa: PLC0415 - as above
-
-    import_modules(settings.current().imports)
-    configured = _configured(batched=True)  # the application may have configured more
-    own_entries(store.backend)  # a mistake in one is better noticed now
-    adapter = backends.get_adapter(store.backend)
-    url = backends.shared_url(store.backend)
-    options = _options(configured, burst=burst, again=again)
-    collect_as_usual()  # all is loaded
-    return run_supervised(
-        adapter,
-        replace(options, backend=store.backend, url=url),
-        link,
-        url=url,
-        hello=Hello(configured.processes, configured.shutdown_timeout, configured.stall_timeout),
-    )
-
-
-def _configured(*, batched: bool) -> Settings:
-    """What is configured so far, which the log then obeys. Raises ConfigurationError."""
-    configured = settings.current()
-    logs.set_up(configured.log_level, configured.log_format, batched=batched)
-    if configured.queues is not None:
-        try:
-            configured.queues.check_threads(configured.concurrency)
-        except ValueError as error:
-            raise ConfigurationError(f"{settings.where('queues')}: {error}") from None
-    return configured
-
-
-def _options(configured: Settings, *, burst: bool, again: bool) -> WorkerOptions:
-    """How the worker is to work; only the first worker's wait for the store is bounded."""
-    most = configured.max_memory
-    return WorkerOptions(
-        queues=configured.queues or Queues(tuple(jobs.constant_queues())),
-        concurrency=configured.concurrency,
-        lease=configured.lease,
-        shutdown_timeout=configured.shutdown_timeout,
-        boot_timeout=None if again else configured.boot_timeout,
-        burst=burst,
-        max_jobs=configured.max_jobs,
-        max_memory=None if most is None else most << 20,
-        application=" ".join(configured.imports) or "code",
-    )
+    return supervise(store.backend, call, burst=burst, reload=reload)

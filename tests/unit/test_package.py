@@ -16,6 +16,7 @@ ROOT = Path(jobkit.__file__).parent.parent
 PACKAGES = ("jobkit", "jobkit_inline", "jobkit_redis", "jobkit_sql")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 STORES = ("redis", "sqlalchemy", "psycopg", "jobkit_sql", "jobkit_redis", "jobkit_inline")
+OTHERS = ("pydantic", "click", "asyncio.subprocess", "pytest", "jobkit.jobs")
 IMPORT = """
 import sys, time
 began = time.process_time()
@@ -27,7 +28,7 @@ print((time.process_time() - began) * 1000, *[name for name in sys.argv[1:] if n
 def imported() -> tuple[float, list[str]]:
     """Milliseconds of processor that importing takes in a new process; the stores it loaded."""
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT, *STORES, "click", "asyncio.subprocess", "pytest"],
+        [sys.executable, "-c", IMPORT, *STORES, *OTHERS],
         capture_output=True,
         text=True,
         check=True,
@@ -40,7 +41,33 @@ def test_importing_jobkit_loads_no_store_library_and_takes_under_150_ms() -> Non
     # The fastest of five: the others measure the machine.
     runs = [imported() for _ in range(5)]
     assert min(took for took, _ in runs) < 150
-    assert {name for _, loaded in runs for name in loaded} <= {"asyncio.subprocess"}
+    assert {name for _, loaded in runs for name in loaded} == set()
+
+
+def test_reading_settings_loads_no_pydantic_and_a_job_does() -> None:
+    script = (
+        "import sys, jobkit; from jobkit import settings; settings.current()\n"
+        "before = 'pydantic' in sys.modules\n"
+        "jobkit.Job; print(before, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_modules_are_reached_through_the_package_alone() -> None:
+    names = sorted(jobkit._MODULES)
+    script = f"import jobkit; print(*[getattr(jobkit, name).__name__ for name in {names}])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [f"jobkit.{name}" for name in names]
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'perfrom_later'"):
+        jobkit.perfrom_later  # noqa: B018
 
 
 def test_every_public_name_is_there_and_documented() -> None:
