@@ -28,7 +28,7 @@ This page is written by `make dependencies`, which measures what it says.
 REASONS: Final = {
     "click": "the command line",
     "cronsim": "the times of cron expressions",
-    "pydantic": "settings, and arguments through their annotations",
+    "pydantic": "arguments, through their annotations",
     "sqlalchemy": "SQLite and PostgreSQL, and your own transactions",
     "uuid-utils": "ids that grow with time, which Python has since 3.14",
     "redis": "Redis and Valkey; with hiredis, which reads answers in C",
@@ -53,7 +53,8 @@ JOB: Final = (
     "import jobkit\nclass Job(jobkit.Job, name='shop.Greet'):\n    def perform(self, n: int): ...\n"
 )
 IMPORTS: Final = {
-    "`import jobkit`": "import jobkit",
+    "`import jobkit`, whose names load what they stand for": "import jobkit",
+    "`from jobkit import Job`": "from jobkit import Job",
     "a job class, declared": JOB,
     "its first `perform_later`, with an annotated argument": JOB
     + "jobkit.configure(url='memory://')\nJob.perform_later(1)",
@@ -62,7 +63,8 @@ IMPORTS: Final = {
     "the adapter of Redis": "import jobkit, jobkit_redis",
     "`jobkit --help`": "import sys\nsys.argv = ['jobkit', '--help']\n"
     "from jobkit.__main__ import main\ntry: main()\nexcept SystemExit: pass",
-    "a worker, its modules": "import jobkit, jobkit.cli.worker",
+    "a supervisor, but for the adapter": "import jobkit.cli.worker, jobkit.cli.supervising",
+    "a worker process, but for the adapter": "import jobkit.cli.child, jobkit.cli.working",
     "the dashboard's application": "import jobkit, jobkit.dashboard\n"
     "jobkit.dashboard.create_app(auth=None)",
     "the test helpers": "import jobkit_inline\njobkit_inline.drain",

@@ -16,7 +16,7 @@ from jobkit import backends, errors, events, outcome
 from jobkit.cli import cli
 from jobkit.contrib import prometheus
 from jobkit.jobs import JobOptions, SetOptions
-from jobkit.settings import Settings
+from jobkit.settings.model import RULES, Settings
 from jobkit_inline import MemoryAdapter
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -90,10 +90,10 @@ def test_the_options_of_many_commands_are_explained(name: str) -> None:
 
 def test_every_setting_is_a_row_in_the_order_of_the_model() -> None:
     listed = rows(page("settings").partition("## URLs")[0])
-    assert list(listed) == list(Settings.model_fields)
+    assert list(listed) == list(RULES)
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", RULES)
 def test_a_setting_has_its_variable_and_its_default(name: str) -> None:
     variable, default, *_ = rows(page("settings"))[name]
 
@@ -107,7 +107,7 @@ def variable_of(name: str) -> str:
 
 
 def default_of(name: str) -> str:
-    value: Any = Settings.model_fields[name].get_default(call_default_factory=True)
+    value: Any = getattr(Settings(), name)
     return "none" if value in SETTINGS_WITHOUT_A_DEFAULT else str(value)
 
 
@@ -154,7 +154,7 @@ def test_all_that_is_measured_stands_on_the_page() -> None:
     assert all(f"| {what} |" in page("dependencies") for what in module.IMPORTS)
     took, modules, libraries = module.measured("import jobkit", rounds=1)
     assert took > 0
-    assert modules > 50
+    assert modules > 10
     assert "sqlalchemy" not in libraries
 
 
