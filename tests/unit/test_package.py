@@ -56,6 +56,29 @@ def test_reading_settings_loads_no_pydantic_and_a_job_does() -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
+@pytest.mark.parametrize(
+    ("adapter", "others"),
+    [
+        ("jobkit_redis.adapter", ["sqlalchemy"]),
+        ("jobkit_sql.dialects.sqlite", ["psycopg"]),
+        ("jobkit_sql.dialects.postgresql", ["sqlite3"]),
+    ],
+)
+def test_a_supervisor_loads_nothing_that_declares_runs_or_shows_jobs(
+    adapter: str, others: list[str]
+) -> None:
+    unwanted = ["pydantic", "uuid_utils", "jobkit.jobs", "jobkit.execution", "jobkit.inspection"]
+    script = (
+        f"import sys, jobkit.cli.worker, jobkit.cli.supervising, {adapter}\n"
+        "from jobkit import settings; settings.current()\n"
+        f"print(*[name for name in {[*unwanted, *others]} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
 def test_modules_are_reached_through_the_package_alone() -> None:
     names = sorted(jobkit._MODULES)
     script = f"import jobkit; print(*[getattr(jobkit, name).__name__ for name in {names}])"

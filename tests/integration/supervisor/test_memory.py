@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.integration.worker.site import Site, at_once, until
@@ -10,6 +11,9 @@ from tests.integration.worker.site import Site, at_once, until
 SUPERVISOR = {"sqlite": 52, "postgres": 65, "redis": 45}
 PROCESS = {"sqlite": 80, "postgres": 80, "redis": 60}
 """Megabytes (10^6 bytes), by store."""
+
+OF_PYTHON = 1.15 if sys.version_info >= (3, 14) else 1.0
+"""With the store's library alone Python 3.14 takes 5 to 9 MB more than those before it."""
 
 
 def test_an_idle_worker_takes_little_memory(everywhere: list[Site]) -> None:
@@ -42,7 +46,7 @@ def above(site: Site, worker: subprocess.Popen[bytes]) -> list[str]:
     return [
         f"{store}: {'supervisor' if pid == worker.pid else 'process'}: {taken[pid]:.1f} MB"
         for pid, most in bounds.items()
-        if taken[pid] > most
+        if taken[pid] > most * OF_PYTHON
     ]
 
 
