@@ -35,7 +35,8 @@ class Database(Protocol):
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
         """Execute it by the driver alone, as a transaction of its own, and wake who waits.
 
-        False: nothing was stored, and a statement on `single` tells why, or succeeds.
+        False: nothing was stored, and a statement on `single` tells why, or succeeds. So it is
+        where `is_another` is to be asked, or where `put_off` would not be in vain.
         """
         ...
 

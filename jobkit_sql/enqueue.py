@@ -28,11 +28,11 @@ class Enqueue:
 
     @again_if_undone
     def __call__(self, payloads: Sequence[Payload]) -> None:
-        if not payloads or self._store.put_off(lambda: self(payloads)):
-            return
-        if len(payloads) > 1 or not self._store.insert_one(
-            self._insert_one, partial(new_values, payloads[0])
-        ):
+        if len(payloads) == 1:
+            row = partial(new_values, payloads[0])
+            if self._store.insert_one(self._insert_one, row):
+                return
+        if payloads and not self._store.put_off(lambda: self(payloads)):
             self._store_many(payloads)
 
     def _store_many(self, payloads: Sequence[Payload]) -> None:

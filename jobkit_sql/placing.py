@@ -63,12 +63,12 @@ def new_row(payload: Payload, now: float) -> dict[str, Any]:
 def new_values(payload: Payload, now: float) -> tuple[Any, ...]:
     """The same as the values of `NEW`."""
     fields = payload.fields  # what is not there, or as it should be, needs no reader
-    queue, job_class = fields.get("queue"), fields.get("class")
+    job_id, queue, job_class = fields.get("jid"), fields.get("queue"), fields.get("class")
     due = payload.scheduled_at if "scheduled_at" in fields else None
     waits = due is not None and due > now
     run_at = due if waits else now
     return (
-        payload.id or new_id(),
+        (job_id if type(job_id) is str else payload.id) or new_id(),
         _SCHEDULED if waits else _ENQUEUED,
         queue if type(queue) is str else payload.queue,
         payload.priority if "priority" in fields else 0,

@@ -107,12 +107,16 @@ class Store:
             yield connection
 
     def insert_one(self, statement: str, row: Callable[[float], Sequence[Any]]) -> bool:
-        """See `Database.insert_one`; `row` makes the values from the time."""
-        clock = self._clock
+        """See `Database.insert_one`; `row` makes the values from the time.
+
+        False also where the schema is to be looked at first.
+        """
+        home, clock = self._here(), self._clock
+        if not home.ready:
+            return False
         with self._explained:
-            database = self._ready()
-            now = database.time() if clock is None else clock.time()
-            return database.insert_one(statement, row(now))
+            now = home.database.time() if clock is None else clock.time()
+            return home.database.insert_one(statement, row(now))
 
     def put_off(self, act: Callable[[], object]) -> bool:
         """See `Database.put_off`."""

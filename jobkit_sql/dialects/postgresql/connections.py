@@ -30,11 +30,11 @@ class Connections:
 
     def __init__(self, options: Options) -> None:
         self._engine = pool.made(options)
-        self._hand = pool.Hand(self._engine)
         # Said with each BEGIN, whatever the database's default: a statement that waited for a lock
         # must see what the other one committed.
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._watchdog = Watchdog(options.timeout)
+        self._hand = pool.Hand(self._engine, self._watchdog)
         self._listener = Listener(options)
         self._bell = Bell(options)
         self._clock = threading.RLock()  # a handler may enqueue in the middle of it
@@ -61,10 +61,7 @@ class Connections:
             yield connection
 
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
-        with self._hand.borrowed() as cursor, self._watchdog.watching(cursor.connection):
-            cursor.execute(statement.encode(), values)
-            if self._bell.is_due():
-                self._ring(cursor)
+        self._hand.execute(statement.encode(), values, self._ring)
         return True
 
     def put_off(self, act: Callable[[], object]) -> bool:
@@ -89,8 +86,8 @@ class Connections:
             now = time.monotonic()
             if self._asked_at is None or now - self._asked_at > _CLOCK_HOLDS:
                 self._offset = self._server_time() - time.monotonic()
-                self._asked_at = now
-            return self._offset + time.monotonic()
+                self._asked_at = now = time.monotonic()
+            return self._offset + now
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         del queues  # whoever hears the bell looks for himself
@@ -101,17 +98,18 @@ class Connections:
 
     def announce(self) -> None:
         if self._bell.is_due():
+            # What was stored is stored: who does not hear of it looks by himself.
             with (
                 suppress(SQLAlchemyError),
                 self._hand.borrowed() as cursor,
                 self._watchdog.watching(cursor.connection),
             ):
-                self._ring(cursor)
+                cursor.execute(self._bell.ring.text.encode())
 
     def _ring(self, cursor: psycopg.Cursor) -> None:
-        # What was stored is stored: who does not hear of it looks by himself.
-        with suppress(psycopg.Error):
-            cursor.execute(self._bell.ring.text.encode())
+        if self._bell.is_due():
+            with suppress(psycopg.Error):  # as in `announce`
+                cursor.execute(self._bell.ring.text.encode())
 
     def close(self) -> None:
         self._listener.close()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
-from sqlalchemy import Dialect, Engine, PoolProxiedConnection, QueuePool, create_engine, event
+from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.pq.abc import PGconn
+from sqlalchemy import Dialect, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.dialects.postgresql.watchdog import Call, Watchdog
 
 __all__ = ["OVERFLOW", "Hand", "made"]
 
@@ -49,7 +52,15 @@ def made(options: Options) -> Engine:
     return engine.execution_options(schema_translate_map={None: options.schema})
 
 
-_Held = tuple[PoolProxiedConnection, psycopg.Cursor]
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A connection of the pool's, and what is asked of it for each statement."""
+
+    pooled: PoolProxiedConnection
+    cursor: psycopg.Cursor
+    pgconn: PGconn
+    answers: select.poll
+    """Tells whether there is something to read."""
 
 
 class Hand:
@@ -60,9 +71,36 @@ class Hand:
     `Connection` of the engine's as much again.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, watchdog: Watchdog) -> None:
         self._engine = engine
+        self._watchdog = watchdog
         self._kept: deque[_Held] = deque()
+
+    def execute(
+        self, statement: bytes, values: Sequence[Any], also: Callable[[psycopg.Cursor], object]
+    ) -> None:
+        """Execute it on one that lives and do something else with it, watched.
+
+        Errors are as those of `borrowed`. Without blocks made of generators: they cost as much as
+        all they do.
+        """
+        held: _Held | None = None
+        call: Call | None = None
+        try:
+            held = self._taken()
+            call = self._watchdog.call(held.cursor.connection)
+            self._watchdog.watch(call)
+            held.cursor.execute(statement, values)
+            also(held.cursor)
+        except psycopg.Error as error:
+            if call is not None and call.was_cancelled:
+                raise self._watchdog.unanswered() from error
+            raise _told(error) from error
+        finally:
+            if call is not None:
+                self._watchdog.ended(call)
+            if held is not None:
+                self._give_back(held)
 
     @contextmanager
     def borrowed(self) -> Generator[psycopg.Cursor]:
@@ -70,7 +108,7 @@ class Hand:
         held: _Held | None = None
         try:
             held = self._taken()
-            yield held[1]
+            yield held.cursor
         except psycopg.Error as error:
             raise _told(error) from error
         finally:
@@ -82,35 +120,34 @@ class Hand:
         if self._kept:
             with suppress(IndexError):  # another thread was quicker
                 while True:
-                    self._kept.pop()[0].close()
+                    self._kept.pop().pooled.close()
 
     def _taken(self) -> _Held:
         try:
             held = self._kept.pop()
         except IndexError:
             return self._fresh()
-        if _lives(held[1].connection):
+        if held.pgconn.status == ConnStatus.OK and not held.answers.poll(0):  # as `_lives`
             return held
-        _give_up(held[0])
+        _give_up(held.pooled)
         return self._fresh()
 
     def _fresh(self) -> _Held:
         pooled = self._engine.raw_connection()
-        return pooled, cast("psycopg.Connection", pooled.driver_connection).cursor()
+        connection = cast("psycopg.Connection", pooled.driver_connection)
+        return _Held(pooled, connection.cursor(), connection.pgconn, _answers(connection))
 
     def _give_back(self, held: _Held) -> None:
-        pooled, cursor = held
         # In the middle of an answer when a time limit struck there: nobody may read what is left.
-        if cursor.connection.info.transaction_status != TransactionStatus.IDLE:
-            _give_up(pooled)
-        elif self._kept or self._is_pressed():
-            pooled.close()
+        if held.pgconn.transaction_status != TransactionStatus.IDLE:
+            _give_up(held.pooled)
+            return
+        pool: Any = self._engine.pool
+        # Beyond those it keeps somebody may wait for one, whom nothing in the hand would reach.
+        if self._kept or pool.overflow() > 0:
+            held.pooled.close()
         else:
             self._kept.append(held)
-
-    def _is_pressed(self) -> bool:
-        """Whether somebody may wait for one at the pool, whom nothing in the hand would reach."""
-        return cast("QueuePool", self._engine.pool).overflow() > 0
 
 
 def _give_up(pooled: PoolProxiedConnection) -> None:
@@ -179,6 +216,10 @@ def _lives(connection: psycopg.Connection) -> bool:
     """
     if connection.closed:
         return False
+    return not _answers(connection).poll(0)
+
+
+def _answers(connection: psycopg.Connection) -> select.poll:
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
+    return poll

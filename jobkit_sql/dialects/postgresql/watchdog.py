@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-__all__ = ["Unanswered", "Watchdog", "cut"]
+__all__ = ["Call", "Unanswered", "Watchdog", "cut"]
 
 _LOOKS: Final = 10
 """Looks at the calls within the time that one may take."""
@@ -28,7 +28,9 @@ class Unanswered(SQLAlchemyError):
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
+    """What is done with a connection, and until when."""
+
     connection: psycopg.Connection
     deadline: float
     was_cancelled: bool = False
@@ -47,26 +49,45 @@ class Watchdog:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._lock = threading.RLock()  # a handler may enqueue in the middle of it
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, Call] = {}
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def watching(self, connection: psycopg.Connection) -> Generator[None]:
         """Raises Unanswered when what is done inside with the connection took too long."""
-        if self._thread is None:
-            self._start()
-        call = _Call(connection, time.monotonic() + self._limit)
-        self._calls[id(call)] = call
+        call = self.call(connection)
         try:
+            self.watch(call)
             yield
         except Exception as error:
             if call.was_cancelled:
-                raise Unanswered(f"no answer within {self._limit:g} s") from error
+                raise self.unanswered() from error
             raise
         finally:
-            with self._lock:  # nobody shuts a socket that serves somebody else already
-                del self._calls[id(call)]
+            self.ended(call)
+
+    def call(self, connection: psycopg.Connection) -> Call:
+        """For who does without the block of `watching`: a call that begins now."""
+        return Call(connection, time.monotonic() + self._limit)
+
+    def watch(self, call: Call) -> None:
+        """End it when it takes too long: it then `was_cancelled`. Whoever calls this calls `ended`.
+
+        Made before, so that a time limit that strikes here leaves nothing behind that is watched.
+        """
+        if self._thread is None:
+            self._start()
+        self._calls[id(call)] = call
+
+    def ended(self, call: Call) -> None:
+        """What was done with the connection is over."""
+        with self._lock:  # nobody shuts a socket that serves somebody else already
+            self._calls.pop(id(call), None)
+
+    def unanswered(self) -> Unanswered:
+        """The error of a call that took too long."""
+        return Unanswered(f"no answer within {self._limit:g} s")
 
     def close(self) -> None:
         """Stop looking; the next call begins anew."""
@@ -90,7 +111,7 @@ class Watchdog:
                 if now > call.deadline:
                     self._end(call)
 
-    def _end(self, call: _Call) -> None:
+    def _end(self, call: Call) -> None:
         if not call.was_cancelled:
             call.was_cancelled = True
             call.deadline = time.monotonic() + _CANCELLING

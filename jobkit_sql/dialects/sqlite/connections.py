@@ -83,6 +83,8 @@ class Connections:
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
         if self._writer is not None and self._interrupted():
             return False
+        if self._identity() != self._opened:
+            return False
         try:  # as `_in_turn` does, which takes a generator
             self._take_turn()
             with self._gate:
@@ -119,11 +121,7 @@ class Connections:
 
     def is_another(self) -> bool:
         """The file was deleted or replaced: what is open would be written where nobody reads."""
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - at every call: a Path's own takes twice as long
-            now = found.st_dev, found.st_ino
-        except OSError:
-            now = None
+        now = self._identity()
         if now == self._opened:
             return False
         known, self._opened = self._opened is not None, now
@@ -158,6 +156,13 @@ class Connections:
             each.close()
         self._readers.dispose()
         self._writers.dispose()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - at every call: a Path's own takes twice as long
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _interrupted(self) -> bool:
         """True where a signal handler or a finalizer runs in the middle of its thread's writing.

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from jobkit.adapter import Ack, Bury, State
 from jobkit.capabilities import Move
@@ -365,6 +365,35 @@ class TestSessions:
         enqueue(adapter)
         with hand(adapter).borrowed() as cursor:
             assert cursor.connection is not struck.connection
+
+    def test_a_time_limit_that_strikes_while_a_job_is_stored_leaves_nothing_behind(
+        self, adapter: SqlAdapter
+    ) -> None:
+        enqueue(adapter)
+        struck: list[psycopg.Connection] = []
+
+        def strike(cursor: psycopg.Cursor) -> None:
+            struck.append(cursor.connection)
+            cursor.connection.pgconn.send_query(b"SELECT 1")
+            raise KeyboardInterrupt
+
+        with suppress(KeyboardInterrupt):
+            hand(adapter).execute(b"SELECT %s", ["x"], strike)
+        assert struck[0].closed
+        assert hand(adapter)._watchdog._calls == {}
+        enqueue(adapter)
+        assert adapter.stats().enqueued == 2
+
+    def test_a_job_is_stored_though_nobody_can_be_woken(
+        self, adapter: SqlAdapter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enqueue(adapter)
+        bell = cast("Connections", adapter._store._ready())._bell
+        monkeypatch.setattr(bell, "ring", text("SELECT no_such_function()"))
+        monkeypatch.setattr(bell, "_rung_at", 0.0)
+        enqueue(adapter)
+        assert bell._rung_at > 0.0
+        assert adapter.stats().enqueued == 2
 
     def test_jobs_that_are_stored_alone_take_turns_on_one_connection(
         self, adapter: SqlAdapter

@@ -71,8 +71,10 @@ def lived(adapter: SqlAdapter) -> list[str]:
     insert_one = adapter._store.insert_one
 
     def inserting(statement: str, row: Callable[[float], Sequence[Any]]) -> bool:
-        inserts.append(statement)  # the driver's alone: the engine does not see it
-        return insert_one(statement, row)
+        stored = insert_one(statement, row)
+        if stored:
+            inserts.append(statement)  # the driver's alone: the engine does not see it
+        return stored
 
     with statements(adapter) as seen, patch.object(adapter._store, "insert_one", inserting):
         job = enqueue(adapter)
