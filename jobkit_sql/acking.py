@@ -19,11 +19,10 @@ _MORE: Final = (payload.MARK, limits.MARK, batching.MARK)
 
 
 class Acks:
-    """Removes and counts done jobs by the dialect's own shortest way, where they need no other."""
+    """Removes and counts done jobs by the database's own shortest way, where they need no other."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._remove = store.dialect.acking()
 
     def __call__(self, settlements: Sequence[Settlement], now: float) -> list[Claim] | None:
         """The claims that were not held. None: nothing was done, and it takes the long way."""
@@ -46,18 +45,7 @@ class Acks:
 
     @again_if_undone
     def _removed(self, receipts: list[str], today: str) -> set[int] | None:
-        try:
-            with self._store.single() as connection:
-                held = self._remove(connection, receipts, today)
-                if held is None:
-                    raise _UndoneError
-        except _UndoneError:
-            return None
-        return held
-
-
-class _UndoneError(Exception):
-    """Not all were held: the transaction is rolled back."""
+        return self._store.ack(receipts, today)
 
 
 def _is_plain(settlement: Settlement) -> bool:

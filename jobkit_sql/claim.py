@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import Connection, Executable, Text, bindparam, exists, select
+from sqlalchemy import Connection, Text, bindparam, exists, select
 
 from jobkit.adapter import Claim, State
 from jobkit.limits import MARK, is_limited
@@ -52,24 +52,10 @@ class Take:
 
     @again_if_undone
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
-        at_once = self._store.dialect.claim
-        if at_once is not None:
-            return self._at_once(at_once, list(dict.fromkeys(queues)), max(0, limit), worker)
-        return self._step_by_step(queues, limit, worker)
-
-    def _at_once(
-        self, statement: Executable, queues: list[str], limit: int, worker: str
-    ) -> list[Claim]:
-        token = new_token()
-        parameters = {
-            "borrower": worker,
-            "queues": queues,
-            "most": limit,
-            "now": self._store.time(),
-            "token": token,
-        }
-        with self._store.single() as connection:
-            rows = connection.execute(statement, parameters).all()
+        queues, limit, token = list(dict.fromkeys(queues)), max(0, limit), new_token()
+        rows = self._store.lend(worker, queues, limit, self._store.time(), token)
+        if rows is None:
+            return self._step_by_step(queues, limit, worker)
         if not rows:
             raise not_registered(worker)
         claims = [claim_of(key, token, text, loans) for key, text, loans in rows if key is not None]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Executable, FromClause, Insert, Table
+from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
 from sqlalchemy.types import TypeEngine
 
 from jobkit_sql.naming import Naming
 
-__all__ = ["Database", "Dialect"]
+__all__ = ["Database", "Dialect", "Lent"]
+
+Lent: TypeAlias = tuple[int | None, str, int]
+"""Key, payload and deliveries of a row that was lent."""
 
 
 class Database(Protocol):
@@ -37,6 +40,24 @@ class Database(Protocol):
 
         False: nothing was stored, and a statement on `single` tells why, or succeeds. So it is
         where `is_another` is to be asked, or where `put_off` would not be in vain.
+        """
+        ...
+
+    def lend(
+        self, worker: str, queues: Sequence[str], most: int, now: float, token: str
+    ) -> Sequence[Lent] | None:
+        """A claim as one statement, where the database can; None has it done step by step.
+
+        The rows that it lent, in their order; one without a key when there are none, and no row
+        when the worker is not registered.
+        """
+        ...
+
+    def ack(self, receipts: Sequence[str], today: str) -> set[int] | None:
+        """Remove the running rows of receipts, `key.token`, and count them on a day.
+
+        The keys of those that were held; or None, and nothing was done, where it cannot tell which
+        were not.
         """
         ...
 
@@ -177,24 +198,6 @@ class Dialect(Protocol):
 
         It is given the values that all of them have in common, then for each column of `own` those
         of the rows.
-        """
-        ...
-
-    def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:
-        """What removes the running rows of receipts, `key.token`, and counts them on a day.
-
-        On a connection of `Database.single`. It returns the keys of those that were held; or None,
-        and the transaction is to be rolled back, where it cannot tell which were not.
-        """
-        ...
-
-    @property
-    def claim(self) -> Executable | None:
-        """A claim as one statement, where the database can; None has it done step by step.
-
-        Of `borrower`, `queues`, `most`, `now` and `token` it makes the rows (key, payload,
-        deliveries) that it lent, in their order; one row without a key when there are none, and no
-        row when the worker is not registered.
         """
         ...
 

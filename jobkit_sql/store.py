@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError
-from jobkit_sql.dialect import Database, Dialect
+from jobkit_sql.dialect import Database, Dialect, Lent
 from jobkit_sql.schema import Schema
 from jobkit_sql.tables import WRITE_NOTHING
 
@@ -117,6 +117,18 @@ class Store:
         with self._explained:
             now = home.database.time() if clock is None else clock.time()
             return home.database.insert_one(statement, row(now))
+
+    def lend(
+        self, worker: str, queues: Sequence[str], most: int, now: float, token: str
+    ) -> Sequence[Lent] | None:
+        """See `Database.lend`."""
+        with self._explained:
+            return self._ready().lend(worker, queues, most, now, token)
+
+    def ack(self, receipts: Sequence[str], today: str) -> set[int] | None:
+        """See `Database.ack`."""
+        with self._explained:
+            return self._ready().ack(receipts, today)
 
     def put_off(self, act: Callable[[], object]) -> bool:
         """See `Database.put_off`."""

@@ -25,7 +25,8 @@ from tests.soak import SOAK
 ROUNDS = 100 if SOAK else 8
 JOBS = 12
 
-CLAIM = {"postgresql": b"FOR KEY SHARE", "redis": script("claim").digest.encode()}
+# On PostgreSQL what executes the prepared statement, not what prepares it.
+CLAIM = {"postgresql": b"\0jobkit_claim", "redis": script("claim").digest.encode()}
 """What no request contains but a claim."""
 
 ran: Counter[int] = Counter()

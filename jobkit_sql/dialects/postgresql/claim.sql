@@ -1,11 +1,11 @@
 -- One round trip: no plan over all queues in one sort, each queue by its own index.
 WITH me AS MATERIALIZED (
     -- A share: whoever declares the worker dead waits until this claim is complete.
-    SELECT id FROM {workers} WHERE id = :borrower FOR KEY SHARE
+    SELECT id FROM {workers} WHERE id = $1 FOR KEY SHARE
 ),
 queue AS MATERIALIZED (
     SELECT named.name, named.nth
-    FROM unnest(CAST(:queues AS text[])) WITH ORDINALITY AS named (name, nth)
+    FROM unnest(CAST($2 AS text[])) WITH ORDINALITY AS named (name, nth)
     WHERE NOT EXISTS (SELECT FROM {paused} AS paused WHERE paused.queue = named.name)
     ORDER BY named.nth -- whichever way the paused were joined
 ),
@@ -18,16 +18,16 @@ next AS MATERIALIZED (
         FROM {jobs} AS job
         WHERE job.state = 'enqueued' AND job.queue = queue.name
         ORDER BY job.priority, job.run_at, job.key
-        LIMIT :most
+        LIMIT $3
         FOR UPDATE SKIP LOCKED
     ) AS ready
     -- Not sorted, so that it stops at the queue that fills it: without a condition to join by,
     -- only a nested loop is left, which keeps the order of the queues.
-    LIMIT :most
+    LIMIT $3
 ),
 lent AS (
     UPDATE {jobs} AS job
-    SET state = 'running', at = :now, worker = :borrower, receipt = :token
+    SET state = 'running', at = $4, worker = $1, receipt = $5
     FROM next
     WHERE job.key = next.key
     RETURNING job.key, job.payload, job.deliveries, next.nth, next.priority, next.run_at

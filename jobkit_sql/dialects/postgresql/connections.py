@@ -6,15 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib.resources import files
 from typing import Any, Final, cast
 
 import psycopg
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobkit_sql.dialect import Lent
 from jobkit_sql.dialects.postgresql import pool
 from jobkit_sql.dialects.postgresql.listening import Bell, Listener
 from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.dialects.postgresql.session import Session, Statement, array, statement_of
 from jobkit_sql.dialects.postgresql.watchdog import Watchdog
 
 __all__ = ["Connections"]
@@ -22,7 +25,7 @@ __all__ = ["Connections"]
 _CLOCK_HOLDS: Final = 5.0
 """Seconds for which the server's time is counted on from here before it is asked again."""
 
-_NOW: Final = text("SELECT extract(epoch FROM clock_timestamp())::double precision")
+_NOW: Final = statement_of("SELECT extract(epoch FROM clock_timestamp())::double precision")
 
 
 class Connections:
@@ -30,11 +33,13 @@ class Connections:
 
     def __init__(self, options: Options) -> None:
         self._engine = pool.made(options)
+        self._claim = _statement("claim", options)
+        self._ack = _statement("ack", options)
         # Said with each BEGIN, whatever the database's default: a statement that waited for a lock
         # must see what the other one committed.
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._watchdog = Watchdog(options.timeout)
-        self._hand = pool.Hand(self._engine, self._watchdog)
+        self._hand = pool.Hand(self._engine, self._watchdog, prepare=options.prepare)
         self._listener = Listener(options)
         self._bell = Bell(options)
         self._clock = threading.RLock()  # a handler may enqueue in the middle of it
@@ -61,8 +66,25 @@ class Connections:
             yield connection
 
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
-        self._hand.execute(statement.encode(), values, self._ring)
+        def store(session: Session) -> None:
+            session.execute(statement_of(statement), values)
+            if self._bell.is_due():
+                self._ring(session)
+
+        self._hand.do(store)
         return True
+
+    def lend(
+        self, worker: str, queues: Sequence[str], most: int, now: float, token: str
+    ) -> Sequence[Lent]:
+        values = (worker, array(queues), most, now, token)
+        rows = self._hand.do(lambda session: session.rows(self._claim, values))
+        return [_lent(*row) for row in rows]
+
+    def ack(self, receipts: Sequence[str], today: str) -> set[int]:
+        values = (",".join(receipts), today)
+        rows = self._hand.do(lambda session: session.rows(self._ack, values))
+        return {int(key) for (key,) in rows if key}
 
     def put_off(self, act: Callable[[], object]) -> bool:
         del act
@@ -98,18 +120,13 @@ class Connections:
 
     def announce(self) -> None:
         if self._bell.is_due():
-            # What was stored is stored: who does not hear of it looks by himself.
-            with (
-                suppress(SQLAlchemyError),
-                self._hand.borrowed() as cursor,
-                self._watchdog.watching(cursor.connection),
-            ):
-                cursor.execute(self._bell.ring.text.encode())
+            with suppress(SQLAlchemyError):
+                self._hand.do(self._ring)
 
-    def _ring(self, cursor: psycopg.Cursor) -> None:
-        if self._bell.is_due():
-            with suppress(psycopg.Error):  # as in `announce`
-                cursor.execute(self._bell.ring.text.encode())
+    def _ring(self, session: Session) -> None:
+        # What was stored is stored: who does not hear of it looks by himself.
+        with suppress(psycopg.Error):
+            session.execute(self._bell.ring, ())
 
     def close(self) -> None:
         self._listener.close()
@@ -118,8 +135,20 @@ class Connections:
         self._engine.dispose()
 
     def _server_time(self) -> float:
-        with self.reading() as connection:
-            return float(connection.scalar(_NOW) or 0.0)
+        [[now]] = self._hand.do(lambda session: session.rows(_NOW, ()))
+        return float(now or 0.0)
+
+
+def _statement(name: str, options: Options) -> Statement:
+    """That of a file; a schema's name was checked where the URL was read."""
+    prefix = "" if options.schema is None else f'"{options.schema}".'
+    names = {each: f"{prefix}jobkit_{each}" for each in ("jobs", "workers", "paused", "stats")}
+    source = (files("jobkit_sql.dialects.postgresql") / f"{name}.sql").read_text("utf-8")
+    return statement_of(options.naming(source.format(**names)), name)
+
+
+def _lent(key: str | None, text: str | None, loans: str | None) -> Lent:
+    return (None, "", 0) if key is None else (int(key), text or "", int(loans or 0))
 
 
 def _driver(connection: Connection) -> psycopg.Connection:

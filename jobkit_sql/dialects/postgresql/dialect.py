@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from importlib.resources import files
 from typing import Any, Final
 
 from sqlalchemy import (
     URL,
-    BigInteger,
     ColumnElement,
     Connection,
     Double,
@@ -18,7 +16,6 @@ from sqlalchemy import (
     Insert,
     Table,
     Text,
-    TextClause,
     bindparam,
     cast,
     column,
@@ -68,24 +65,6 @@ LEFT_OPEN: Final = 30.0
 """Seconds after which a transaction is told of: it keeps dead rows from being removed."""
 
 
-def _source(name: str, schema: str | None) -> str:
-    """A statement's file; a schema's name was checked where the URL was read."""
-    prefix = "" if schema is None else f'"{schema}".'
-    names = {name: f"{prefix}jobkit_{name}" for name in ("jobs", "workers", "paused", "stats")}
-    source = (files("jobkit_sql.dialects.postgresql") / name).read_text("utf-8")
-    return source.format(**names)
-
-
-def _claim(schema: str | None) -> TextClause:
-    return text(_source("claim.sql", schema)).bindparams(
-        bindparam("borrower", type_=Text()),
-        bindparam("queues", type_=postgresql.ARRAY(Text())),
-        bindparam("most", type_=BigInteger()),
-        bindparam("now", type_=Double()),
-        bindparam("token", type_=Text()),
-    )
-
-
 class Postgresql:
     """The dialect for one database. Raises ConfigurationError for a URL that cannot be used."""
 
@@ -94,8 +73,7 @@ class Postgresql:
 
     def __init__(self, url: URL) -> None:
         self._options = Options.of(url)
-        self.claim = _claim(self._options.schema)
-        self._ring = Bell(self._options).ring
+        self._ring = text(Bell(self._options).ring.text.decode())
 
     @property
     def schema(self) -> str | None:
@@ -207,7 +185,7 @@ class Postgresql:
         return insert
 
     def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
-        marks = ", ".join("%s" for _ in columns)
+        marks = ", ".join(f"${nth}" for nth, _ in enumerate(columns, 1))
         into = self._into(table, columns)
         return self.naming(f"{into} VALUES ({marks}) ON CONFLICT DO NOTHING")
 
@@ -227,15 +205,6 @@ class Postgresql:
                 dialect=dialect, schema_translate_map=names, render_schema_translate=True
             )
         )
-
-    def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:
-        statement = _source("ack.sql", self.schema)
-
-        def remove(connection: Connection, receipts: Sequence[str], today: str) -> set[int]:
-            given = {"receipts": ",".join(receipts), "today": today}
-            return {key for (key,) in connection.exec_driver_sql(statement, given)}
-
-        return remove
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))

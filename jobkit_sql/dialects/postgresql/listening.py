@@ -15,10 +15,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import TextClause, text
 
 from jobkit.hearing import Ear
 from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.dialects.postgresql.session import statement_of
 from jobkit_sql.dialects.postgresql.watchdog import cut
 
 __all__ = ["WINDOW", "Bell", "Listener", "channel_of"]
@@ -52,7 +52,7 @@ class Bell:
     """Tells when it is time to ring."""
 
     def __init__(self, options: Options) -> None:
-        self.ring: TextClause = text(
+        self.ring = statement_of(
             # Nothing to keep: its transaction need not wait for the disk.
             "SELECT set_config('synchronous_commit', 'off', true),"
             f" pg_notify('{channel_of(options)}', '')"

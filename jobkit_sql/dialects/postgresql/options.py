@@ -36,14 +36,14 @@ class Options:
     """A URL for psycopg, and what jobkit took out of it.
 
     `schema` is the schema of jobkit's tables, None for the one that the search path names, `naming`
-    what they are called in it;
-    `prepare` allows prepared statements, which a transaction pooler may break; `pool_size` is the
-    number of connections that are kept open; `timeout` the seconds that a call may take.
+    what they are called in it; `prepare` tells whether statements may be prepared, which a
+    transaction pooler breaks, None: where it is seen to be safe; `pool_size` is the number of
+    connections that are kept open; `timeout` the seconds that a call may take.
     """
 
     url: URL
     schema: str | None
-    prepare: bool
+    prepare: bool | None
     pool_size: int
     timeout: float
     naming: Naming
@@ -57,8 +57,8 @@ class Options:
             raise ConfigurationError(
                 f"schema={schema[:80]!a} is no name of a schema: use small letters, digits and _"
             )
-        prepare, size = _text(own, "prepare") or "false", _text(own, "pool_size") or "5"
-        if prepare not in _TRUE:
+        prepare, size = _text(own, "prepare"), _text(own, "pool_size") or "5"
+        if prepare is not None and prepare not in _TRUE:
             raise ConfigurationError(f"prepare={prepare[:80]!a}: write true or false")
         if not (size.isdecimal() and 0 < int(size) <= _MOST):
             raise ConfigurationError(f"pool_size={size[:80]!a}: write a whole number, 1 or more")
@@ -67,7 +67,8 @@ class Options:
         naming = USUAL if prefix is None else Naming(prefix)
         if schema is not None and naming(schema) != schema:
             raise ConfigurationError(f"schema={schema!a} is the name of a table of jobkit's")
-        return cls(_driven(url, own), schema, _TRUE[prepare], int(size), timeout, naming)
+        allowed = None if prepare is None else _TRUE[prepare]
+        return cls(_driven(url, own), schema, allowed, int(size), timeout, naming)
 
 
 def _text(query: dict[str, Any], name: str) -> str | None:

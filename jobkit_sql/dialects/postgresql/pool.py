@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import select
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
-from psycopg.pq import ConnStatus, TransactionStatus
-from psycopg.pq.abc import PGconn
 from sqlalchemy import Dialect, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from jobkit_sql.dialects.postgresql.options import Options
+from jobkit_sql.dialects.postgresql.session import Session, answers
 from jobkit_sql.dialects.postgresql.watchdog import Call, Watchdog
 
 __all__ = ["OVERFLOW", "Hand", "made"]
+
+T = TypeVar("T")
 
 _WAIT_FOR_ONE: Final = 5.0
 """Seconds a thread waits for a connection of the pool."""
@@ -52,46 +51,38 @@ def made(options: Options) -> Engine:
     return engine.execution_options(schema_translate_map={None: options.schema})
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A connection of the pool's, and what is asked of it for each statement."""
+_Held = tuple[PoolProxiedConnection, Session]
 
-    pooled: PoolProxiedConnection
-    cursor: psycopg.Cursor
-    pgconn: PGconn
-    answers: select.poll
-    """Tells whether there is something to read."""
+_SESSION: Final = "jobkit_session"
+"""Where a connection of the pool has its session, for as long as it lives."""
 
 
 class Hand:
-    """Cursors on connections of an engine's pool, as the driver has them, for single statements.
+    """Sessions on connections of an engine's pool, for single statements.
 
     The one that was used last stays in the hand until the pool is asked for one: to take it from
-    there, give it back and make a cursor costs half of what the statement does, and by a
-    `Connection` of the engine's as much again.
+    there and give it back costs half of what the statement does, and by a `Connection` of the
+    engine's as much again.
     """
 
-    def __init__(self, engine: Engine, watchdog: Watchdog) -> None:
+    def __init__(self, engine: Engine, watchdog: Watchdog, *, prepare: bool | None) -> None:
         self._engine = engine
         self._watchdog = watchdog
+        self._prepare = prepare
         self._kept: deque[_Held] = deque()
 
-    def execute(
-        self, statement: bytes, values: Sequence[Any], also: Callable[[psycopg.Cursor], object]
-    ) -> None:
-        """Execute it on one that lives and do something else with it, watched.
+    def do(self, act: Callable[[Session], T]) -> T:
+        """Do that with a session that lives, watched. Errors are those that the engine would raise.
 
-        Errors are as those of `borrowed`. Without blocks made of generators: they cost as much as
-        all they do.
+        Without blocks made of generators: they cost as much as all they do.
         """
         held: _Held | None = None
         call: Call | None = None
         try:
             held = self._taken()
-            call = self._watchdog.call(held.cursor.connection)
+            call = self._watchdog.call(held[1].connection)
             self._watchdog.watch(call)
-            held.cursor.execute(statement, values)
-            also(held.cursor)
+            return act(held[1])
         except psycopg.Error as error:
             if call is not None and call.was_cancelled:
                 raise self._watchdog.unanswered() from error
@@ -102,50 +93,41 @@ class Hand:
             if held is not None:
                 self._give_back(held)
 
-    @contextmanager
-    def borrowed(self) -> Generator[psycopg.Cursor]:
-        """A cursor on a connection that lives. Errors are those that the engine would raise."""
-        held: _Held | None = None
-        try:
-            held = self._taken()
-            yield held.cursor
-        except psycopg.Error as error:
-            raise _told(error) from error
-        finally:
-            if held is not None:
-                self._give_back(held)
-
     def let_go(self) -> None:
         """Give the pool what is in the hand: there shall not be two where one would do."""
         if self._kept:
             with suppress(IndexError):  # another thread was quicker
                 while True:
-                    self._kept.pop().pooled.close()
+                    self._kept.pop()[0].close()
 
     def _taken(self) -> _Held:
         try:
             held = self._kept.pop()
         except IndexError:
             return self._fresh()
-        if held.pgconn.status == ConnStatus.OK and not held.answers.poll(0):  # as `_lives`
+        if held[1].lives():
             return held
-        _give_up(held.pooled)
+        _give_up(held[0])
         return self._fresh()
 
     def _fresh(self) -> _Held:
         pooled = self._engine.raw_connection()
-        connection = cast("psycopg.Connection", pooled.driver_connection)
-        return _Held(pooled, connection.cursor(), connection.pgconn, _answers(connection))
+        session: Session | None = pooled.info.get(_SESSION)
+        if session is None:
+            connection = cast("psycopg.Connection", pooled.driver_connection)
+            session = pooled.info[_SESSION] = Session(connection, prepare=self._prepare)
+        return pooled, session
 
     def _give_back(self, held: _Held) -> None:
+        pooled, session = held
         # In the middle of an answer when a time limit struck there: nobody may read what is left.
-        if held.pgconn.transaction_status != TransactionStatus.IDLE:
-            _give_up(held.pooled)
+        if not session.is_idle():
+            _give_up(pooled)
             return
         pool: Any = self._engine.pool
         # Beyond those it keeps somebody may wait for one, whom nothing in the hand would reach.
         if self._kept or pool.overflow() > 0:
-            held.pooled.close()
+            pooled.close()
         else:
             self._kept.append(held)
 
@@ -169,9 +151,10 @@ class _Connecting:
 
     The planner gathers no rows by bitmap. Of a table that was not analyzed lately, as after a
     flood, it expects next to nothing in a queue: to gather that and to sort it seems as good as to
-    walk the index and stop, and each claim would sort all that waits.
+    walk the index and stop, and each claim would sort all that waits. Nor does it read a table as a
+    whole where an index will do, as it would a short one: a plan that is kept outlives that.
 
-    Both are said at the start of a connection: whoever is no server but a pooler refuses them, and
+    All are said at the start of a connection: whoever is no server but a pooler refuses them, and
     then does without.
     """
 
@@ -180,6 +163,7 @@ class _Connecting:
         settings = (
             f"idle_in_transaction_session_timeout={milliseconds}",
             "enable_bitmapscan=off",
+            "enable_seqscan=off",
         )
         self._settings = " ".join(f"-c {each}" for each in settings)
         self._are_taken = True
@@ -187,10 +171,10 @@ class _Connecting:
     def __call__(
         self, dialect: Dialect, _: object, args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        own = options.get("options")
-        if self._are_taken and own is None:
+        if self._are_taken:
+            own = options.get("options", "")  # said last, which counts
             try:
-                return dialect.connect(*args, **options, options=self._settings)
+                return dialect.connect(*args, **{**options, "options": f"{self._settings} {own}"})
             except psycopg.OperationalError as error:
                 if "startup parameter" not in str(error):
                     raise
@@ -214,12 +198,4 @@ def _lives(connection: psycopg.Connection) -> bool:
     there is something to read, without a round trip. Some news are good, that a setting changed
     for one; they are too rare to be read.
     """
-    if connection.closed:
-        return False
-    return not _answers(connection).poll(0)
-
-
-def _answers(connection: psycopg.Connection) -> select.poll:
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return poll
+    return not connection.closed and not answers(connection.pgconn).poll(0)

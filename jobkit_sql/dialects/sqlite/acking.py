@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-__all__ = ["acked"]
+__all__ = ["NotAllHeldError", "acked"]
 
 # By token, as one claim lends many: pairs of both would be looked for in all rows.
 _REMOVE: Final = """
@@ -20,8 +20,12 @@ _COUNT: Final = "UPDATE jobkit_stats SET processed = processed + ? WHERE day = ?
 _BEGIN_DAY: Final = "INSERT INTO jobkit_stats (day, processed, failed) VALUES (?, ?, 0)"
 
 
-def acked(connection: Connection, receipts: Sequence[str], today: str) -> set[int] | None:
-    """See `Dialect.acking`."""
+class NotAllHeldError(Exception):
+    """The transaction is to be rolled back: it cannot tell which were not."""
+
+
+def acked(connection: Connection, receipts: Sequence[str], today: str) -> set[int]:
+    """See `Database.ack`. Raises NotAllHeldError."""
     by_token: defaultdict[str, set[int]] = defaultdict(set)
     for receipt in receipts:
         key, _, token = receipt.partition(".")
@@ -29,8 +33,10 @@ def acked(connection: Connection, receipts: Sequence[str], today: str) -> set[in
     for token, keys in by_token.items():
         removed = connection.exec_driver_sql(_REMOVE, (json.dumps([*keys]), token))
         if removed.rowcount != len(keys):
-            return None
+            raise NotAllHeldError
     if not connection.exec_driver_sql(_COUNT, (len(receipts), today)).rowcount:
         connection.exec_driver_sql(_BEGIN_DAY, (today, len(receipts)))
     held = {key for keys in by_token.values() for key in keys}
-    return held if len(held) == len(receipts) else None
+    if len(held) < len(receipts):
+        raise NotAllHeldError
+    return held

@@ -18,6 +18,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from jobkit.errors import AdapterError
+from jobkit_sql.dialect import Lent
+from jobkit_sql.dialects.sqlite.acking import NotAllHeldError, acked
 from jobkit_sql.dialects.sqlite.faults import code_of, explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
 from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently, patiently
@@ -105,6 +107,18 @@ class Connections:
                 kept.append(connection)
             else:
                 connection.close()
+
+    def lend(
+        self, worker: str, queues: Sequence[str], most: int, now: float, token: str
+    ) -> Sequence[Lent] | None:
+        return None  # step by step: whoever writes is alone
+
+    def ack(self, receipts: Sequence[str], today: str) -> set[int] | None:
+        try:
+            with self.writing() as connection:
+                return acked(connection, receipts, today)
+        except NotAllHeldError:
+            return None
 
     def put_off(self, act: Callable[[], object]) -> bool:
         if self._writer is None or not self._interrupted():

@@ -29,7 +29,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from jobkit.errors import ConfigurationError
 from jobkit_sql.dialect import Database
-from jobkit_sql.dialects.sqlite.acking import acked
 from jobkit_sql.dialects.sqlite.connections import Connections
 from jobkit_sql.dialects.sqlite.faults import code_of, explained
 from jobkit_sql.dialects.sqlite.patience import execute_patiently
@@ -58,7 +57,6 @@ class Sqlite:
     name = "sqlite"
     embedded = True
     schema = None
-    claim = None
 
     def __init__(self, url: URL) -> None:
         url, self.naming = _named(url)
@@ -156,9 +154,6 @@ class Sqlite:
 
     def inserting_one(self, table: Table, columns: Sequence[str]) -> str:
         return self.naming(_inserting(table, columns, 1))
-
-    def acking(self) -> Callable[[Connection, Sequence[str], str], set[int] | None]:
-        return acked
 
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.json_each(bindparam(parameter, type_=_JsonList()))

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 
 import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from jobkit.adapter import Ack, Bury, State
 from jobkit.capabilities import Move
@@ -24,6 +24,8 @@ from jobkit.errors import AdapterError, ConfigurationError
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.postgresql.connections import Connections
 from jobkit_sql.dialects.postgresql.pool import Hand
+from jobkit_sql.dialects.postgresql.session import Session, statement_of
+from tests.integration.postgres.test_sessions import prepared
 from tests.servers.postgres import Postgres
 from tests.unit.sql.support import at_once, claim, claim_one, enqueue, payload, register
 
@@ -33,6 +35,16 @@ T = TypeVar("T")
 def hand(adapter: SqlAdapter) -> Hand:
     """What its jobs are stored through, where one is stored alone."""
     return cast("Connections", adapter._store._ready())._hand
+
+
+@contextmanager
+def borrowed(adapter: SqlAdapter) -> Generator[Session]:
+    """A session from the hand, which is given back."""
+    held = hand(adapter)._taken()
+    try:
+        yield held[1]
+    finally:
+        hand(adapter)._give_back(held)
 
 
 def kill_all(other: psycopg.Connection) -> None:
@@ -329,15 +341,15 @@ class TestClashes:
 
 
 class TestSessions:
-    def test_no_statement_is_prepared_and_no_setting_changed(
+    def test_what_is_prepared_has_a_name_of_its_own_and_no_setting_is_changed(
         self, adapter: SqlAdapter, worker: str
     ) -> None:
         for _ in range(20):
             enqueue(adapter)
             adapter.settle([Ack(each) for each in claim(adapter, worker)])
         with adapter._store.reading() as connection:
-            prepared = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements")
-            assert prepared.scalar() == 0
+            prepared = connection.exec_driver_sql("SELECT name FROM pg_prepared_statements")
+            assert {name[:7] for (name,) in prepared} == {"jobkit_"}
             changed = connection.exec_driver_sql(
                 "SELECT name FROM pg_settings WHERE source = 'session'"
             )
@@ -347,24 +359,26 @@ class TestSessions:
             )
             assert locks.scalar() == 0
 
-    def test_statements_are_prepared_when_the_url_says_so(self, url: str) -> None:
-        with closing(SqlAdapter(f"{url}&prepare=true")) as adapter:
+    @pytest.mark.parametrize(("said", "prepares"), [("true", True), ("false", False)])
+    def test_statements_are_prepared_as_the_url_says(
+        self, url: str, said: str, prepares: bool
+    ) -> None:
+        with closing(SqlAdapter(f"{url}&prepare={said}")) as adapter:
             for _ in range(20):
                 enqueue(adapter)
-            with hand(adapter).borrowed() as cursor:
-                prepared = cursor.execute("SELECT count(*) FROM pg_prepared_statements")
-                assert prepared.fetchone() != (0,)
+            with borrowed(adapter) as session:
+                assert bool(prepared(session)) == prepares
 
     def test_what_a_time_limit_struck_serves_nobody_else(self, adapter: SqlAdapter) -> None:
         """An answer may yet come on it, which would be taken for another one's."""
         enqueue(adapter)
-        with suppress(KeyboardInterrupt), hand(adapter).borrowed() as struck:
+        with suppress(KeyboardInterrupt), borrowed(adapter) as struck:
             struck.connection.pgconn.send_query(b"SELECT 1")
             raise KeyboardInterrupt
         assert struck.connection.closed
         enqueue(adapter)
-        with hand(adapter).borrowed() as cursor:
-            assert cursor.connection is not struck.connection
+        with borrowed(adapter) as session:
+            assert session.connection is not struck.connection
 
     def test_a_time_limit_that_strikes_while_a_job_is_stored_leaves_nothing_behind(
         self, adapter: SqlAdapter
@@ -372,13 +386,13 @@ class TestSessions:
         enqueue(adapter)
         struck: list[psycopg.Connection] = []
 
-        def strike(cursor: psycopg.Cursor) -> None:
-            struck.append(cursor.connection)
-            cursor.connection.pgconn.send_query(b"SELECT 1")
+        def strike(session: Session) -> None:
+            struck.append(session.connection)
+            session.connection.pgconn.send_query(b"SELECT 1")
             raise KeyboardInterrupt
 
         with suppress(KeyboardInterrupt):
-            hand(adapter).execute(b"SELECT %s", ["x"], strike)
+            hand(adapter).do(strike)
         assert struck[0].closed
         assert hand(adapter)._watchdog._calls == {}
         enqueue(adapter)
@@ -389,7 +403,7 @@ class TestSessions:
     ) -> None:
         enqueue(adapter)
         bell = cast("Connections", adapter._store._ready())._bell
-        monkeypatch.setattr(bell, "ring", text("SELECT no_such_function()"))
+        monkeypatch.setattr(bell, "ring", statement_of("SELECT no_such_function()"))
         monkeypatch.setattr(bell, "_rung_at", 0.0)
         enqueue(adapter)
         assert bell._rung_at > 0.0
@@ -399,7 +413,7 @@ class TestSessions:
         self, adapter: SqlAdapter
     ) -> None:
         enqueue(adapter)
-        with hand(adapter).borrowed() as one, hand(adapter).borrowed() as another:
+        with borrowed(adapter) as one, borrowed(adapter) as another:
             assert one.connection is not another.connection
         lent = []
         event.listen(hand(adapter)._engine, "checkout", lambda *_: lent.append(1))
@@ -411,17 +425,17 @@ class TestSessions:
         self, adapter: SqlAdapter, other: psycopg.Connection
     ) -> None:
         enqueue(adapter)
-        with hand(adapter).borrowed() as ended:
+        with borrowed(adapter) as ended:
             pid = ended.connection.info.backend_pid
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-        with hand(adapter).borrowed() as cursor:
-            assert cursor.execute("SELECT 1").fetchone() == (1,)
+        with borrowed(adapter) as session:
+            assert session.rows(statement_of("SELECT 1"), ()) == [("1",)]
         assert ended.connection.closed
 
     def test_what_comes_together_shares_it(self, adapter: SqlAdapter) -> None:
         """A process with one thread has one connection, whatever it asks."""
         enqueue(adapter)
-        with hand(adapter).borrowed() as one:
+        with borrowed(adapter) as one:
             kept = one.connection.info.backend_pid
         with adapter._store.reading() as connection:
             assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == kept
@@ -431,7 +445,7 @@ class TestSessions:
     def test_a_closed_adapter_leaves_none_open(self, connect: Callable[[], SqlAdapter]) -> None:
         adapter = connect()
         enqueue(adapter)
-        with hand(adapter).borrowed() as kept:
+        with borrowed(adapter) as kept:
             pass
         adapter.close()
         assert kept.connection.closed
@@ -439,7 +453,7 @@ class TestSessions:
     def test_nothing_is_kept_from_those_who_wait_for_one(self, url: str) -> None:
         with closing(SqlAdapter(f"{url}&pool_size=1")) as adapter:
             enqueue(adapter)
-            with hand(adapter).borrowed(), hand(adapter).borrowed():
+            with borrowed(adapter), borrowed(adapter):
                 assert not hand(adapter)._kept
             assert not hand(adapter)._kept
             enqueue(adapter)

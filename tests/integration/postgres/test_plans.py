@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
 
 from jobkit_sql import SqlAdapter
+from jobkit_sql.dialects.postgresql.session import Session, array, statement_of
 from tests.soak import SOAK
 from tests.unit.sql.support import payload
 
@@ -55,17 +55,18 @@ def filled(
 
 def explained(adapter: SqlAdapter, queues: list[str], most: int = LIMIT) -> dict[str, Any]:
     """How the server claims, and what that touched."""
-    statement = adapter._store.dialect.claim
-    assert statement is not None
-    plan = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}").bindparams(
-        *statement._bindparams.values()  # type: ignore[attr-defined]
-    )
-    parameters = {"borrower": "worker", "queues": queues, "most": most, "now": 1.0, "token": "t"}
-    with adapter._store.writing() as connection:
-        found = connection.execute(plan, parameters).scalar_one()
-        connection.rollback()
-    whole = json.loads(found) if isinstance(found, str) else found
-    root: dict[str, Any] = whole[0]["Plan"]
+    database: Any = adapter._store._here().database
+    plan = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {database._claim.text.decode()}"
+    given = ("worker", array(queues), most, 1.0, "t")
+
+    def undone(session: Session) -> list[tuple[str | None, ...]]:
+        session.execute(statement_of("BEGIN"), ())
+        found = session.rows(statement_of(plan), given)
+        session.execute(statement_of("ROLLBACK"), ())
+        return found
+
+    found = database._hand.do(undone)
+    root: dict[str, Any] = json.loads("\n".join(line or "" for (line,) in found))[0]["Plan"]
     return root
 
 

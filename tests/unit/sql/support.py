@@ -22,6 +22,7 @@ from jobkit.alike import Alike
 from jobkit.capabilities import Move, StoredJob
 from jobkit.payload import Payload, new_id
 from jobkit_sql import SqlAdapter
+from jobkit_sql.dialects.postgresql.session import Session, Statement
 from jobkit_sql.tables import metadata
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ def lived(adapter: SqlAdapter) -> list[str]:
     def inserting(statement: str, row: Callable[[float], Sequence[Any]]) -> bool:
         stored = insert_one(statement, row)
         if stored:
-            inserts.append(statement)  # the driver's alone: the engine does not see it
+            inserts.append(statement)  # on SQLite the driver's alone: nobody sees it
         return stored
 
     with statements(adapter) as seen, patch.object(adapter._store, "insert_one", inserting):
@@ -85,7 +86,8 @@ def lived(adapter: SqlAdapter) -> list[str]:
         (dead,) = adapter.find([job.id])
         adapter.move([Move(dead, dead.payload, State.ENQUEUED)])
         adapter.settle([Ack(claim_one(adapter, "worker"))])
-    return inserts + [sql for _, sql, _ in seen if not sql.startswith("BEGIN")]
+    told = [sql for _, sql, _ in seen if not sql.startswith("BEGIN")]
+    return [sql for sql in inserts if sql not in told] + told
 
 
 def words(said: Iterable[str]) -> list[str]:
@@ -165,17 +167,24 @@ def readable_by_all(directory: Path) -> Generator[None]:
 
 
 @contextmanager
-def statements(adapter: SqlAdapter) -> Generator[list[tuple[Connection, str, Any]]]:
-    """Collects what is executed on any engine meanwhile."""
-    seen: list[tuple[Connection, str, Any]] = []
+def statements(adapter: SqlAdapter) -> Generator[list[tuple[Any, str, Any]]]:
+    """Collects what is executed meanwhile on any engine, and past it on PostgreSQL."""
+    seen: list[tuple[Any, str, Any]] = []
 
     def note(
         connection: Connection, cursor: object, sql: str, parameters: object, *_: object
     ) -> None:
         seen.append((connection, sql, parameters))
 
+    execute = Session.execute
+
+    def noted(session: Session, statement: Statement, values: Sequence[object]) -> Any:
+        seen.append((session.connection, statement.text.decode(), values))
+        return execute(session, statement, values)
+
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield seen
+        with patch.object(Session, "execute", noted):
+            yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
