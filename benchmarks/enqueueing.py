@@ -51,7 +51,6 @@ def _postgresql() -> Generator[tuple[str, Bare]]:
     try:
         url = server.emptied("enqueueing")
         with closing(server.connect()) as connection:
-            connection.prepare_threshold = None
             connection.execute(
                 "CREATE TABLE bare (key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
                 "state text NOT NULL, payload text NOT NULL)"
