@@ -56,7 +56,10 @@ class Ear(ABC, Generic[Line]):
 
     @abstractmethod
     def _note(self, word: bytes | None) -> None:
-        """Note what was said; None: the connection has begun, or is gone: look once."""
+        """Note what was said; None: the connection has begun, or is gone: look once.
+
+        Those who wait are called by who calls this.
+        """
 
     @abstractmethod
     def _cut(self, line: Line) -> None:

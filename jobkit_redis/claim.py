@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from jobkit.adapter import Claim
 from jobkit.errors import LeaseLost
+from jobkit_redis.keys import Keys
 from jobkit_redis.listener import Heard
 from jobkit_redis.placing import names, queue_keys
 from jobkit_redis.receipts import claims_of
@@ -22,6 +23,9 @@ POLL: Final = 0.13
 
 _AFTER_WAKE: Final = WINDOW + 0.003
 """Seconds after a wake-up when everything that it stood for has come."""
+
+_MANY: Final = 100
+"""Lists of queues that are remembered."""
 
 _ALMOST: Final = 0.01
 
@@ -38,6 +42,20 @@ class _Look:
     heard: Heard
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """Queues as commands name them, made once for each worker that asks for them."""
+
+    names: tuple[bytes, ...]
+    all: frozenset[str]
+    keys: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, queues: Sequence[str], keys: Keys) -> _Served:
+        served = tuple(dict.fromkeys(queues))
+        return cls(tuple(names(served)), frozenset(served), tuple(queue_keys(keys, served)))
+
+
 class Take:
     """Lends jobs with one script call over all queues.
 
@@ -48,11 +66,12 @@ class Take:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._look: _Look | None = None
+        self._known: dict[tuple[str, ...], _Served] = {}
         self._calm: dict[str, float] = {}
         """Workers whose last claim found nothing, and when they were seen to be registered."""
 
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
-        served = tuple(dict.fromkeys(queues))
+        served = self._served(queues)
         if worker in self._calm and not self._called(served) and not self._anything(served, worker):
             return []
         look = self._looking(served)
@@ -70,12 +89,12 @@ class Take:
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         """See `SupportsWait.wait`."""
-        served = tuple(dict.fromkeys(queues))
-        listener, known = self._store.here.listener, names(served)
+        served = self._served(queues)
+        listener, known = self._store.here.listener, served.names
         deadline = monotonic() + timeout
         gap = timeout / max(1, ceil(timeout / POLL))
         look = self._look
-        if look is None or look.queues != frozenset(served) or look.at < monotonic() - gap:
+        if look is None or look.queues != served.all or look.at < monotonic() - gap:
             look = self._seen_empty(served)
         while look is not None and (now := monotonic()) < deadline:
             if listener.heard(known).number != look.heard.number:
@@ -90,47 +109,50 @@ class Take:
             elif listener.wait(known, look.heard, due - now):
                 return
 
-    def _claim(self, queues: Sequence[str], limit: int, worker: str) -> list[Claim]:
+    def _served(self, queues: Sequence[str]) -> _Served:
+        given = tuple(queues)
+        known = self._known.get(given)
+        if known is None:
+            if len(self._known) > _MANY:  # drawn by weight they come in each order
+                self._known.clear()
+            known = self._known[given] = _Served.of(given, self._store.keys)
+        return known
+
+    def _claim(self, served: _Served, limit: int, worker: str) -> list[Claim]:
         while True:
-            flat = self._ask(queues, limit, worker)
+            flat = self._ask(served, limit, worker)
             if len(flat) % 2 == 0:
                 return claims_of(worker, flat)
             if len(flat) > 1:  # the rest were set aside, and there may be more behind them
                 return claims_of(worker, flat[:-1])
 
-    def _ask(self, queues: Sequence[str], limit: int, worker: str) -> list[Any]:
+    def _ask(self, served: _Served, limit: int, worker: str) -> list[Any]:
         store, keys = self._store, self._store.keys
         flat: list[Any] | None = store.run(
             "claim",
-            [
-                keys.workers,
-                keys.claimed(worker),
-                keys.paused,
-                *queue_keys(keys, queues),
-                keys.locks,
-            ],
-            [worker, max(limit, 0), store.token(), store.now, keys.channel, *names(queues)],
+            [keys.workers, keys.claimed(worker), keys.paused, *served.keys, keys.locks],
+            [worker, max(limit, 0), store.token(), store.now, keys.channel, *served.names],
         )
         if flat is None:
             self.forget(worker)
             raise LeaseLost(f"the worker {worker} is not registered (any more)")
         return flat
 
-    def _called(self, queues: tuple[str, ...]) -> bool:
+    def _called(self, served: _Served) -> bool:
         """Whether something was heard of these queues since they were seen empty."""
         look = self._look
-        if look is None or look.queues != frozenset(queues):
+        if look is None or look.queues != served.all:
             return False
-        return self._store.here.listener.heard(names(queues)).number != look.heard.number
+        return self._store.here.listener.heard(served.names).number != look.heard.number
 
-    def _anything(self, queues: tuple[str, ...], worker: str) -> bool:
+    def _anything(self, served: _Served, worker: str) -> bool:
         """Whether it is worth while to run the script: always, if the worker may be gone."""
-        look = self._looking(queues)
+        look = self._looking(served)
         if look.at - self._calm[worker] >= _TRUSTED:
             if not self._registered(worker):
                 return True
             self._calm[worker] = look.at
-        if self._exists(queues):
+        if self._exists(served):
             return True
         self._look = look
         return False
@@ -139,22 +161,22 @@ class Take:
         (found,) = self._store.here.pool.ask(("HEXISTS", self._store.keys.workers, worker))
         return bool(found)
 
-    def _seen_empty(self, queues: tuple[str, ...]) -> _Look | None:
+    def _seen_empty(self, served: _Served) -> _Look | None:
         """A look that found nothing; None if there may be work."""
-        look = self._looking(queues)
-        if self._exists(queues):
-            keys = self._store.keys
-            if self._store.run("ready", [keys.paused, *queue_keys(keys, queues)], names(queues)):
+        look = self._looking(served)
+        if self._exists(served):
+            paused = self._store.keys.paused
+            if self._store.run("ready", [paused, *served.keys], served.names):
                 return None
         self._look = look
         return look
 
-    def _exists(self, queues: Sequence[str]) -> bool:
-        if not queues:
+    def _exists(self, served: _Served) -> bool:
+        if not served.keys:
             return False
-        (number,) = self._store.here.pool.ask(("EXISTS", *queue_keys(self._store.keys, queues)))
+        (number,) = self._store.here.pool.ask(("EXISTS", *served.keys))
         return bool(number)
 
-    def _looking(self, queues: tuple[str, ...]) -> _Look:
+    def _looking(self, served: _Served) -> _Look:
         # Noted before the look: what is heard while it is on its way may be later than it.
-        return _Look(frozenset(queues), monotonic(), self._store.here.listener.heard(names(queues)))
+        return _Look(served.all, monotonic(), self._store.here.listener.heard(served.names))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -21,7 +20,7 @@ from redis.exceptions import (
 from jobkit_redis.errors import Refused, Unanswered
 from jobkit_redis.scripts import Script
 from jobkit_redis.url import Address, Location
-from jobkit_redis.wire import Connection, packed
+from jobkit_redis.wire import Connection, packed, readable
 
 __all__ = ["Command", "Pool", "Server"]
 
@@ -99,7 +98,7 @@ class Pool:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._idle: list[Connection] = []
+        self._idle: list[_Line] = []
 
     def run(self, script: Script, keys: Sequence[Any], args: Sequence[Any], *more: Command) -> Any:
         """The script's answer; with `more` commands behind it, the answers of all.
@@ -131,7 +130,7 @@ class Pool:
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it comes back to a full pool."""
         while self._idle:
-            self._idle.pop().disconnect()
+            self._idle.pop().connection.disconnect()
 
     def _ask_again(self, commands: Sequence[Command], decisive: int = 0) -> list[Any]:
         """Once more, elsewhere perhaps, if the decisive answer proves that nothing was done."""
@@ -145,7 +144,8 @@ class Pool:
         return self._ask(commands, decisive)
 
     def _ask(self, commands: Sequence[Command], decisive: int = 0) -> list[Any]:
-        connection = self._take()
+        line = self._take()
+        connection = line.connection
         try:
             connection.send_packed_command(packed(connection, commands), check_health=False)
             replies = [_reply(connection) for _ in commands]
@@ -160,23 +160,44 @@ class Pool:
         if _not_now(replies[decisive]):
             connection.disconnect()
         else:
-            self._give(connection)
+            self._give(line)
         return replies
 
-    def _take(self) -> Connection:
-        with suppress(IndexError):
-            while True:
-                connection = self._idle.pop()
-                if _usable(connection):
-                    return connection
-                connection.disconnect()
-        return self._server.connect()
+    def _take(self) -> _Line:
+        while self._idle:
+            try:
+                line = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if line.is_usable():
+                return line
+            line.connection.disconnect()
+        return _Line(self._server.connect())
 
-    def _give(self, connection: Connection) -> None:
+    def _give(self, line: _Line) -> None:
         if len(self._idle) < _MOST_IDLE:
-            self._idle.append(connection)
+            self._idle.append(line)
         else:
-            connection.disconnect()
+            line.connection.disconnect()
+
+
+class _Line:
+    """A connection, and how to see whether it can be used."""
+
+    __slots__ = ("_poll", "connection")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._poll = readable(connection)
+
+    def is_usable(self) -> bool:
+        """Whether the server has not closed it meanwhile, nor said anything unasked."""
+        if self._poll is not None:
+            return not self._poll.poll(0)
+        try:
+            return not self.connection.can_read(timeout=0)
+        except _NETWORK:
+            return False
 
 
 def _reply(connection: Connection) -> Any:
@@ -186,15 +207,9 @@ def _reply(connection: Connection) -> Any:
         return error
 
 
-def _usable(connection: Connection) -> bool:
-    """Whether the server has not closed it meanwhile, nor said anything unasked."""
-    try:
-        return not connection.can_read(timeout=0)
-    except _NETWORK:
-        return False
-
-
 def _not_now(reply: Any) -> bool:
+    if not isinstance(reply, Exception):
+        return False
     if isinstance(reply, _NOT_NOW_CLASSES):
         return True
     # Redis 6 wraps what a command within a script says.

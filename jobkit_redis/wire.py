@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import select
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-__all__ = ["Connection", "packed"]
+__all__ = ["Connection", "packed", "readable"]
 
 
 class Connection(Protocol):
@@ -34,6 +36,19 @@ class Connection(Protocol):
 
     def read_response(self) -> Any:
         """The next answer; one that is an error is raised."""
+
+
+def readable(connection: Connection) -> select.poll | None:
+    """Tells whether there is something to read; None where that cannot be seen from outside.
+
+    To ask the connection itself takes six calls, before each command.
+    """
+    plug = getattr(connection, "_sock", None)
+    if type(plug) is not socket.socket or not hasattr(select, "poll"):
+        return None  # what is encrypted may have been read already
+    poll = select.poll()
+    poll.register(plug, select.POLLIN)
+    return poll
 
 
 def packed(connection: Connection, commands: Sequence[Sequence[Any]]) -> Sequence[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from time import sleep
 from typing import Final
 
 from jobkit.adapter import Claim, Release, Settlement
@@ -151,7 +152,7 @@ class Claimer(Part):
             self._hand_over(claims)
             if len(claims) < room:
                 # What there is has been claimed: those who were called begin before more is asked.
-                self.ending.wait(_TURN)
+                sleep(_TURN)
         elif not desk.options.burst or desk.held:
             self._wait()
         return bool(claims)

@@ -110,7 +110,6 @@ class Listener(Ear[psycopg.Connection]):
     def _note(self, word: bytes | None) -> None:
         with self._changed:
             self._heard += 1
-            self._changed.notify_all()
 
     def _cut(self, line: psycopg.Connection) -> None:
         cut(line)

@@ -62,7 +62,6 @@ class Ears(Ear[socket.socket]):
     def _note(self, word: bytes | None) -> None:
         with self._changed:
             self.heard[word] += 1
-            self._changed.notify_all()
 
     def _cut(self, line: socket.socket) -> None:
         with suppress(OSError):

@@ -235,11 +235,11 @@ def test_wake_ups_do_not_pile_up_while_nobody_waits(adapter: RedisAdapter, serve
     while adapter._store.here.listener._line is None:
         adapter.wait(["default"], 0.01)
     with server.client() as client:
-        before = adapter._store.here.listener.heard([b"default"]).number
+        before = adapter._store.here.listener.heard((b"default",)).number
         for _ in range(1_000):
             client.publish("{jobkit}:wake:0", "default")
         adapter.maintain(limit=1)
-        assert adapter._store.here.listener.heard([b"default"]).number == before + 1_000
+        assert adapter._store.here.listener.heard((b"default",)).number == before + 1_000
 
 
 def test_an_idle_worker_that_was_recovered_elsewhere_hears_of_it(
