@@ -16,6 +16,9 @@ from tests.servers.valkey import Server
 __all__ = ["STORES", "Field"]
 
 _STORE_CORE: Final = 0
+_SERVER: Final = {"shared_buffers": "1GB", "autovacuum_naptime": "1min"}
+"""A server as it would be set up for the work; that of the tests is to be small."""
+
 _PEERS: Final[Mapping[str, tuple[str, ...]]] = {
     "redis": ("celery", "dramatiq", "rq", "huey", "taskiq"),
     "postgresql": ("procrastinate", "pgqueuer"),
@@ -58,7 +61,7 @@ def _redis(folder: Path, peers: Collection[str] | None) -> Generator[Field]:
 def _postgresql(folder: Path, peers: Collection[str] | None) -> Generator[Field]:
     from benchmarks.postgres_store import bare_loop
 
-    server = Postgres(durable=True)
+    server = Postgres(durable=True, **_SERVER)
     server.start()
     try:
         _pin(server.pid)
