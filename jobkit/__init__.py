@@ -12,6 +12,7 @@ WelcomeEmail.perform_later(1)
 from __future__ import annotations
 
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from jobkit.errors import (
@@ -299,12 +300,18 @@ _MODULES: Final = {
 """Modules that are reached as `jobkit.NAME` by whoever imports jobkit alone."""
 
 
+_loading: Final = RLock()
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES[name]}")
+    # Threads that load a package and a module of it at once would each wait for the other, and be
+    # given half of it. Only for these names: a module that is being loaded asks for the others.
+    with _loading:
+        home = import_module(f"{__name__}.{_HOMES[name]}")
     value = globals()[name] = getattr(home, _OTHERWISE.get(name, name))
     return value
 

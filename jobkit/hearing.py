@@ -76,9 +76,9 @@ class Ear(ABC, Generic[Line]):
         """
         closings, deadline, left = self._closings, monotonic() + timeout, timeout
         while True:
-            line = self._begun()
-            if line is not None and self._reading.acquire(blocking=False):
-                self._read(line, happened, left)
+            line = self._begun(closings)
+            if line is not None and self._read(line, happened, left):
+                pass
             elif left > 0:
                 self._wait_for_others(lambda: happened() or self._closings != closings, left)
             if happened():
@@ -89,7 +89,7 @@ class Ear(ABC, Generic[Line]):
 
     def take_in(self) -> None:
         """Hear what came while nobody waited, so that it does not pile up at the server."""
-        if (line := self._line) is not None and self._reading.acquire(blocking=False):
+        if (line := self._line) is not None:
             self._read(line, lambda: True, 0)
 
     def close(self) -> None:
@@ -108,21 +108,26 @@ class Ear(ABC, Generic[Line]):
         if thread is not None:
             thread.join(_TURN)
 
-    def _begun(self) -> Line | None:
+    def _begun(self, closings: int) -> Line | None:
+        """The connection, if there is one; begins to connect, unless it was closed since."""
         line = self._line
         if line is None and self._connecting is None:
             with self._changed:
-                if self._line is None and self._connecting is None:
+                if self._line is self._connecting is None and self._closings == closings:
                     self._begin()
         return line
 
     def _begin(self) -> None:
         self._closed = closed = threading.Event()
         pause, self._failed = self.soonest if self._failed else 0.0, False
-        self._connecting = threading.Thread(
+        thread = threading.Thread(
             target=self._reach, args=(closed, pause), name=self.name, daemon=True
         )
-        self._connecting.start()
+        self._connecting = thread
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads can be had: the next wait tries again
+            self._connecting = None
 
     def _reach(self, closed: threading.Event, pause: float) -> None:
         """Connect, however often it takes."""
@@ -151,8 +156,24 @@ class Ear(ABC, Generic[Line]):
         with self._changed:
             self._changed.wait_for(is_over, timeout)
 
-    def _read(self, line: Line, happened: Callable[[], bool], timeout: float) -> None:
-        """Hear all that came already and, unless it happened by that, the next thing."""
+    def _read(self, line: Line, happened: Callable[[], bool], timeout: float) -> bool:
+        """Hear all that came already and, unless it happened by that, the next thing.
+
+        False when another does.
+        """
+        ours = False
+        try:
+            ours = self._reading.acquire(blocking=False)
+            if ours and line is self._line:  # nobody ends it from here on
+                self._hear_all(line, happened, timeout)
+        finally:
+            if ours:
+                self._reading.release()
+                with self._changed:
+                    self._changed.notify_all()
+        return ours
+
+    def _hear_all(self, line: Line, happened: Callable[[], bool], timeout: float) -> None:
         try:
             while self._hear(line, 0):
                 pass
@@ -160,10 +181,6 @@ class Ear(ABC, Generic[Line]):
                 self._hear(line, timeout)
         except self.failures:
             self._lose(line)
-        finally:
-            self._reading.release()
-            with self._changed:
-                self._changed.notify_all()
 
     def _lose(self, line: Line) -> None:
         with self._changed:

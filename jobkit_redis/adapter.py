@@ -185,6 +185,7 @@ class RedisAdapter(
 
     def retire(self, worker: str) -> int:
         self._take.forget(worker)
+        self._store.here.listener.close()  # who leaves does not read it any more
         return self._workers.retire(worker)
 
     def held(self, worker: str) -> list[Claim]:

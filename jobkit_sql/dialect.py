@@ -93,6 +93,10 @@ class Database(Protocol):
         """Take what the database says to those who wait while nobody does: now and then."""
         ...
 
+    def hang_up(self) -> None:
+        """Have the database say nothing more, until somebody waits again."""
+        ...
+
     def time(self) -> float:
         """The store's own time in seconds since the epoch."""
         ...

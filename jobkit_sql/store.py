@@ -148,6 +148,10 @@ class Store:
         """See `Database.take_in`."""
         self._here().database.take_in()
 
+    def hang_up(self) -> None:
+        """See `Database.hang_up`."""
+        self._here().database.hang_up()
+
     def announce(self) -> None:
         """Wake those who wait on any queue."""
         with self.explained():
@@ -224,6 +228,7 @@ class Store:
             self._migrate(home.database)
         else:
             self.demand(version)
+        home.database.is_another()  # which one it is, is known from here on
         home.ready = True
 
     def _prepare(self, database: Database) -> int:

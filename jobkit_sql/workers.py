@@ -71,6 +71,7 @@ class Workers:
     @again_if_undone
     def retire(self, worker: str) -> int:
         """See `Adapter.retire`."""
+        self._store.hang_up()  # who leaves does not read it any more
         now = self._store.time()
         with self._store.writing() as connection:
             self._registry.remove(connection, worker)

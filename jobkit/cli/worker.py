@@ -25,7 +25,7 @@ def _queues(ctx: click.Context, param: click.Parameter, specs: tuple[str, ...]) 
 
 def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """The address, or None when none was given."""
-    from jobkit.settings.model import check_address  # noqa: PLC0415 - pydantic, for those who run
+    from jobkit.settings.model import check_address  # noqa: PLC0415 - for those who run
 
     try:
         return value if value is None else check_address(value)

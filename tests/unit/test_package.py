@@ -88,6 +88,35 @@ def test_modules_are_reached_through_the_package_alone() -> None:
     assert done.stdout.split() == [f"jobkit.{name}" for name in names]
 
 
+AT_ONCE = """
+import sys, threading
+import jobkit
+names, errors = sys.argv[1:], []
+start = threading.Barrier(len(names))
+def touch(name):
+    start.wait()
+    try:
+        getattr(jobkit, name)
+    except BaseException as error:
+        errors.append(repr(error))
+threads = [threading.Thread(target=touch, args=(name,)) for name in names]
+for each in threads: each.start()
+for each in threads: each.join()
+print(*errors)
+"""
+
+
+@pytest.mark.parametrize(
+    "names", [("enqueue", "inspect"), ("Job", "inspect"), ("enqueue", "Step", "run_worker")]
+)
+def test_threads_may_use_names_for_the_first_time_at_once(names: tuple[str, ...]) -> None:
+    """The bug: each waited for what the other was loading, and got half of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE, *names], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'perfrom_later'"):
         jobkit.perfrom_later  # noqa: B018

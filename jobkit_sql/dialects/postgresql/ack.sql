@@ -4,16 +4,21 @@ WITH given AS MATERIALIZED (
     FROM unnest(string_to_array($1, ',')) AS receipts (receipt)
 ),
 held AS MATERIALIZED (
-    -- In the order of their keys, so that two batches never wait for each other.
+    -- In the order of their keys, so that two batches never wait for each other. One by one, as all
+    -- plans here: joined to a table that was short when the plan was made, and is long by now, they
+    -- would be found by reading it from end to end.
     SELECT job.key
-    FROM given
-    JOIN {jobs} AS job ON job.key = given.key
-    WHERE job.receipt = given.token
-    ORDER BY job.key
-    FOR UPDATE OF job
+    FROM (SELECT given.key, given.token FROM given ORDER BY given.key) AS given
+    CROSS JOIN LATERAL (
+        SELECT job.key
+        FROM {jobs} AS job
+        WHERE job.key = given.key AND job.receipt = given.token
+        LIMIT 1
+        FOR UPDATE
+    ) AS job
 ),
 gone AS (
-    DELETE FROM {jobs} AS job USING held WHERE job.key = held.key RETURNING job.key
+    DELETE FROM {jobs} AS job WHERE job.key = ANY (ARRAY(SELECT held.key FROM held)) RETURNING job.key
 ),
 counted AS (
     -- Needs all of them, and so comes last: every settlement of every worker meets in this row.

@@ -26,13 +26,13 @@ next AS MATERIALIZED (
     LIMIT $3
 ),
 lent AS (
+    -- Not joined: see ack.sql.
     UPDATE {jobs} AS job
     SET state = 'running', at = $4, worker = $1, receipt = $5
-    FROM next
-    WHERE job.key = next.key
-    RETURNING job.key, job.payload, job.deliveries, next.nth, next.priority, next.run_at
+    WHERE job.key = ANY (ARRAY(SELECT next.key FROM next))
+    RETURNING job.key, job.payload, job.deliveries
 )
 SELECT lent.key, lent.payload, lent.deliveries
 FROM me
-LEFT JOIN lent ON true
-ORDER BY lent.nth, lent.priority, lent.run_at, lent.key
+LEFT JOIN (lent JOIN next ON next.key = lent.key) ON true
+ORDER BY next.nth, next.priority, next.run_at, next.key

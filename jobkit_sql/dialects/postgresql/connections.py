@@ -118,6 +118,9 @@ class Connections:
     def take_in(self) -> None:
         self._listener.take_in()
 
+    def hang_up(self) -> None:
+        self._listener.close()
+
     def announce(self) -> None:
         if self._bell.is_due():
             with suppress(SQLAlchemyError):

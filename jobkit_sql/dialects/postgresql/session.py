@@ -56,7 +56,7 @@ class Session:
     does. What is not there all the same is executed as it is, and not prepared again.
     """
 
-    __slots__ = ("_answers", "_encoding", "_known", "_prepares", "connection")
+    __slots__ = ("_answers", "_encoding", "_insists", "_known", "_prepares", "connection")
 
     def __init__(self, connection: psycopg.Connection, *, prepare: bool | None) -> None:
         """`prepare` None: only where that is seen to be safe."""
@@ -65,6 +65,7 @@ class Session:
         encoding = connection.info.encoding
         self._encoding = "utf-8" if encoding == "ascii" else encoding
         self._prepares = prepare
+        self._insists = prepare is True
         self._known: set[bytes] = set()
 
     def lives(self) -> bool:
@@ -90,7 +91,8 @@ class Session:
             result = self._answer()
             if result.error_field(pq.DiagnosticField.SQLSTATE) not in _NOT_THERE:
                 return self._checked(result)
-            self._prepares = False
+            self._known.clear()
+            self._prepares = self._insists
         pgconn.send_query_params(statement.text, encoded)
         return self._checked(self._answer())
 
@@ -131,22 +133,28 @@ class Session:
 
     def _answer(self) -> pq.abc.PGresult:
         """The result once the transaction is over: what comes last may be that it failed."""
-        pgconn, coming = self.connection.pgconn, self._answers
-        if pgconn.flush():
+        if self.connection.pgconn.flush():
             self._send_the_rest()
         found: pq.abc.PGresult | None = None
-        while True:
-            while pgconn.is_busy():
-                if coming.poll(_GLANCE):
-                    pgconn.consume_input()
-            result = pgconn.get_result()
-            if result is None:
-                break
+        while (result := self._next(found)) is not None:
             if found is None or result.status not in _DONE:
                 found = result
         if found is None:
             raise psycopg.OperationalError("the server gave no answer")
         return found
+
+    def _next(self, found: pq.abc.PGresult | None) -> pq.abc.PGresult | None:
+        """The next result; None when the server has said all, or why it hangs up."""
+        pgconn, coming = self.connection.pgconn, self._answers
+        try:
+            while pgconn.is_busy():
+                if coming.poll(_GLANCE):
+                    pgconn.consume_input()
+        except psycopg.OperationalError:
+            if found is None or found.status in _DONE:
+                raise
+            return None
+        return pgconn.get_result()
 
     def _send_the_rest(self) -> None:
         pgconn, ready = self.connection.pgconn, select.poll()

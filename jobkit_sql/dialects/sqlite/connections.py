@@ -157,6 +157,9 @@ class Connections:
     def take_in(self) -> None:
         """Nothing: nobody says anything."""
 
+    def hang_up(self) -> None:
+        """Nothing, as above."""
+
     def time(self) -> float:
         return time.time()  # the file is on this machine
 

@@ -118,17 +118,18 @@ def test_a_statement_is_prepared_once_for_a_connection(connection: psycopg.Conne
     assert prepared(session) == {one.name.decode(), other.name.decode()}
 
 
+@pytest.mark.parametrize(("prepare", "again"), [(None, 0), (True, 1)])
 def test_a_session_that_forgot_its_statements_takes_them_as_they_are(
-    connection: psycopg.Connection,
+    connection: psycopg.Connection, prepare: bool | None, again: int
 ) -> None:
-    """As one that a pooler has cleaned."""
-    session = Session(connection, prepare=True)
+    """As one that a pooler has cleaned, or the driver after a rollback, where it prepares, too."""
+    session = Session(connection, prepare=prepare)
     asked = statement_of("SELECT $1::text")
     session.rows(asked, ("a",))
     connection.execute("DEALLOCATE ALL")
     assert session.rows(asked, ("b",)) == [("b",)]
     assert session.rows(asked, ("c",)) == [("c",)]
-    assert prepared(session) == set()
+    assert len(prepared(session)) == again
 
 
 def test_tables_may_change_under_a_prepared_statement(connection: psycopg.Connection) -> None:
@@ -138,6 +139,18 @@ def test_tables_may_change_under_a_prepared_statement(connection: psycopg.Connec
     assert session.rows(asked, ()) == [("1",)]
     connection.execute("ALTER TABLE changing ADD COLUMN more int DEFAULT 2")
     assert session.rows(asked, ()) == [("1", "2")]
+
+
+def test_a_server_that_ends_the_session_says_so(
+    connection: psycopg.Connection, session: Session, other: psycopg.Connection
+) -> None:
+    """Then nothing was done, and it can be tried again."""
+    pid = connection.info.backend_pid
+    ending = threading.Timer(0.2, lambda: other.execute("SELECT pg_terminate_backend(%s)", [pid]))
+    ending.start()
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        session.execute(statement_of("SELECT pg_sleep(60)"), ())
+    ending.join()
 
 
 @pytest.mark.parametrize("shows_keys", [False, True])
@@ -201,3 +214,49 @@ def read(other: psycopg.Connection) -> int:
     rows = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'jobkit_jobs'::regclass"
     [[number]] = other.execute(rows)
     return int(number)
+
+
+def rows(plan: dict[str, Any]) -> float:
+    """The most rows that one step of the plan meets."""
+    met: float = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    joined: float = plan.get("Rows Removed by Join Filter", 0)
+    times: int = plan["Actual Loops"]
+    return max(met * times, joined, *(rows(each) for each in plan.get("Plans", ())))
+
+
+@pytest.mark.parametrize("analyzed", [0, 50])
+def test_old_rows_cost_a_kept_plan_nothing(
+    connect: Callable[[], SqlAdapter], other: psycopg.Connection, analyzed: int
+) -> None:
+    """The bug: what was done was found by walking all keys, from the lowest."""
+    other.execute("ALTER TABLE jobkit_jobs SET (autovacuum_enabled = off)")
+    with closing(connect()) as adapter:
+        register(adapter, "worker")
+        if analyzed:
+            adapter.enqueue([payload(queue="other") for _ in range(analyzed)])
+        other.execute("VACUUM ANALYZE jobkit_jobs")
+        for _ in range(20):
+            enqueue(adapter)
+            adapter.settle([Ack(each) for each in claim(adapter, "worker")])
+        other.execute(
+            "INSERT INTO jobkit_jobs (run_at, at, priority, deliveries, id, state, queue, class,"
+            " payload) SELECT 4e9, 4e9, 0, 0, 'old' || n, 'scheduled', 'default', 'Job', '{}'"
+            " FROM generate_series(1, 20000) AS n"
+        )
+        enqueue(adapter)
+        [newest] = other.execute("SELECT max(key) FROM jobkit_jobs").fetchone() or [0]
+
+        def explained(session: Session) -> list[float]:
+            given = {
+                "claim": "('worker', '{default}', 10, 1.0, 't')",
+                "ack": f"('{newest}.a', '2026')",
+            }
+            kept = {name.split("_")[1]: name for name in prepared(session) if "__" not in name}
+            execute = "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {} {}"
+            told = [
+                session.connection.execute(execute.format(kept[each], values).encode()).fetchone()
+                for each, values in given.items()
+            ]
+            return [rows(each[0][0]["Plan"]) for each in told if each]
+
+        assert max(hand(adapter).do(explained)) < 100

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,18 @@ def test_it_does_not_wait_for_ever(url: str, monkeypatch: pytest.MonkeyPatch) ->
             database.writing(),
         ):
             pytest.fail("nobody may write now")
+
+
+@pytest.mark.parametrize("before", [1, 2, 5])
+def test_a_file_that_is_deleted_is_noticed_by_the_next_job(url: str, before: int) -> None:
+    """The bug: after one job alone nobody knew yet which file it was."""
+    file = Path(url.removeprefix("sqlite:///"))
+    with closing(SqlAdapter(url)) as adapter:
+        for _ in range(before):
+            enqueue(adapter)
+        for each in file.parent.glob(f"{file.name}*"):
+            each.unlink()
+        enqueue(adapter)
+        assert file.exists()
+    with closing(SqlAdapter(url)) as another:
+        assert another.stats().enqueued == 1
