@@ -153,6 +153,15 @@ def test_notifications_do_not_pile_up_while_nobody_waits(
         waiter.maintain(limit=1)
 
 
+def test_nobody_listens_once_a_worker_has_left(waiter: SqlAdapter) -> None:
+    """The adapter stays open where a program goes on: nobody would read what comes."""
+    listener = waiter._store._here().database._listener  # type: ignore[attr-defined]
+    while listener._line is None:
+        waiter.wait(QUEUES, 0.01)
+    waiter.retire("worker")
+    assert listener._line is None
+
+
 def test_a_connection_that_listened_and_died_is_replaced(
     adapter: SqlAdapter, waiter: SqlAdapter, other: psycopg.Connection, postgres: Postgres
 ) -> None:

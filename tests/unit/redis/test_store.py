@@ -242,6 +242,15 @@ def test_wake_ups_do_not_pile_up_while_nobody_waits(adapter: RedisAdapter, serve
         assert adapter._store.here.listener.heard((b"default",)).number == before + 1_000
 
 
+def test_nobody_listens_once_a_worker_has_left(adapter: RedisAdapter) -> None:
+    """The adapter stays open where a program goes on: nobody would read what comes."""
+    listener = adapter._store.here.listener
+    while listener._line is None:
+        adapter.wait(["default"], 0.01)
+    adapter.retire("worker")
+    assert listener._line is None
+
+
 def test_an_idle_worker_that_was_recovered_elsewhere_hears_of_it(
     adapter: RedisAdapter, server: Server
 ) -> None:
