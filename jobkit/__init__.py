@@ -312,7 +312,7 @@ def __getattr__(name: str) -> Any:
     # given half of it. Only for these names: a module that is being loaded asks for the others.
     with _loading:
         home = import_module(f"{__name__}.{_HOMES[name]}")
-    value = globals()[name] = getattr(home, _OTHERWISE.get(name, name))
+        value = globals()[name] = getattr(home, _OTHERWISE.get(name, name))  # which may load more
     return value
 
 
