@@ -11,46 +11,29 @@ WelcomeEmail.perform_later(1)
 
 from __future__ import annotations
 
-from importlib import import_module
-from threading import RLock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from jobkit.errors import (
-    Abort,
-    AdapterError,
-    BatchFinished,
-    BuryJob,
-    ConfigurationError,
-    DeserializationError,
-    DiscardJob,
-    DuplicateJob,
-    EnqueueError,
-    EnqueueUncertain,
-    Interrupted,
-    InvalidStep,
-    JobCancelled,
-    JobCrashed,
-    JobFailed,
-    JobkitError,
-    JobTimeout,
-    LeaseLost,
-    NoResult,
-    PayloadError,
-    PayloadTooLarge,
-    RecordNotFound,
-    ResumeLimitReached,
-    RetryJob,
-    SerializationError,
-    SettlementRefused,
-    SnoozeJob,
-    UnknownJob,
-    UnknownVersion,
-    Unsupported,
-    WorkerLost,
-)
+from jobkit.lazy import lazily
 
 if TYPE_CHECKING:
+    from jobkit import adapter as adapter
+    from jobkit import arguments as arguments
+    from jobkit import backends as backends
+    from jobkit import callbacks as callbacks
+    from jobkit import capabilities as capabilities
+    from jobkit import clock as clock
+    from jobkit import encryption as encryption
+    from jobkit import errors as errors
     from jobkit import events, middleware
+    from jobkit import execution as execution
+    from jobkit import handlers as handlers
+    from jobkit import jobs as jobs
+    from jobkit import outcome as outcome
+    from jobkit import payload as payload
+    from jobkit import propagation as propagation
+    from jobkit import settings as settings
+    from jobkit import settlement as settlement
+    from jobkit import transactions as transactions
     from jobkit.arguments import register_serializer
     from jobkit.batching import BatchInfo
     from jobkit.callbacks import (
@@ -71,6 +54,39 @@ if TYPE_CHECKING:
     from jobkit.capabilities import DayStats, LimitInfo, QueueInfo, Stats, WorkerInfo
     from jobkit.entries import RecurringInfo, RecurringRun
     from jobkit.entries.recurring import recurring
+    from jobkit.errors import (
+        Abort,
+        AdapterError,
+        BatchFinished,
+        BuryJob,
+        ConfigurationError,
+        DeserializationError,
+        DiscardJob,
+        DuplicateJob,
+        EnqueueError,
+        EnqueueUncertain,
+        Interrupted,
+        InvalidStep,
+        JobCancelled,
+        JobCrashed,
+        JobFailed,
+        JobkitError,
+        JobTimeout,
+        LeaseLost,
+        NoResult,
+        PayloadError,
+        PayloadTooLarge,
+        RecordNotFound,
+        ResumeLimitReached,
+        RetryJob,
+        SerializationError,
+        SettlementRefused,
+        SnoozeJob,
+        UnknownJob,
+        UnknownVersion,
+        Unsupported,
+        WorkerLost,
+    )
     from jobkit.handlers import BURY, DEFAULT, DISCARD, discard_on, rescue_from, retry_on
     from jobkit.holding import is_stopping as stopping
     from jobkit.inspection import (
@@ -206,78 +222,95 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "BURY": "handlers",
-    "Batch": "jobs.batches",
-    "BatchInfo": "batching",
-    "ClassMetrics": "inspection",
-    "Concurrency": "jobs.limits",
-    "DEFAULT": "handlers",
-    "DISCARD": "handlers",
-    "DayStats": "capabilities",
-    "EmbeddedWorker": "worker",
-    "FailedRun": "inspection",
-    "Inspector": "inspection",
-    "Job": "jobs",
-    "JobInfo": "inspection",
-    "JobOptions": "jobs",
-    "LimitInfo": "capabilities",
-    "Middleware": "middleware",
-    "MinuteStats": "measures",
-    "Page": "inspection",
-    "Progress": "inspection",
-    "QueueInfo": "capabilities",
-    "Rate": "jobs.limits",
-    "RecurringInfo": "entries",
-    "RecurringRun": "entries",
-    "Stats": "capabilities",
-    "Step": "steps",
-    "TimeBucket": "inspection",
-    "Unique": "jobs.unique",
-    "WorkerInfo": "capabilities",
-    "aenqueue": "jobs",
-    "after_discard": "callbacks",
-    "after_enqueue": "callbacks",
-    "after_perform": "callbacks",
-    "aperform_all_later": "jobs",
-    "around_enqueue": "callbacks",
-    "around_perform": "callbacks",
-    "before_enqueue": "callbacks",
-    "before_perform": "callbacks",
-    "chain": "jobs.chains",
-    "configure": "settings",
-    "current_batch": "jobs.batches",
-    "current_job": "jobs",
-    "discard_on": "handlers",
-    "enqueue": "jobs",
-    "enqueue_in": "transactions",
-    "inspect": "inspection",
-    "job": "jobs",
-    "on_cancel": "callbacks",
-    "on_complete": "callbacks",
-    "on_death": "middleware",
-    "on_error": "middleware",
-    "on_exhausted": "callbacks",
-    "on_resume": "callbacks",
-    "on_start": "callbacks",
-    "on_stop": "callbacks",
-    "perform_all_later": "jobs",
-    "propagate": "propagation",
-    "recurring": "entries.recurring",
-    "register_serializer": "arguments",
-    "rescue_from": "handlers",
-    "retry_on": "handlers",
-    "run_worker": "worker",
-    "stopping": "holding",
+    "arguments": ("register_serializer",),
+    "batching": ("BatchInfo",),
+    "callbacks": (
+        "after_discard",
+        "after_enqueue",
+        "after_perform",
+        "around_enqueue",
+        "around_perform",
+        "before_enqueue",
+        "before_perform",
+        "on_cancel",
+        "on_complete",
+        "on_exhausted",
+        "on_resume",
+        "on_start",
+        "on_stop",
+    ),
+    "capabilities": ("DayStats", "LimitInfo", "QueueInfo", "Stats", "WorkerInfo"),
+    "entries": ("RecurringInfo", "RecurringRun", "recurring"),
+    "errors": (
+        "Abort",
+        "AdapterError",
+        "BatchFinished",
+        "BuryJob",
+        "ConfigurationError",
+        "DeserializationError",
+        "DiscardJob",
+        "DuplicateJob",
+        "EnqueueError",
+        "EnqueueUncertain",
+        "Interrupted",
+        "InvalidStep",
+        "JobCancelled",
+        "JobCrashed",
+        "JobFailed",
+        "JobkitError",
+        "JobTimeout",
+        "LeaseLost",
+        "NoResult",
+        "PayloadError",
+        "PayloadTooLarge",
+        "RecordNotFound",
+        "ResumeLimitReached",
+        "RetryJob",
+        "SerializationError",
+        "SettlementRefused",
+        "SnoozeJob",
+        "UnknownJob",
+        "UnknownVersion",
+        "Unsupported",
+        "WorkerLost",
+    ),
+    "handlers": ("BURY", "DEFAULT", "DISCARD", "discard_on", "rescue_from", "retry_on"),
+    "holding": ("is_stopping as stopping",),
+    "inspection": (
+        "ClassMetrics",
+        "FailedRun",
+        "Inspector",
+        "JobInfo",
+        "Page",
+        "Progress",
+        "TimeBucket",
+        "inspect",
+    ),
+    "jobs": (
+        "Job",
+        "JobOptions",
+        "aenqueue",
+        "aperform_all_later",
+        "current_job",
+        "enqueue",
+        "job",
+        "perform_all_later",
+    ),
+    "jobs.batches": ("Batch", "current_batch"),
+    "jobs.chains": ("chain",),
+    "jobs.limits": ("Concurrency", "Rate"),
+    "jobs.unique": ("Unique",),
+    "measures": ("MinuteStats",),
+    "middleware": ("Middleware", "on_death", "on_error"),
+    "propagation": ("propagate",),
+    "settings": ("configure",),
+    "steps": ("Step",),
+    "transactions": ("enqueue_in",),
+    "worker": ("EmbeddedWorker", "run_worker"),
 }
-"""The module of each name but the errors, loaded at first use: a program pays for what it uses.
+"""The names of each module."""
 
-A supervisor, for one, declares and runs no job.
-"""
-
-_OTHERWISE: Final = {"stopping": "is_stopping"}
-"""What a name is called where it is at home."""
-
-_MODULES: Final = {
+_MODULES: Final = (
     "adapter",
     "arguments",
     "backends",
@@ -285,6 +318,7 @@ _MODULES: Final = {
     "capabilities",
     "clock",
     "encryption",
+    "errors",
     "events",
     "execution",
     "handlers",
@@ -296,25 +330,8 @@ _MODULES: Final = {
     "settings",
     "settlement",
     "transactions",
-}
+)
 """Modules that are reached as `jobkit.NAME` by whoever imports jobkit alone."""
 
-
-_loading: Final = RLock()
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Threads that load a package and a module of it at once would each wait for the other, and be
-    # given half of it. Only for these names: a module that is being loaded asks for the others.
-    with _loading:
-        home = import_module(f"{__name__}.{_HOMES[name]}")
-        value = globals()[name] = getattr(home, _OTHERWISE.get(name, name))  # which may load more
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazily(__name__, _HOMES, modules=_MODULES)

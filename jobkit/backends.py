@@ -188,9 +188,11 @@ def hand(perform: Perform) -> None:
 def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
     """Run the claim's job in this thread, as a worker of `adapter` would; settles nothing."""
     if _perform is None:
-        import_module("jobkit.jobs")  # which hands it: above this floor, so that it goes by name
+        import_module(
+            "jobkit.jobs.performing"
+        )  # which hands it: above this floor, so that it goes by name
     if _perform is None:
-        raise RuntimeError("jobkit.jobs did not hand over what runs a job")
+        raise RuntimeError("jobkit.jobs.performing did not hand over what runs a job")
     return _perform(claim, adapter, clock)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+# pydantic loads what it names at first use, and in circles: threads that enter it by different
+# doors get half of it, so that all of ours go through here.
+from pydantic import ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from jobkit.arguments.exact import Unstorable, ascii_cut, check_json, shown
 from jobkit.arguments.serializers import NotDumpedHere, remembering, with_serializers
 from jobkit.payload import dumps
 
-__all__ = ["PLAIN", "Codec", "Typed", "reason_of"]
+__all__ = ["PLAIN", "Codec", "PydanticUndefinedAnnotation", "Typed", "reason_of"]
 
 _IDENTITY: Any = object.__eq__
 _CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")

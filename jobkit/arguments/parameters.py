@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from pydantic.errors import PydanticUndefinedAnnotation
-
-from jobkit.arguments.codecs import PLAIN, Codec, Typed, reason_of
+from jobkit.arguments.codecs import PLAIN, Codec, PydanticUndefinedAnnotation, Typed, reason_of
 from jobkit.arguments.exact import Unstorable, ascii_cut, shown
 from jobkit.arguments.privacy import REDACTED, Privacy
 from jobkit.arguments.serializers import registered

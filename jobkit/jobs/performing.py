@@ -9,7 +9,7 @@ from contextvars import copy_context
 from time import perf_counter
 from typing import Any
 
-from jobkit import events
+from jobkit import backends, events
 from jobkit.adapter import Claim, Enqueues, Settlement
 from jobkit.backends import Performed
 from jobkit.cancelling import is_marked
@@ -18,8 +18,9 @@ from jobkit.errors import DiscardJob, JobCancelled
 from jobkit.execution import Await, Runnable, dropped, execute
 from jobkit.handlers import Policy
 from jobkit.holding import holder, with_progress
+from jobkit.jobs import running
 from jobkit.jobs.base import Job
-from jobkit.jobs.running import Run, run_of
+from jobkit.jobs.running import Run
 from jobkit.outcome import (
     SUCCEEDED,
     Buried,
@@ -33,10 +34,24 @@ from jobkit.outcome import (
     Succeeded,
     Suspended,
 )
+from jobkit.payload import Payload
 from jobkit.results import SupportsResults
 from jobkit.settlement import settlement_of
 
-__all__ = ["dropped_unrun", "outcome_of", "perform", "refused", "settled", "tell_outcome"]
+__all__ = [
+    "dropped_unrun",
+    "outcome_of",
+    "perform",
+    "refused",
+    "run_of",
+    "settled",
+    "tell_outcome",
+]
+
+
+def run_of(payload: Payload) -> Run:
+    """The run of a payload, for a worker. Raises PayloadError when the payload is malformed."""
+    return running.run_of(payload, Job)
 
 
 def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
@@ -44,7 +59,7 @@ def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
 
     Raises PayloadError when the payload is malformed.
     """
-    known = run_of(claim.payload, Job)
+    known = run_of(claim.payload)
     run = _Watched(known)
     run.job._claim = claim
     why = refused(claim)
@@ -55,6 +70,9 @@ def perform(claim: Claim, adapter: Enqueues, clock: Clock) -> Performed:
     settlement = settled(known, with_progress(claim, run.job), outcome, adapter, clock.time())
     # The policy's `retry_in` may have said DISCARD: that is an answer too.
     return Performed(settlement, None if isinstance(outcome, Discarded) else run.unanswered)
+
+
+backends.hand(perform)
 
 
 def settled(run: Run, claim: Claim, outcome: Outcome, adapter: Enqueues, now: float) -> Settlement:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
+from jobkit.lazy import lazily
 from jobkit.settings.queues import Queues, check_queue_name
 from jobkit.settings.urls import safe_url, url_scheme
 from jobkit.settings.words import nearest
@@ -16,6 +17,8 @@ from jobkit.settings.words import nearest
 if TYPE_CHECKING:
     from jobkit.settings.model import Backend, Settings
     from jobkit.settings.reading import Values
+else:
+    __getattr__, __dir__ = lazily(__name__, {"model": ("Backend", "Settings")})
 
 __all__ = [
     "Backend",
@@ -107,11 +110,3 @@ def reset() -> None:
     from jobkit.settings import reading  # noqa: PLC0415 - at first use, see above
 
     reading.reset()
-
-
-def __getattr__(name: str) -> object:
-    if name not in ("Backend", "Settings"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from jobkit.settings import model  # noqa: PLC0415 - at first use, see above
-
-    return getattr(model, name)

@@ -5,6 +5,13 @@ It never imports the application. Nothing a job does can therefore bring it down
 
 from __future__ import annotations
 
-from jobkit.supervisor.supervisor import Plan, Supervisor
+from typing import TYPE_CHECKING
+
+from jobkit.lazy import lazily
+
+if TYPE_CHECKING:
+    from jobkit.supervisor.supervisor import Plan, Supervisor
+else:
+    __getattr__, __dir__ = lazily(__name__, {"supervisor": ("Plan", "Supervisor")})
 
 __all__ = ["Plan", "Supervisor"]

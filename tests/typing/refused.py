@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from sqlalchemy import create_engine
 
+import jobkit
 from jobkit import Job, Unique, discard_on, enqueue, enqueue_in, job, propagate, retry_on
 
 
@@ -219,3 +220,8 @@ WelcomeEmail.new(1).complete_in(None)  # refused
 WelcomeEmail.set(unique=True)  # refused
 Unique(until="end")  # refused
 Unique(on_conflict="wait")  # refused
+
+# -- names of the package
+
+jobkit.perfrom_all_later([])  # refused
+jobkit.settings.presently()  # refused

@@ -9,23 +9,17 @@ Jobs are looked for in the modules `jobs` and `tasks` of every installed applica
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jobkit.lazy import lazily
 
 if TYPE_CHECKING:
     from jobkit.contrib.django.commit import enqueue_on_commit
     from jobkit.contrib.django.tasks import JobkitBackend
+else:
+    # Django imports this package before its applications are ready, when nothing else may be.
+    __getattr__, __dir__ = lazily(
+        __name__, {"commit": ("enqueue_on_commit",), "tasks": ("JobkitBackend",)}
+    )
 
 __all__ = ["JobkitBackend", "enqueue_on_commit"]
-
-
-def __getattr__(name: str) -> Any:
-    # Django imports this package before its applications are ready, when nothing else may be.
-    if name == "JobkitBackend":
-        from jobkit.contrib.django.tasks import JobkitBackend  # noqa: PLC0415
-
-        return JobkitBackend
-    if name == "enqueue_on_commit":
-        from jobkit.contrib.django.commit import enqueue_on_commit  # noqa: PLC0415
-
-        return enqueue_on_commit
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

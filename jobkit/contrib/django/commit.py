@@ -9,8 +9,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar, overload
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
-from jobkit.transactions import Scope
-from jobkit.transactions.kept import Kept
+from jobkit.transactions import Kept, Scope
 from jobkit.transactions.subjects import Subject
 
 __all__ = ["OnCommit", "enqueue_on_commit"]

@@ -43,7 +43,7 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'assert_enqued'"):
-        jobkit_inline.assert_enqued  # noqa: B018
+        getattr(jobkit_inline, "assert_enqued")  # noqa: B009 - type checkers see it, too
 
 
 def loaded_by(statement: str, *modules: str) -> str:
