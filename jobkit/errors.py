@@ -8,7 +8,7 @@ JobkitError
 ├── DeserializationError    stored arguments cannot be loaded
 │   └── RecordNotFound
 ├── PayloadError            stored text is no job
-├── UnknownJob              no class is registered under the stored name
+├── UnknownJob              no class with a perform has the stored name
 │   └── UnknownVersion      the class here is older than the stored arguments
 ├── EnqueueError            the store did not take the job
 │   ├── BatchFinished       the batch takes no more members
@@ -109,7 +109,7 @@ class PayloadError(JobkitError, ValueError):
 
 
 class UnknownJob(JobkitError, LookupError):
-    """No class is registered under the name that the payload carries."""
+    """No class is registered under the name that the payload carries, or one without `perform`."""
 
 
 class UnknownVersion(UnknownJob):

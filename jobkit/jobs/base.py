@@ -110,6 +110,7 @@ class Job(Resulting):
 
         def _self(self) -> Self: ...
 
+    @plan.left_out
     def perform(self, *args: Any, **kwargs: Any) -> Any:
         """The body of the job. Of an `async def` the coroutine runs on the worker's event loop."""
         raise NotImplementedError(f"{type(self).__name__} does not define perform")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from jobkit.arguments import Arguments
 from jobkit.callbacks import Callbacks, collect
@@ -20,6 +20,7 @@ __all__ = [
     "declare",
     "forget_plan",
     "function_of",
+    "left_out",
     "plan_by_name",
     "plan_of",
     "policy_for",
@@ -30,7 +31,10 @@ OWN_RULES = "_own_rules"
 
 FUNCTION = "__jobkit_function__"
 """The attribute of a generated `perform` that holds the function it calls."""
+_ABSTRACT = "__isabstractmethod__"
+"""The attribute of a `perform` that stands for one to come: Python's own, as `abc` sets it."""
 _PLAN = "_own_plan"
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,17 @@ class Plan:
     rules: tuple[Rule, ...]
     callbacks: Callbacks
     arguments: Arguments
+    version: int
+    """Of the arguments, as the class says; 0, less than any job's, when it has no `perform`."""
+
+
+class _Refused(Arguments):
+    """The arguments of a class that has no `perform`: none can be bound, be they right or wrong."""
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NoReturn:
+        raise TypeError(
+            f"{self._job} has no perform: define it there, or enqueue a subclass that defines it"
+        )
 
 
 def plan_of(cls: Any) -> Plan:
@@ -68,11 +83,17 @@ def declare(cls: Any, rule: Rule) -> None:
     forget_plan(cls)
 
 
+def left_out(perform: F) -> F:
+    """Mark a `perform` that is none: jobs of a class that has no other cannot be made."""
+    setattr(perform, _ABSTRACT, True)
+    return perform
+
+
 def plan_by_name(name: str, *, retry: bool | int = True) -> Plan:
     """The plan of a job that is known by its name only: no class, no options, JSON arguments."""
     options = Options(policy=Policy(retry=check_retry(retry)))
     arguments = Arguments(name, _anything, bound=False)
-    return Plan(name, options, (), Callbacks(), arguments)
+    return Plan(name, options, (), Callbacks(), arguments, options.version)
 
 
 def _anything(*args: Any, **kwargs: Any) -> None:
@@ -88,7 +109,9 @@ def function_of(cls: Any) -> Callable[..., Any]:
 def _compile(cls: Any) -> Plan:
     options: Options = cls._options
     function = function_of(cls)
-    arguments = Arguments(
+    # Asked once a class: neither an enqueue nor a run pays for it.
+    is_bodiless = getattr(cls.perform, _ABSTRACT, False)
+    arguments = (_Refused if is_bodiless else Arguments)(
         cls.__name__,
         function,
         localns=cls._localns,
@@ -96,7 +119,8 @@ def _compile(cls: Any) -> Plan:
         secret=options.encrypt or not options.log_arguments,
         bound=function is cls.perform and _takes_self(cls),
     )
-    return Plan(cls._name, options, _rules(cls), collect(cls), arguments)
+    version = 0 if is_bodiless else options.version
+    return Plan(cls._name, options, _rules(cls), collect(cls), arguments, version)
 
 
 def _takes_self(cls: Any) -> bool:

@@ -114,20 +114,31 @@ def run_of(payload: Payload, base: Any) -> Run:
         plan = plan_by_name(name)
         return UnknownRun(loaded(base, plan, payload), plan, payload, error)
     plan = plan_of(job_class)
-    if payload.version > plan.options.version:
-        return _too_new(payload, base, plan.options.version)
+    if payload.version > plan.version:
+        return _not_yet(payload, base, plan.version)
     return Run(loaded(job_class, plan, payload), plan, payload)
 
 
-def _too_new(payload: Payload, base: Any, known: int) -> Run:
-    """The run of a job that a newer class stored: like one whose class is not here."""
+def _not_yet(payload: Payload, base: Any, known: int) -> Run:
+    """The run of a job that only a newer class can run: like one whose class is not here."""
     name = payload.job_class
-    error = UnknownVersion(
-        f"the job was stored with version {payload.version} of the arguments of {name}, the class "
+    plan = plan_by_name(name)
+    error = _too_new(name, payload.version, known) if known else _bodiless(name)
+    return UnknownRun(loaded(base, plan, payload), plan, payload, error)
+
+
+def _too_new(name: str, stored: int, known: int) -> UnknownVersion:
+    return UnknownVersion(
+        f"the job was stored with version {stored} of the arguments of {name}, the class "
         f"here has version {known}: deploy the newer one; the job is kept and tried again"
     )
-    plan = plan_by_name(name)
-    return UnknownRun(loaded(base, plan, payload), plan, payload, error)
+
+
+def _bodiless(name: str) -> UnknownJob:
+    return UnknownJob(
+        f"the class {name} has no perform here: deploy the code in which it has one; the job is "
+        "kept and tried again"
+    )
 
 
 def perform_now(job: Any) -> Any:

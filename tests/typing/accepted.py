@@ -236,7 +236,11 @@ def forward(configured: Configured[Q, S, Job], *args: Q.args, **kwargs: Q.kwargs
     return configured.perform_later(*args, **kwargs)
 
 
-any_class(Job, WelcomeEmail, Anything)
+class AnyCall(Job):
+    def perform(self, *args: object, **kwargs: object) -> None: ...
+
+
+any_class(AnyCall, WelcomeEmail, Anything)
 forward(WelcomeEmail.set(wait=5), 1, locale="de")
 callback: Callable[[int], WelcomeEmail] = WelcomeEmail.perform_later
 assert_type([WelcomeEmail.perform_later(n) for n in range(3)], list[WelcomeEmail])

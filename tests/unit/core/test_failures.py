@@ -98,14 +98,6 @@ class TestEveryErrorIsAnOutcome:
         assert outcome.failure.error_class == "RecursionError"
         assert len(outcome.failure.backtrace) <= 30
 
-    def test_a_job_without_perform_is_one_too(self, clock: ManualClock) -> None:
-        class Empty(Job, retry=0):
-            pass
-
-        outcome = Life(clock, Empty).run()
-        assert isinstance(outcome, Buried)
-        assert outcome.failure.message == "Empty does not define perform"
-
     @pytest.mark.behaviour("B6")
     def test_arguments_that_cannot_be_loaded_are_one_and_stay_as_they_are(
         self, clock: ManualClock

@@ -168,6 +168,8 @@ class TestTravelling:
 
     def test_an_expired_job_ends_with_it(self, clock: ManualClock) -> None:
         class Expires(Job, expires_in=5):
+            def perform(self) -> None: ...
+
             @after_discard
             def ended(self, error: BaseException) -> None:
                 seen.append(tenant.get())
@@ -180,6 +182,8 @@ class TestTravelling:
 
     def test_a_job_that_brought_its_workers_down_ends_with_it(self, clock: ManualClock) -> None:
         class Poison(Job):
+            def perform(self) -> None: ...
+
             @after_discard
             def ended(self, error: BaseException) -> None:
                 seen.append((tenant.get(), jobkit.current_job() is self))
