@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from textwrap import dedent
 from typing import TypeAlias
@@ -169,6 +170,15 @@ class Site:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 
+    def go_on(self, worker: subprocess.Popen[bytes]) -> None:
+        """Have one that stands still go on, and wait until it beats.
+
+        Where it stood still in the middle of a transaction, that is over by then, most likely.
+        """
+        before = self._seen(worker)
+        os.killpg(worker.pid, signal.SIGCONT)
+        until(lambda: self._seen(worker) != before)
+
     def time_to_leave(self, worker: subprocess.Popen[bytes]) -> float:
         """Seconds from a TERM to the end, without those in which others had the processor."""
         with self.queued(worker) as queued:
@@ -193,6 +203,10 @@ class Site:
         before = {each: self._beats()[each] for each in ids}
         until(lambda: all(self._beats()[each] > beats for each, beats in before.items()))
         return moment
+
+    def _seen(self, worker: subprocess.Popen[bytes]) -> dict[str, datetime]:
+        pids = self.processes(worker)
+        return {each.id: each.beat_at for each in self.store.workers() if each.pid in pids}
 
     def _beats(self) -> dict[str, int]:
         return {each: pulse.beat for each, pulse in self.store.maintain(limit=1).workers.items()}

@@ -94,10 +94,9 @@ def freeze_until_recovered(site: Site, worker: subprocess.Popen[bytes]) -> None:
     for _ in range(12):
         os.killpg(worker.pid, signal.SIGSTOP)
         recovered = came(lambda: not frozen & {each.id for each in site.store.workers()}, 4)
-        os.killpg(worker.pid, signal.SIGCONT)
+        site.go_on(worker)
         if recovered:
             return
-        time.sleep(0.1)  # for its transaction to end
     raise AssertionError("it was never recovered")
 
 
