@@ -14,7 +14,7 @@ from jobkit.adapter import Retention
 from jobkit.testing import ManualClock
 from jobkit.testing.contract import AdapterContract
 from jobkit_sql import SqlAdapter
-from jobkit_sql.dialects.sqlite import connections, patience
+from jobkit_sql.dialects.sqlite import connections, patience, turns
 
 
 class TestSqlite(AdapterContract):
@@ -25,7 +25,7 @@ class TestSqlite(AdapterContract):
     @pytest.fixture(autouse=True)
     def _patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Eight writers whose threads take turns all the time: SQLite knows no queue for them."""
-        for module in (connections, patience):
+        for module in (connections, patience, turns):
             monkeypatch.setattr(module, "BUSY_TIMEOUT", 60.0)
 
     @pytest.fixture

@@ -23,6 +23,7 @@ from jobkit_sql.dialects.sqlite.acking import NotAllHeldError, acked
 from jobkit_sql.dialects.sqlite.faults import code_of, explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
 from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently, patiently
+from jobkit_sql.dialects.sqlite.turns import turn_of
 from jobkit_sql.dialects.sqlite.watch import Watch
 from jobkit_sql.naming import Naming
 
@@ -48,7 +49,7 @@ class Connections:
         """For single inserts: to have it from a pool and give it back costs as much as those."""
         self._gate = Gate(self.close)
         self._watch = Watch(self._readers, self._gate)
-        self._turn = threading.RLock()
+        self._turn = turn_of(file)
         self._writer: tuple[int, Connection] | None = None
         """The thread whose turn it is, and what it writes with."""
         self._later: deque[Callable[[], object]] = deque()
@@ -63,7 +64,7 @@ class Connections:
         if self._writer is not None and self._interrupted():
             raise AdapterError(f"this thread is in the middle of writing to {self._file}")
         try:
-            with self._in_turn(), self._gate, self._writers.connect() as connection:
+            with self._turn.held(), self._gate, self._writers.connect() as connection:
                 outer, self._writer = self._writer, (threading.get_ident(), connection)
                 try:
                     execute_patiently(connection, "BEGIN IMMEDIATE")
@@ -87,14 +88,14 @@ class Connections:
             return False
         if self._identity() != self._opened:
             return False
-        try:  # as `_in_turn` does, which takes a generator
-            self._take_turn()
+        try:  # as `Turn.held` does, which takes a generator
+            self._turn.take()
             with self._gate:
                 self._insert_one(statement, values)
         except sqlite3.Error:  # mostly another process that writes: it is waited for elsewhere
             return False
         finally:
-            self._end_turn()
+            self._turn.end()
         return True
 
     def _insert_one(self, statement: str, values: Sequence[Any]) -> None:
@@ -201,30 +202,6 @@ class Connections:
                 _logger.critical(
                     "what was enqueued in a handler could not be stored", exc_info=True
                 )
-
-    @contextmanager
-    def _in_turn(self) -> Generator[None]:
-        """One writer of this process after the other: a lock wakes the next, SQLite does not."""
-        # A job's time limit may raise in this thread between the acquire and what follows it, so
-        # the acquire stands inside the try, and releasing what is not ours is no error.
-        try:
-            self._take_turn()
-            yield
-        finally:
-            self._end_turn()
-
-    def _take_turn(self) -> None:
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT):
-            raise AdapterError(
-                f"{self._file} is busy: other threads of this process have been writing for"
-                f" {BUSY_TIMEOUT:g} s"
-            )
-
-    def _end_turn(self) -> None:
-        try:  # noqa: SIM105 - `suppress` is three calls more for every job
-            self._turn.release()
-        except RuntimeError:
-            pass
 
 
 def _driver(engine: Engine) -> sqlite3.Connection:

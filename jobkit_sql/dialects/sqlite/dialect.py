@@ -32,6 +32,7 @@ from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.sqlite.connections import Connections
 from jobkit_sql.dialects.sqlite.faults import code_of, explained
 from jobkit_sql.dialects.sqlite.patience import execute_patiently
+from jobkit_sql.dialects.sqlite.turns import turn_of
 from jobkit_sql.naming import USUAL, Naming
 from jobkit_sql.tables import WRITE_NOTHING
 
@@ -71,12 +72,8 @@ class Sqlite:
     def prepare(self, connection: Connection) -> None:
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal":
             return
-        connection.exec_driver_sql(f"PRAGMA page_size={_PAGE}")  # of a file that is empty yet
-        try:
-            execute_patiently(connection, "PRAGMA journal_mode=WAL")
-        except OperationalError as error:
-            if not code_of(error).startswith("SQLITE_READONLY"):
-                raise
+        with turn_of(self._file).held():
+            _write_ahead(connection)
 
     def before_migrating(self, connection: Connection) -> None:
         """Nothing: whoever writes is alone."""
@@ -161,6 +158,15 @@ class Sqlite:
 
     def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
         return func.instr(column, bindparam(parameter, type_=Text())) > 0
+
+
+def _write_ahead(connection: Connection) -> None:
+    connection.exec_driver_sql(f"PRAGMA page_size={_PAGE}")  # of a file that is empty yet
+    try:
+        execute_patiently(connection, "PRAGMA journal_mode=WAL")
+    except OperationalError as error:
+        if not code_of(error).startswith("SQLITE_READONLY"):
+            raise
 
 
 def _inserting(table: Table, columns: Sequence[str], rows: int) -> str:

@@ -18,7 +18,7 @@ from jobkit.clock import SYSTEM
 from jobkit.transactions import Settled
 from jobkit.worker.performing import Performer
 from jobkit_sql import SqlAdapter
-from jobkit_sql.dialects.sqlite import connections, patience
+from jobkit_sql.dialects.sqlite import patience, turns
 from tests.integration.transactions.support import Database, Here, add, noted, stored
 
 
@@ -136,7 +136,7 @@ def test_a_lock_that_the_caller_holds_itself_names_the_remedy(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "BUSY_TIMEOUT", 0.05)
-    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(turns, "BUSY_TIMEOUT", 0.05)
     with sqlite.engine.begin() as connection:
         add(connection, "x")
         with pytest.raises(EnqueueError, match=r"with jobkit\.enqueue_in"):

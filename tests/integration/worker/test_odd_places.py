@@ -24,9 +24,9 @@ pytestmark = pytest.mark.timeout(2 * PATIENCE)
 PROGRAM = """
     import atexit, faulthandler, gc, logging, os, signal, sys, threading, time
     import jobkit
-    from jobkit_sql.dialects.sqlite import connections, patience
+    from jobkit_sql.dialects.sqlite import patience, turns
 
-    connections.BUSY_TIMEOUT = patience.BUSY_TIMEOUT = 60.0  # on a busy machine a turn may be late
+    turns.BUSY_TIMEOUT = patience.BUSY_TIMEOUT = 60.0  # on a busy machine a turn may be late
     faulthandler.dump_traceback_later(PATIENCE, exit=True)  # a deadlock ends with its stacks
 
 

@@ -79,7 +79,7 @@ def test_a_lock_held_by_a_thread_at_the_fork_is_not_the_childs(url: str) -> None
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with database._in_turn():
+        with database._turn.held():
             held.set()
             done.wait()
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from jobkit.adapter import Ack
 from jobkit.errors import AdapterError, JobTimeout
 from jobkit.worker.timer import raise_in
 from jobkit_sql import SqlAdapter
-from jobkit_sql.dialects.sqlite import connections
+from jobkit_sql.dialects.sqlite import turns
 from tests.unit.sql.support import at_once, claim, enqueue, payload, register
 
 
@@ -54,7 +55,7 @@ def test_a_thread_waits_its_turn_and_no_longer_than_the_limit(
     adapter: SqlAdapter, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enqueue(adapter)
-    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(turns, "BUSY_TIMEOUT", 0.05)
     with adapter._store.writing():
         [text] = at_once([lambda: refused(adapter)])
     assert text == (
@@ -62,6 +63,20 @@ def test_a_thread_waits_its_turn_and_no_longer_than_the_limit(
         " writing for 0.05 s"
     )
     enqueue(adapter)
+
+
+def test_adapters_of_one_file_take_turns_with_each_other(
+    adapter: SqlAdapter, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whatever name; threads that ask SQLite instead disturb the one that writes."""
+    enqueue(adapter)
+    monkeypatch.setattr(turns, "BUSY_TIMEOUT", 0.05)
+    file = Path(url.removeprefix("sqlite:///"))
+    other = file.with_name("other.db")
+    other.symlink_to(file)
+    with closing(SqlAdapter(f"sqlite:///{other}")) as late, adapter._store.writing():
+        [text] = at_once([lambda: refused(late)])
+    assert "other threads of this process have been writing" in text
 
 
 def refused(adapter: SqlAdapter) -> str:
