@@ -29,6 +29,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis.settings.register_profile(
     "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+# Where a fault was seeded nobody wants the smallest example. To look for it takes minutes where
+# each is red for being slow, and no time-out of a test ends it: that is one more way to be red.
+hypothesis.settings.register_profile(
+    "seeded",
+    hypothesis.settings.get_profile("busy"),
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
 hypothesis.settings.load_profile("busy")
 
 

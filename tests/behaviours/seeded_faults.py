@@ -33,6 +33,7 @@ _THEIRS: Final = [
 _OPTIONS: Final = [
     *("-p", "no:cacheprovider", "--tb=no", "--exitfirst"),
     "--assert=plain",  # pytest's own importer would come before the fault's
+    "--hypothesis-profile=seeded",
 ]
 _AT_ONCE: Final = 2
 _SOUND: Final = "K4"
