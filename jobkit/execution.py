@@ -89,9 +89,14 @@ def _execute(run: Runnable, clock: Clock, wait_for: Await) -> Outcome:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is the job's failure
         outcome = _decided(run, error) or judge(run, error, clock.time())
-    if (steps := _steps_of(run)) is not None:
-        steps.ended(outcome)
-    return outcome
+    try:
+        if (steps := _steps_of(run)) is not None:
+            steps.ended(outcome)
+        return outcome
+    finally:
+        # Its error has a traceback, which has this frame and those that called it: whichever of
+        # them still named the outcome would make a ring that only the garbage collector frees.
+        del outcome
 
 
 def _succeeded(result: Any) -> Outcome:

@@ -93,8 +93,11 @@ def outcome_of(run: Runnable, adapter: Enqueues, *, clock: Clock, wait_for: Awai
     events.emit("perform_start", job=run.job, adapter=adapter)
     began = perf_counter()
     outcome = execute(run, clock=clock, wait_for=wait_for)
-    tell_outcome(run.job, adapter, outcome, perf_counter() - began)
-    return outcome
+    try:
+        tell_outcome(run.job, adapter, outcome, perf_counter() - began)
+        return outcome
+    finally:
+        del outcome  # see `execute`
 
 
 def refused(claim: Claim) -> DiscardJob | None:

@@ -43,6 +43,7 @@ class EventLoop:
             return result.result()
         finally:
             self.waiting.discard(ident)
+            del result  # which has the error that has this frame
 
     def cancel(self, claim: Claim) -> None:
         """Cancel the coroutine of the claim's job, if that is what runs."""

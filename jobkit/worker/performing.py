@@ -115,7 +115,10 @@ class Performer:
             if completion.end():
                 return Settled(claim)
         claim = with_progress(claim, run.job)
-        return settled(run, claim, outcome, self._adapter, self._clock.time())
+        try:
+            return settled(run, claim, outcome, self._adapter, self._clock.time())
+        finally:
+            del outcome  # see `execute`
 
     def _ended(self, claim: Claim, run: Run) -> tuple[Claim, Outcome] | None:
         """The outcome of a job that ended with its process, and is not to run for that; told."""
@@ -142,9 +145,12 @@ class Performer:
         alarm = self._timer.alarm(claim, run, seconds)
         timed = TimedRun(run, alarm)
         outcome = outcome_of(timed, self._adapter, clock=self._clock, wait_for=self._wait_for)
-        if alarm.abandoned:
-            raise Abandoned  # once more: the application's middleware swallowed it
-        return outcome
+        try:
+            if alarm.abandoned:
+                raise Abandoned  # once more: the application's middleware swallowed it
+            return outcome
+        finally:
+            del outcome  # see `execute`
 
     def _unexpected(self, claim: Claim, error: BaseException) -> Settlement:
         """Not even the rules could be asked: a class that cannot be made, or an error of ours."""

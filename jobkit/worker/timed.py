@@ -57,7 +57,7 @@ async def _cancelled(alarm: Alarm, body: Coroutine[Any, Any, Any]) -> Any:
 
     def cancel() -> None:
         with suppress(RuntimeError):  # the loop is closed: nothing runs any more
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(task.cancel)  # noqa: F821 - there until it is disarmed
 
     alarm.arm(cancel)
     try:
@@ -69,6 +69,7 @@ async def _cancelled(alarm: Alarm, body: Coroutine[Any, Any, Any]) -> Any:
         raise alarm.error() from None
     finally:
         alarm.disarm()
+        del task  # it has the error that has this frame: see `execute`
 
 
 def written_off(alarm: Alarm, adapter: Adapter, clock: Clock, *, not_before: float) -> Outcome:
