@@ -74,7 +74,15 @@ class Database(Protocol):
         ...
 
     def is_another(self) -> bool:
-        """True, once, when it is another database than before: its schema is to be looked at."""
+        """True when it may be another one than was noted: its schema is to be looked at."""
+        ...
+
+    def begin_anew(self) -> None:
+        """Close what is open, since it is another database than was noted."""
+        ...
+
+    def note(self) -> None:
+        """What is there now was found to be ready: see `is_another`."""
         ...
 
     def migrating(self) -> AbstractContextManager[Connection]:

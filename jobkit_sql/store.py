@@ -213,22 +213,23 @@ class Store:
 
     def _ready(self) -> Database:
         home = self._here()
-        if home.ready and home.database.is_another():
-            home.ready = False
-        if not home.ready:
+        if not home.ready or home.database.is_another():
             with home.getting_ready:
                 self._get_ready(home)
         return home.database
 
     def _get_ready(self, home: _Home) -> None:
         if home.ready:
-            return
+            if not home.database.is_another():  # another thread was faster
+                return
+            home.ready = False
+            home.database.begin_anew()
         version = self._prepare(home.database)
         if version < self.schema.latest and self.dialect.embedded:
             self._migrate(home.database)
         else:
             self.demand(version)
-        home.database.is_another()  # which one it is, is known from here on
+        home.database.note()
         home.ready = True
 
     def _prepare(self, database: Database) -> int:

@@ -93,6 +93,12 @@ class Connections:
     def is_another(self) -> bool:
         return False
 
+    def begin_anew(self) -> None:
+        """Nothing: it never is."""
+
+    def note(self) -> None:
+        """Nothing, as above."""
+
     def is_there(self) -> bool:
         return True  # jobkit makes none
 

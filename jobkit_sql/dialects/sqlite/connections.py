@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from jobkit.errors import AdapterError
 from jobkit_sql.dialect import Lent
 from jobkit_sql.dialects.sqlite.acking import NotAllHeldError, acked
-from jobkit_sql.dialects.sqlite.faults import code_of, explained, not_opened
+from jobkit_sql.dialects.sqlite.faults import MovedError, code_of, explained, not_opened
 from jobkit_sql.dialects.sqlite.gate import Gate
 from jobkit_sql.dialects.sqlite.patience import BUSY_TIMEOUT, execute_patiently, patiently
 from jobkit_sql.dialects.sqlite.turns import turn_of
@@ -39,7 +39,7 @@ class Connections:
         self._file = file
         self._path = str(file)
         self._opened: tuple[int, int] | None = None
-        """The file's identity when it was found to be ready."""
+        """The file's identity when it was found to be ready; None also where nothing is open."""
         self._readers = _engine(url, file, timeout=BUSY_TIMEOUT)
         # Waiting for a lock is ours too, see `execute_patiently`.
         self._writers = _engine(url, file, timeout=0.0)
@@ -69,6 +69,7 @@ class Connections:
                 try:
                     execute_patiently(connection, "BEGIN IMMEDIATE")
                     yield connection
+                    self._look()
                     connection.commit()
                 finally:
                     self._writer = outer
@@ -86,10 +87,10 @@ class Connections:
     def insert_one(self, statement: str, values: Sequence[Any]) -> bool:
         if self._writer is not None and self._interrupted():
             return False
-        if self._identity() != self._opened:
-            return False
         try:  # as `Turn.held` does, which takes a generator
             self._turn.take()
+            if self.is_another():
+                return False
             with self._gate:
                 self._insert_one(statement, values)
         except sqlite3.Error:  # mostly another process that writes: it is waited for elsewhere
@@ -135,15 +136,18 @@ class Connections:
         return False
 
     def is_another(self) -> bool:
-        """The file was deleted or replaced: what is open would be written where nobody reads."""
-        now = self._identity()
-        if now == self._opened:
-            return False
-        known, self._opened = self._opened is not None, now
-        if known:
-            _logger.warning("%s was deleted or replaced: it is opened anew", self._file)
+        opened = self._opened
+        return opened is None or self._identity() != opened
+
+    def begin_anew(self) -> None:
+        if self._opened is None:
+            return  # all was closed already, and what is open since is as it should be
+        _logger.warning("%s was deleted or replaced: it is opened anew", self._file)
+        with self._gate:  # a fork in the middle would leave the child a lock of SQLite's
             self.close()
-        return known
+
+    def note(self) -> None:
+        self._opened = self._identity()
 
     def migrating(self) -> AbstractContextManager[Connection]:
         return self.writing()
@@ -168,12 +172,19 @@ class Connections:
         """Nothing: who waits looks at the file itself."""
 
     def close(self) -> None:
+        # While nothing holds the file its number may become another one's.
+        self._opened = None
         self._watch.close()
         kept, self._kept = self._kept, []
         for each in kept:
             each.close()
         self._readers.dispose()
         self._writers.dispose()
+
+    def _look(self) -> None:
+        """Raise MovedError where what was written would be read by nobody."""
+        if self._opened is not None and self.is_another():
+            raise MovedError
 
     def _identity(self) -> tuple[int, int] | None:
         try:

@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from jobkit.errors import ConfigurationError
 from jobkit_sql.dialect import Database
 from jobkit_sql.dialects.sqlite.connections import Connections
-from jobkit_sql.dialects.sqlite.faults import code_of, explained
+from jobkit_sql.dialects.sqlite.faults import MovedError, code_of, explained
 from jobkit_sql.dialects.sqlite.patience import execute_patiently
 from jobkit_sql.dialects.sqlite.turns import turn_of
 from jobkit_sql.naming import USUAL, Naming
@@ -100,7 +100,7 @@ class Sqlite:
         return explained(error, self._file)
 
     def was_undone(self, error: Exception) -> bool:
-        return False  # writers wait for their turn
+        return isinstance(error, MovedError)  # else never: writers wait for their turn
 
     def insert_new(self, table: Table) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()

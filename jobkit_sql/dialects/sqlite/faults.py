@@ -6,10 +6,10 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-__all__ = ["code_of", "explained", "not_opened"]
+__all__ = ["MovedError", "code_of", "explained", "not_opened"]
 
 _TEXTS: Final = {
     "SQLITE_BUSY_SNAPSHOT": "was written by another transaction since the one given to enqueue_in"
@@ -29,6 +29,10 @@ _TEXTS: Final = {
 }
 
 
+class MovedError(SQLAlchemyError):
+    """The file was deleted or replaced in the middle of a transaction, which was rolled back."""
+
+
 def code_of(error: BaseException) -> str:
     """SQLite's name for the error, extended codes included; "" when it is none of SQLite's."""
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -39,6 +43,8 @@ def explained(error: Exception, file: Path) -> str:
     """The error as one sentence about the file."""
     if isinstance(error, PoolTimeout):
         return f"{file} is read by too many threads at once: no connection became free in time"
+    if isinstance(error, MovedError):
+        return f"{file} was deleted or replaced meanwhile: try again"
     code = code_of(error)
     if code.startswith("SQLITE_CANTOPEN"):
         return not_opened(file)

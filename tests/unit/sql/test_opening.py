@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ import pytest
 from jobkit.errors import AdapterError
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.sqlite import patience
-from tests.unit.sql.support import ROOT, enqueue
+from jobkit_sql.dialects.sqlite.turns import turn_of
+from tests.unit.sql.support import ROOT, enqueue, payload
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def test_nor_for_its_turn_among_threads(url: str) -> None:
         import os, signal, sys, threading
         from jobkit_sql import SqlAdapter
         from jobkit_sql.dialects.sqlite import turns
-        from tests.unit.sql.support import ROOT, enqueue
+        from tests.unit.sql.support import ROOT, enqueue, payload
 
         turns.BUSY_TIMEOUT = 1.0
         adapter = SqlAdapter(sys.argv[1])
@@ -155,13 +157,93 @@ def test_nor_for_its_turn_among_threads(url: str) -> None:
 @pytest.mark.parametrize("before", [1, 2, 5])
 def test_a_file_that_is_deleted_is_noticed_by_the_next_job(url: str, before: int) -> None:
     """The bug: after one job alone nobody knew yet which file it was."""
-    file = Path(url.removeprefix("sqlite:///"))
     with closing(SqlAdapter(url)) as adapter:
         for _ in range(before):
             enqueue(adapter)
-        for each in file.parent.glob(f"{file.name}*"):
-            each.unlink()
+        delete(url)
         enqueue(adapter)
-        assert file.exists()
+        assert stored(url) == 1
+
+
+def delete(url: str) -> None:
+    file = Path(url.removeprefix("sqlite:///"))
+    for each in file.parent.glob(f"{file.name}*"):
+        each.unlink()
+
+
+def stored(url: str) -> int:
+    """The jobs that somebody else finds there."""
     with closing(SqlAdapter(url)) as another:
-        assert another.stats().enqueued == 1
+        return another.stats().enqueued
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_file_that_is_deleted_while_one_waits_for_his_turn_is_noticed(
+    url: str, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bug: it was looked at before, and what was enqueued lay where nobody reads."""
+    waits, failures = threading.Event(), []
+    with closing(SqlAdapter(url)) as adapter:
+        enqueue(adapter)
+        turn = turn_of(Path(url.removeprefix("sqlite:///")))
+        take = turn.take
+
+        def taking() -> None:
+            waits.set()
+            take()
+
+        monkeypatch.setattr(turn, "take", taking)
+
+        def late() -> None:
+            try:
+                adapter.enqueue([payload() for _ in range(jobs)])
+            except AdapterError as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=late)
+        take()
+        thread.start()
+        assert waits.wait(40)
+        delete(url)
+        turn.end()
+        thread.join()
+    assert failures == []
+    assert stored(url) == jobs
+
+
+def test_nobody_writes_to_the_old_file_while_the_new_one_is_opened(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bug: it was known to be another one before what was open was closed."""
+    with closing(SqlAdapter(url)) as adapter:
+        enqueue(adapter)
+        database = adapter._store._here().database
+        threads, close = [], database.close
+
+        def closing_slowly() -> None:
+            thread = threading.Thread(target=partial(enqueue, adapter))
+            threads.append(thread)
+            thread.start()
+            thread.join(0.3)
+            close()
+
+        delete(url)
+        monkeypatch.setattr(database, "close", closing_slowly)
+        enqueue(adapter)
+        monkeypatch.undo()
+        for thread in threads:
+            thread.join()
+        assert len(threads) == 1
+    assert stored(url) == 2
+
+
+def test_a_file_that_is_made_anew_while_nothing_is_open_is_looked_at(url: str) -> None:
+    """The bug: a fork closes all, and the number of the old file may be the new one's."""
+    file = Path(url.removeprefix("sqlite:///"))
+    with closing(SqlAdapter(url)) as adapter:
+        enqueue(adapter)
+        adapter.close()
+        with file.open("r+b") as content:  # the same to the system
+            content.truncate()
+        enqueue(adapter)
+        assert adapter.stats().enqueued == 1
