@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -70,12 +69,15 @@ class Performed:
 Perform = Callable[[Claim, Enqueues, Clock], Performed]
 
 
-class HasOwnTime(ABC):
-    """An adapter by whose time, not the machine's, jobs are enqueued."""
+class HasOwnTime:
+    """An adapter by whose time, not the machine's, jobs are enqueued.
 
-    @abstractmethod
+    No abstract class, as `isinstance` then is Python's own code, and is asked at each enqueue.
+    """
+
     def now(self) -> float:
         """Wall time in seconds."""
+        raise NotImplementedError
 
 
 _local: ContextVar[Enqueues | None] = ContextVar("jobkit_adapter", default=None)

@@ -40,6 +40,8 @@ class Ear(ABC, Generic[Line]):
         self._changed = threading.Condition()
         self._reading = threading.Lock()
         """Held by the one who reads for all."""
+        self._others = 0
+        """How many wait for him."""
         self._line: Line | None = None
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
@@ -154,7 +156,11 @@ class Ear(ABC, Generic[Line]):
             return happened() or (self._line is not None and not self._reading.locked())
 
         with self._changed:
-            self._changed.wait_for(is_over, timeout)
+            self._others += 1
+            try:
+                self._changed.wait_for(is_over, timeout)
+            finally:
+                self._others -= 1
 
     def _read(self, line: Line, happened: Callable[[], bool], timeout: float) -> bool:
         """Hear all that came already and, unless it happened by that, the next thing.
@@ -169,8 +175,10 @@ class Ear(ABC, Generic[Line]):
         finally:
             if ours:
                 self._reading.release()
-                with self._changed:
-                    self._changed.notify_all()
+                # Who comes after this look finds what was heard, and that nobody reads.
+                if self._others:
+                    with self._changed:
+                        self._changed.notify_all()
         return ours
 
     def _hear_all(self, line: Line, happened: Callable[[], bool], timeout: float) -> None:

@@ -44,6 +44,7 @@ from jobkit.capabilities import (
 from jobkit.clock import Clock
 from jobkit.errors import AdapterError
 from jobkit.measures import Measure, MinuteStats, SupportsMetrics
+from jobkit.offering import SupportsOffers
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
 from jobkit.results import SupportsResults
@@ -78,6 +79,7 @@ _log = logging.getLogger("jobkit.redis")
 class RedisAdapter(
     Adapter,
     SupportsWait,
+    SupportsOffers,
     SupportsInspect,
     SupportsManage,
     SupportsCancel,
@@ -193,6 +195,12 @@ class RedisAdapter(
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         self._take.wait(queues, timeout)
+
+    def offer(self, queues: Sequence[str], timeout: float, *, worker: str) -> list[Claim]:
+        return self._take.offer(queues, timeout, worker)
+
+    def withdraw(self, worker: str) -> list[Claim]:
+        return self._take.withdraw(worker)
 
     def close(self) -> None:
         self._store.close()

@@ -1,8 +1,8 @@
-"""The verb claim, and waiting until there is something to claim."""
+"""The verb claim, and waiting until there is something to claim, or has been lent."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from time import monotonic
@@ -12,6 +12,7 @@ from jobkit.adapter import Claim
 from jobkit.errors import LeaseLost
 from jobkit_redis.keys import Keys
 from jobkit_redis.listener import Heard
+from jobkit_redis.offering import Offers
 from jobkit_redis.placing import names, queue_keys
 from jobkit_redis.receipts import claims_of
 from jobkit_redis.store import WINDOW, Store
@@ -31,6 +32,9 @@ _ALMOST: Final = 0.01
 
 _TRUSTED: Final = 1.0
 """Seconds for which an idle worker is taken to be registered still."""
+
+_MORE, _TAKEN = 1, 2
+"""What the script says besides: see there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Take:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._offers = Offers(store)
         self._look: _Look | None = None
         self._known: dict[tuple[str, ...], _Served] = {}
         self._calm: dict[str, float] = {}
@@ -72,6 +77,9 @@ class Take:
 
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         served = self._served(queues)
+        offer = self._offers.of(worker)
+        if offer is not None and offer.is_taken():
+            return self._offers.brought(worker)
         if worker in self._calm and not self._called(served) and not self._anything(served, worker):
             return []
         look = self._looking(served)
@@ -86,10 +94,30 @@ class Take:
     def forget(self, worker: str) -> None:
         """The worker may be gone: look closely."""
         self._calm.pop(worker, None)
+        self._offers.forget(worker)
+
+    def offer(self, queues: Sequence[str], timeout: float, worker: str) -> list[Claim]:
+        """See `SupportsOffers.offer`."""
+        served = self._served(queues)
+        offer = self._offers.made(worker, served.names)
+        if offer is None:
+            self._wait(served, timeout)
+            return []
+        if not offer.is_taken():
+            self._wait(served, timeout, offer.is_taken)
+        return self._offers.brought(worker) if offer.is_taken() else []
+
+    def withdraw(self, worker: str) -> list[Claim]:
+        """See `SupportsOffers.withdraw`."""
+        return self._offers.brought(worker) if self._offers.withdrawn(worker) else []
 
     def wait(self, queues: Sequence[str], timeout: float) -> None:
         """See `SupportsWait.wait`."""
-        served = self._served(queues)
+        self._wait(self._served(queues), timeout)
+
+    def _wait(
+        self, served: _Served, timeout: float, happened: Callable[[], bool] = lambda: False
+    ) -> None:
         listener, known = self._store.here.listener, served.names
         deadline = monotonic() + timeout
         gap = timeout / max(1, ceil(timeout / POLL))
@@ -97,7 +125,7 @@ class Take:
         if look is None or look.queues != served.all or look.at < monotonic() - gap:
             look = self._seen_empty(served)
         while look is not None and (now := monotonic()) < deadline:
-            if listener.heard(known).number != look.heard.number:
+            if happened() or listener.heard(known).number != look.heard.number:
                 return
             due = look.at + gap
             if look.at < look.heard.at + _AFTER_WAKE:
@@ -106,7 +134,7 @@ class Take:
                 due = deadline
             if now >= due:
                 look = self._seen_empty(served)
-            elif listener.wait(known, look.heard, due - now):
+            elif listener.wait(known, look.heard, due - now, happened):
                 return
 
     def _served(self, queues: Sequence[str]) -> _Served:
@@ -119,19 +147,38 @@ class Take:
         return known
 
     def _claim(self, served: _Served, limit: int, worker: str) -> list[Claim]:
+        claims: list[Claim] = []
         while True:
-            flat = self._ask(served, limit, worker)
-            if len(flat) % 2 == 0:
-                return claims_of(worker, flat)
-            if len(flat) > 1:  # the rest were set aside, and there may be more behind them
-                return claims_of(worker, flat[:-1])
+            flat, marks = _marks(self._ask(served, limit, worker))
+            claims += claims_of(worker, flat)
+            if _TAKEN in marks:
+                claims += self._offers.brought(worker)
+            self._offers.forget(worker)
+            # The rest were set aside, and there may be more behind them.
+            if claims or _MORE not in marks:
+                return claims
 
     def _ask(self, served: _Served, limit: int, worker: str) -> list[Any]:
         store, keys = self._store, self._store.keys
         flat: list[Any] | None = store.run(
             "claim",
-            [keys.workers, keys.claimed(worker), keys.paused, *served.keys, keys.locks],
-            [worker, max(limit, 0), store.token(), store.now, keys.channel, *served.names],
+            [
+                keys.workers,
+                keys.claimed(worker),
+                keys.paused,
+                *served.keys,
+                keys.locks,
+                keys.offers,
+            ],
+            [
+                worker,
+                max(limit, 0),
+                store.token(),
+                store.now,
+                keys.channel,
+                "1" if self._offers.of(worker) else "",
+                *served.names,
+            ],
         )
         if flat is None:
             self.forget(worker)
@@ -180,3 +227,11 @@ class Take:
     def _looking(self, served: _Served) -> _Look:
         # Noted before the look: what is heard while it is on its way may be later than it.
         return _Look(served.all, monotonic(), self._store.here.listener.heard(served.names))
+
+
+def _marks(answer: list[Any]) -> tuple[list[Any], list[int]]:
+    """What the script lent, and what it says besides."""
+    if not answer or not isinstance(answer[-1], int):
+        return answer, []
+    marks = [each for each in answer[-2:] if isinstance(each, int)]
+    return answer[: -len(marks)], marks

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from jobkit.adapter import State
@@ -10,15 +11,41 @@ from jobkit.alike import Alike
 from jobkit.errors import EnqueueUncertain
 from jobkit.payload import Payload
 from jobkit_redis.errors import Refused, Unanswered
-from jobkit_redis.keys import encoded
+from jobkit_redis.keys import Keys, encoded
 from jobkit_redis.placing import KeyList, names, place_of
 from jobkit_redis.scripts import script
+from jobkit_redis.server import Command
 from jobkit_redis.store import Store
 
 __all__ = ["REMEMBERED", "Enqueue", "has_key"]
 
 REMEMBERED: Final = 86_400
 """Seconds for which the same idempotency key is the same job."""
+
+_MANY: Final = 1_000
+"""Queues that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A queue as commands name it, made once."""
+
+    name: bytes
+    known: Command
+    """Has the queue be known."""
+    keys: tuple[Any, ...]
+    """Its list and what else `enqueue_offered` asks for."""
+    channel: str
+
+    @classmethod
+    def to(cls, queue: str, keys: Keys) -> _Route:
+        name, where = encoded(queue), (keys.listed(queue), keys.ranked(queue))
+        return cls(
+            name,
+            ("SADD", keys.queues, name),
+            (*where, keys.paused, keys.workers, keys.offers),
+            keys.channel,
+        )
 
 
 class Enqueue:
@@ -28,6 +55,7 @@ class Enqueue:
         self._store = store
         keys = store.keys
         self._keys = (keys.queues, keys.waiting(State.SCHEDULED), keys.sequence)
+        self._routes: dict[str, _Route] = {}
 
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads:
@@ -47,21 +75,45 @@ class Enqueue:
         self.send("enqueue", call.keys.all, [*head, *call.items], payloads)
 
     def _push(self, queue: str, payloads: Sequence[Payload]) -> None:
-        """Store jobs that need no script, as Sidekiq does: one command stores them all, or none.
+        """Store jobs of one queue without priority, time or key."""
+        try:
+            route = self._routes.get(queue) or self._route(queue)
+            texts = _texts(payloads)
+        except UnicodeEncodeError as error:
+            raise _half(error) from error
+        wakes = self._store.wakes(queue)
+        if wakes and len(texts) == 1:
+            self._offer(queue, route, texts[0], payloads)
+        else:
+            self._list(route, texts, payloads, wakes=wakes)
+
+    def _route(self, queue: str) -> _Route:
+        if len(self._routes) > _MANY:
+            self._routes.clear()
+        route = self._routes[queue] = _Route.to(queue, self._store.keys)
+        return route
+
+    def _offer(self, queue: str, route: _Route, text: bytes, payloads: Sequence[Payload]) -> None:
+        """Store a job by lending it to a worker that waits for one, or as the others."""
+        args = (route.name, text, route.channel, self._store.now)
+        # In one go with the script, as the server then writes to whoever is to run the job before
+        # it answers: it begins with the one who was last to be given something.
+        if self.send("enqueue_offered", route.keys, args, payloads, route.known):
+            self._store.woke_nobody(queue)
+
+    def _list(
+        self, route: _Route, texts: list[bytes], payloads: Sequence[Payload], *, wakes: bool
+    ) -> None:
+        """Store jobs without a script, as Sidekiq does: one command stores them all, or none.
 
         The queue is known before its jobs are there. What else is said to that, or to the message,
         counts for nothing: those who wait find the jobs by polling.
         """
         store = self._store
-        keys, replicas = store.keys, store.location.wait_replicas
-        try:
-            name = encoded(queue)
-            texts = [encoded(text) for text in _texts(payloads)]
-        except UnicodeEncodeError as error:
-            raise _half(error) from error
-        commands = [("SADD", keys.queues, name), ("LPUSH", keys.listed(queue), *texts)]
-        if store.waking((queue,)):
-            commands.append(("PUBLISH", keys.channel, name))
+        commands: list[Command] = [route.known, ("LPUSH", route.keys[0], *texts)]
+        if wakes:
+            commands.append(("PUBLISH", route.channel, route.name))
+        replicas = store.location.wait_replicas
         if replicas:
             commands.append(self._wait())
         try:
@@ -71,11 +123,19 @@ class Enqueue:
         if replicas:
             self._check_replicas(answers[-1], payloads)
 
-    def send(self, name: str, keys: list[Any], args: list[Any], payloads: Sequence[Payload]) -> Any:
+    def send(
+        self,
+        name: str,
+        keys: Sequence[Any],
+        args: Sequence[Any],
+        payloads: Sequence[Payload],
+        before: Command | None = None,
+    ) -> Any:
         """What the script answers, once as many replicas have it as must."""
         wait = [self._wait()] if self._store.location.wait_replicas else []
+        pool = self._store.here.pool
         try:
-            answer = self._store.here.pool.run(script(name), keys, args, *wait)
+            answer = pool.run(script(name), keys, args, *wait, before=before)
         except Unanswered as error:
             raise _uncertain(str(error), payloads) from error
         if not wait:
@@ -131,7 +191,8 @@ def has_key(job_id: str) -> bool:
 def _plain(payloads: Sequence[Payload]) -> str | None:
     """The queue of jobs that all go to it without priority, time or key; None for others."""
     queue = payloads[0].queue
-    for payload in [payloads.first] if isinstance(payloads, Alike) else payloads:
+    # No `isinstance`, which for a kind of sequence is Python's own code, and asked for at each job.
+    for payload in [payloads.first] if type(payloads) is Alike else payloads:
         fields = payload.fields
         if (
             fields.get("queue") != queue
@@ -143,10 +204,12 @@ def _plain(payloads: Sequence[Payload]) -> str | None:
     return queue
 
 
-def _texts(payloads: Sequence[Payload]) -> Iterable[str]:
-    if isinstance(payloads, Alike):
-        return payloads.texts
-    return (payload.text for payload in payloads)
+def _texts(payloads: Sequence[Payload]) -> list[bytes]:
+    if len(payloads) == 1:
+        return [encoded(payloads[0].text)]
+    if type(payloads) is Alike:
+        return [encoded(text) for text in payloads.texts]
+    return [encoded(payload.text) for payload in payloads]
 
 
 def _half(error: UnicodeEncodeError) -> Refused:

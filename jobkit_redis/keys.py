@@ -93,6 +93,11 @@ class Keys:
         return f"{self.ours}{worker}:claimed"
 
     @property
+    def offers(self) -> str:
+        """Which workers take a job as it is enqueued."""
+        return f"{self.ours}offers"
+
+    @property
     def locks(self) -> str:
         """The locks of unique jobs that end with their job."""
         return f"{self.ours}unique"

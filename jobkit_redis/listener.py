@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+import select
 import socket
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -16,9 +18,9 @@ from jobkit.hearing import Ear
 from jobkit_redis.errors import Refused
 from jobkit_redis.server import Server
 from jobkit_redis.url import Location
-from jobkit_redis.wire import Connection
+from jobkit_redis.wire import Connection, readable
 
-__all__ = ["Heard", "Listener"]
+__all__ = ["Heard", "Letter", "Listener"]
 
 _SILENCE: Final = 10.0
 """Seconds without a word after which the server is asked whether it is still there."""
@@ -34,6 +36,21 @@ class Heard:
     at: float = -1.0e9
 
 
+class Letter:
+    """What is said to one listener alone for a token; None until then."""
+
+    __slots__ = ("_others", "token", "word")
+
+    def __init__(self, token: bytes, others: dict[bytes, Letter]) -> None:
+        self.token = token
+        self.word: bytes | None = None
+        self._others = others
+
+    def drop(self) -> None:
+        """Nothing is expected any more."""
+        self._others.pop(self.token, None)
+
+
 class Listener(Ear[Connection]):
     """Hears the wake-ups of all queues, from the first wait on."""
 
@@ -47,6 +64,13 @@ class Listener(Ear[Connection]):
         # With RESP2 a message is a plain answer.
         self._server = Server(replace(location, options={**location.options, "protocol": 2}))
         self._channel = channel
+        self.ear = f"{channel}:{secrets.token_hex(8)}"
+        """The channel on which nobody but this listener hears."""
+        self._ear = self.ear.encode()
+        self._letters: dict[bytes, Letter] = {}
+        """What is expected there, by the token that it begins with."""
+        self._poll: tuple[Connection, select.poll | None] | None = None
+        """A connection, and how to wait for it, where that can be done from outside."""
         self._heard: defaultdict[bytes | None, Heard] = defaultdict(Heard)
         self._words = 0
         self._sums: dict[tuple[bytes, ...], tuple[int, Heard]] = {}
@@ -66,9 +90,29 @@ class Listener(Ear[Connection]):
             self._sums[queues] = self._words, about
         return about
 
-    def wait(self, queues: tuple[bytes, ...], since: Heard, timeout: float) -> bool:
-        """Wait until more is heard for the queues than `since`; False when the time is over."""
-        return self.until(lambda: self.heard(queues) != since, timeout)
+    def wait(
+        self,
+        queues: tuple[bytes, ...],
+        since: Heard,
+        timeout: float,
+        happened: Callable[[], bool],
+    ) -> bool:
+        """Wait until more is heard for the queues than `since`, or that is so.
+
+        False when the time is over.
+        """
+        return self.until(lambda: happened() or self.heard(queues) != since, timeout)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection to hear by."""
+        return self._line is not None
+
+    def expect(self, token: str) -> Letter:
+        """Where what is said on the `ear` for the token will be."""
+        letter = Letter(token.encode(), self._letters)
+        self._letters[letter.token] = letter
+        return letter
 
     def _about(self, queues: Sequence[bytes]) -> Heard:
         """The sum of the wake-ups, with those for everybody."""
@@ -79,20 +123,35 @@ class Listener(Ear[Connection]):
 
     def _connect(self) -> Connection:
         connection = self._server.connect()
-        connection.send_command("SUBSCRIBE", self._channel)
+        connection.send_command("SUBSCRIBE", self._channel, self.ear)
         connection.read_response()
+        connection.read_response()
+        self._poll = connection, readable(connection)
         self._spoke_at, self._asked_at = monotonic(), None
         return connection
 
     def _hear(self, line: Connection, timeout: float) -> bool:
-        if not line.can_read(timeout=timeout):
+        if not self._can_read(line, timeout):
             self._ask(line)
             return False
         message: Any = line.read_response()
         self._spoke_at, self._asked_at = monotonic(), None
-        if message[0] == b"message":
+        if message[0] != b"message":
+            pass
+        elif message[1] == self._ear:
+            token, _, word = message[2].partition(b":")
+            if (letter := self._letters.get(token)) is not None:
+                letter.word = word
+        else:
             self._note(message[2])
         return True
+
+    def _can_read(self, line: Connection, timeout: float) -> bool:
+        # What was read already is asked for without a time: behind that comes what the socket has.
+        owner, poll = self._poll or (None, None)
+        if timeout > 0 and poll is not None and owner is line:
+            return bool(poll.poll(timeout * 1_000))
+        return line.can_read(timeout=timeout)
 
     def _ask(self, line: Connection) -> None:
         """Ask the server that has been silent for long whether it is there, and wait no longer."""

@@ -100,15 +100,24 @@ class Pool:
         self._server = server
         self._idle: list[_Line] = []
 
-    def run(self, script: Script, keys: Sequence[Any], args: Sequence[Any], *more: Command) -> Any:
+    def run(
+        self,
+        script: Script,
+        keys: Sequence[Any],
+        args: Sequence[Any],
+        *more: Command,
+        before: Command | None = None,
+    ) -> Any:
         """The script's answer; with `more` commands behind it, the answers of all.
 
-        The server learns a script when it asks for it.
+        The server learns a script when it asks for it. What it says to the command `before` counts
+        for nothing.
         """
         call = ("EVALSHA", script.digest, len(keys), *keys, *args)
-        replies = self._ask_again((call, *more))
+        first = () if before is None else (before,)
+        replies = self._ask_again((*first, call, *more), len(first))[len(first) :]
         if isinstance(replies[0], NoScriptError):
-            _, *replies = self._ask_again((("SCRIPT", "LOAD", script.source), call, *more))
+            _, *replies = self._ask_again((("SCRIPT", "LOAD", script.source), call, *more), 1)
         _raise_first(replies)
         return replies if more else replies[0]
 

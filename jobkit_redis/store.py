@@ -93,6 +93,20 @@ class Store:
         home.woken.update(dict.fromkeys(due, now))
         return due
 
+    def wakes(self, queue: str) -> bool:
+        """`waking` of a single one."""
+        woken, now = self.here.woken, monotonic()
+        if now - woken.get(queue, -WINDOW) < WINDOW:
+            return False
+        if len(woken) > _MANY:
+            woken.clear()
+        woken[queue] = now
+        return True
+
+    def woke_nobody(self, queue: str) -> None:
+        """The next job is to wake the queue's workers: none was needed for the last."""
+        self.here.woken.pop(queue, None)
+
     def close(self) -> None:
         """Close the connections, if they are this process's own."""
         if self._home.pid == os.getpid():

@@ -38,7 +38,7 @@ class Alone:
 
     def admitted(self, claims: list[Claim]) -> list[Claim]:
         """Those of the fresh claims to hand to the pool now: all, or none."""
-        if self._suspect is None and all(claim.deliveries != SUSPECT for claim in claims):
+        if self._suspect is None and not _any_suspect(claims):
             return claims
         with self._lock:
             back = [*self._pool.take_back(), *self._without_suspect(claims)]
@@ -77,3 +77,11 @@ class Alone:
         self._suspect = next(claim for claim in claims if claim.deliveries == SUSPECT)
         self._started = False
         return [claim for claim in claims if claim is not self._suspect]
+
+
+def _any_suspect(claims: list[Claim]) -> bool:
+    # A loop: asked for at each claim, where a generator takes longer than what it looks at.
+    for claim in claims:  # noqa: SIM110
+        if claim.deliveries == SUSPECT:
+            return True
+    return False

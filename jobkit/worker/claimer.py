@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
+from sys import maxsize
 from time import sleep
 from typing import Final
 
 from jobkit.adapter import Claim, Release, Settlement
-from jobkit.capabilities import SupportsWait
 from jobkit.errors import AdapterError, LeaseLost
 from jobkit.settings import Queues
 from jobkit.worker.alone import Alone
 from jobkit.worker.audit import Audit
 from jobkit.worker.desk import Desk
+from jobkit.worker.idle import Idle
 from jobkit.worker.pace import PATIENCE, Pace, Waiting
 from jobkit.worker.part import Part, Patience
 from jobkit.worker.pool import Pool
@@ -21,18 +23,8 @@ from jobkit.worker.settler import Settler
 
 __all__ = ["Claimer", "order_of"]
 
-IDLE_WAIT: Final = 0.25
-"""Seconds between looks at a store without anything to do; a store that can wait wakes sooner."""
-
-POLL: Final = 0.1
-"""Seconds between looks at a store that cannot wait."""
-
 _TURN: Final = 0.00005
 """Seconds in which threads begin with what was handed over to them."""
-
-GLANCE: Final = 0.005
-"""Seconds between looks in a burst while its own jobs run, which may enqueue others."""
-
 
 _log = logging.getLogger("jobkit.worker")
 
@@ -63,6 +55,7 @@ class Claimer(Part):
         self._patience = Patience(self.name)
         self._alone = Alone(desk, pool, self._returned)
         self._audit = Audit(desk)
+        self._idle = Idle(desk, pool, self.ending)
         self.claimed = 0
 
     def wake(self) -> None:
@@ -75,12 +68,14 @@ class Claimer(Part):
             if self._audit.due():
                 self._look_for_the_lost()
             if self._held_back():
+                self._withdraw()
                 self.ending.wait(PATIENCE)
             elif (room := self._room()) <= 0:
                 self._await_room()
             elif self._finished(room):
                 self.desk.inbox.put("done")
-                return
+                break
+        self._withdraw()
 
     def give_back_waiting(self) -> None:
         """Give back what no thread has started."""
@@ -100,6 +95,8 @@ class Claimer(Part):
         desk = self.desk
         if desk.fenced.is_set() or self._settler.behind:
             return
+        if not self._withdraw():  # what is on its way would be taken for lost
+            return
         try:
             found = self._audit.found()
         except AdapterError as error:
@@ -109,8 +106,12 @@ class Claimer(Part):
         # these ten times a second.
         if found:
             _log.warning("%d jobs were lent to this worker and the answer was lost", len(found))
-            desk.held.update((claim.receipt, claim) for claim in found)
-            self._settler.give_back([Release(claim, started=False) for claim in found])
+            self._decline(found)
+
+    def _decline(self, claims: list[Claim]) -> None:
+        """Give back what was lent and is not to be run here."""
+        self.desk.held.update((claim.receipt, claim) for claim in claims)
+        self._settler.give_back([Release(claim, started=False) for claim in claims])
 
     def _held_back(self) -> bool:
         desk = self.desk
@@ -149,10 +150,7 @@ class Claimer(Part):
             return True
         self._patience.worked()
         if claims:
-            self._hand_over(claims)
-            if len(claims) < room:
-                # What there is has been claimed: those who were called begin before more is asked.
-                sleep(_TURN)
+            self._hand_over(claims, room)
         elif not desk.options.burst or desk.held:
             self._wait()
         return bool(claims)
@@ -164,24 +162,44 @@ class Claimer(Part):
     def _await_room(self) -> None:
         self._pool.wait_for_room(self._pace.prefetch() // 2, PATIENCE)
 
-    def _hand_over(self, claims: list[Claim]) -> None:
+    def _wait(self) -> None:
+        self._run_lent(self._idle.offer)
+
+    def _run_lent(self, ask: Callable[[], list[Claim]]) -> None:
+        """Have what is lent without a claim run, unless it came too late."""
+        claims = self._answer(ask)
+        if claims and (self.ending.is_set() or self.desk.quiet.is_set()):
+            self._decline(claims)
+        elif claims:
+            self._hand_over(claims, maxsize)
+
+    def _withdraw(self) -> bool:
+        """Have nothing lent but by claims; False if the store does not answer."""
+        claims = self._answer(self._idle.withdraw)
+        if claims:
+            self._decline(claims)
+        return claims is not None
+
+    def _answer(self, ask: Callable[[], list[Claim]]) -> list[Claim] | None:
+        try:
+            return ask()
+        except AdapterError as error:
+            self.desk.unsure = True
+            self.ending.wait(self._patience.failed(error))
+            return None
+
+    def _hand_over(self, claims: list[Claim], room: int) -> None:
+        self._idle.end()
         self.claimed += len(claims)
-        self.desk.held.update((claim.receipt, claim) for claim in claims)
+        held = self.desk.held
+        for claim in claims:
+            held[claim.receipt] = claim
         admitted = self._alone.admitted(claims)
         self._waiting.handed(len(admitted), self.desk.clock.monotonic())
         self._pool.hand_over(admitted)
-
-    def _wait(self) -> None:
-        adapter = self.desk.adapter
-        if self.desk.options.burst:
-            self.ending.wait(GLANCE)  # what its own jobs enqueue is work, too
-        elif isinstance(adapter, SupportsWait):
-            try:
-                adapter.wait(self.desk.options.queues.names, IDLE_WAIT)
-            except AdapterError as error:
-                self.ending.wait(self._patience.failed(error))
-        else:
-            self.ending.wait(POLL)
+        if len(claims) < room:
+            # What there is has been claimed: those who were called begin before more is asked.
+            sleep(_TURN)
 
     def _finished(self, room: int) -> bool:
         """Claim; True when a burst has nothing left to do.

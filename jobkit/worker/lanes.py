@@ -15,8 +15,9 @@ from jobkit.adapter import Claim, Settlement
 from jobkit.errors import AdapterError
 from jobkit.settings import Queues
 from jobkit.transactions import Settled
-from jobkit.worker.claimer import POLL, Claimer, order_of
+from jobkit.worker.claimer import Claimer, order_of
 from jobkit.worker.desk import Desk
+from jobkit.worker.idle import POLL
 from jobkit.worker.pace import PATIENCE, Pace
 from jobkit.worker.pool import Perform, Pool
 from jobkit.worker.settler import Settler
@@ -124,7 +125,8 @@ class LaneClaimer(Claimer):
 
     def _wait(self) -> None:
         if self.desk.options.burst or len(self._lanes.rooms()) == len(self._lanes.lanes):
-            super()._wait()
+            # No offers: whose thread the job would take is known only when it has come.
+            self._run_lent(self._idle.wait)
         else:
             # The store cannot wake for a lane that may take and at once tell when another may.
             self._await_end(POLL)

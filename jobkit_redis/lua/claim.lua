@@ -1,13 +1,16 @@
 -- include: moment field unlock limits
--- KEYS: workers, the worker's claimed, paused; then list and ranked set of each queue; locks.
--- ARGV: worker, limit, token, now, channel, and the names of the queues.
+-- KEYS: workers, the worker's claimed, paused; then list and ranked set of each queue; locks, offers.
+-- ARGV: worker, limit, token, now, channel, 1 if the worker has an offer, and the names of the queues.
 -- Returns fields and payloads in turn, or nil when the worker is not registered. What a full limit
--- discards has behind the number in its field an x and which of its limits that is. One that stands
--- alone at the end says that there may be more.
+-- discards has behind the number in its field an x and which of its limits that is. Numbers that
+-- stand alone at the end: 1 says that there may be more, 2 that the offer, which ends here, was
+-- taken: its job counts as one of those that are claimed.
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return false end
 -- What would fail later fails now: a popped job cannot be put back by a script that was ended.
 redis.call('HLEN', KEYS[2])
 local limit, now = tonumber(ARGV[2]), moment(ARGV[4])
+local was_taken = ARGV[6] ~= '' and redis.call('HDEL', KEYS[#KEYS], ARGV[1]) == 0
+if was_taken then limit = limit - 1 end
 local paused = {}
 for _, queue in ipairs(redis.call('SMEMBERS', KEYS[3])) do paused[queue] = true end
 
@@ -40,7 +43,7 @@ local function lend(priority, age, queue, payload)
     if not age then return end
   end
   taken = taken + 1
-  unlock_by(KEYS[#KEYS], payload, true)
+  unlock_by(KEYS[#KEYS - 1], payload, true)
   local field = field_of(now, ARGV[3], taken, priority, age, queue, mark)
   if limits then kit.take(limits, KEYS[2], field) end
   lent[#lent + 1] = field
@@ -79,9 +82,9 @@ end
 
 repeat
   again = false
-  for i = 6, #ARGV do
-    if wanted() == 0 then break end
-    local queue, list, set = ARGV[i], KEYS[2 * i - 8], KEYS[2 * i - 7]
+  for i = 7, #ARGV do
+    if wanted() <= 0 then break end
+    local queue, list, set = ARGV[i], KEYS[2 * i - 10], KEYS[2 * i - 9]
     if not paused[queue] then
       local some = kit ~= nil or redis.call('EXISTS', set) == 1
       -- Those of the list's own priority have been met before: they stand in front of it.
@@ -90,8 +93,9 @@ repeat
       if some then ranked(set, queue, '(0', '+inf') end
     end
   end
-until not again or wanted() == 0
+until not again or wanted() <= 0
 store(KEYS[2], lent)
 if kit then kit.call() end
 if aside >= PATIENCE then lent[#lent + 1] = 1 end
+if was_taken then lent[#lent + 1] = 2 end
 return lent

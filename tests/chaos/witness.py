@@ -25,6 +25,7 @@ from jobkit.adapter import (
     Settlement,
 )
 from jobkit.errors import AdapterError
+from jobkit.offering import SupportsOffers
 from tests.chaos.journal import Journal
 
 __all__ = ["watch"]
@@ -33,6 +34,9 @@ __all__ = ["watch"]
 def watch(journal: Journal) -> None:
     """Wrap the class of this process's adapter."""
     adapter = type(backends.get_adapter())
+    if issubclass(adapter, SupportsOffers):
+        setattr(adapter, "offer", _offers(journal, adapter.offer))  # noqa: B010 - as below
+        setattr(adapter, "withdraw", _offers(journal, adapter.withdraw))  # noqa: B010
     for name, wrapped in (
         ("claim", _claims(journal, adapter.claim)),
         ("settle", _settlements(journal, adapter.settle)),
@@ -47,6 +51,18 @@ def _claims(journal: Journal, claim: Callable[..., list[Claim]]) -> Callable[...
         asked = time.monotonic()
         lent = claim(self, queues, limit=limit, worker=worker)
         if lent:
+            journal.write_all([("lend", *_lent(one), worker, asked) for one in lent])
+        return lent
+
+    return witnessed
+
+
+def _offers(journal: Journal, verb: Callable[..., list[Claim]]) -> Callable[..., list[Claim]]:
+    def witnessed(self: Adapter, *given: Any, **named: Any) -> list[Claim]:
+        asked = time.monotonic()
+        lent = verb(self, *given, **named)
+        if lent:
+            worker = named.get("worker") or given[0]
             journal.write_all([("lend", *_lent(one), worker, asked) for one in lent])
         return lent
 

@@ -21,6 +21,7 @@ from jobkit.capabilities import (
     SupportsWait,
 )
 from jobkit.measures import SupportsMetrics
+from jobkit.offering import SupportsOffers
 from jobkit.payload import Payload
 from jobkit.restoring import SupportsRestore
 from jobkit.results import SupportsResults
@@ -82,6 +83,7 @@ class AdapterContract:
     TestUniqueness = groups.Uniqueness
     TestLocking = groups.Locking
     TestWaiting = groups.Waiting
+    TestOffering = groups.Offering
 
     # Everything at once
 
@@ -152,6 +154,11 @@ class AdapterContract:
     def waiter(self, adapter: Adapter) -> SupportsWait:
         """The adapter, if it can wait for work."""
         return adapter if isinstance(adapter, SupportsWait) else _lacks(adapter, SupportsWait)
+
+    @pytest.fixture
+    def offerer(self, adapter: Adapter) -> SupportsOffers:
+        """The adapter, if it can lend to workers that wait."""
+        return adapter if isinstance(adapter, SupportsOffers) else _lacks(adapter, SupportsOffers)
 
     @pytest.fixture
     def inspector(self, adapter: Adapter) -> SupportsInspect:

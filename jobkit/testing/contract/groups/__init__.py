@@ -18,6 +18,7 @@ from jobkit.testing.contract.groups.managing import Commanding, Deleting, Moving
 from jobkit.testing.contract.groups.measuring import Measuring
 from jobkit.testing.contract.groups.modelled import Modelled
 from jobkit.testing.contract.groups.nesting import Nesting
+from jobkit.testing.contract.groups.offering import Offering
 from jobkit.testing.contract.groups.pausing import Pausing
 from jobkit.testing.contract.groups.preserving import Preserving
 from jobkit.testing.contract.groups.rating import Rating
@@ -59,6 +60,7 @@ __all__ = [
     "Modelled",
     "Moving",
     "Nesting",
+    "Offering",
     "Ordering",
     "Pausing",
     "Preserving",

@@ -1,0 +1,135 @@
+"""Workers that wait offer to take a job as it is enqueued, and are told which one they have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final
+
+from jobkit.adapter import Claim
+from jobkit_redis.errors import Unanswered
+from jobkit_redis.listener import Letter
+from jobkit_redis.receipts import claims_of
+from jobkit_redis.store import Store
+
+__all__ = ["Offer", "Offers"]
+
+_END: Final = b"\n"
+_MANY: Final = 32
+"""Queues; with more of them an offer would cost more than it brings."""
+
+_TRUSTED: Final = 1.0
+"""Seconds for which an offer is taken to stand still."""
+
+_PATIENCE: Final = 1.0
+"""Seconds in which the word of a job that was lent must come, or it got lost."""
+
+
+class Offer:
+    """One that stands, or stood until it was taken."""
+
+    __slots__ = ("letter", "queues", "seen_at")
+
+    def __init__(self, letter: Letter, queues: tuple[bytes, ...]) -> None:
+        self.letter = letter
+        """Where word of the job will be."""
+        self.queues = queues
+        self.seen_at = 0.0
+        """The monotonic time when it was seen to stand."""
+
+    def is_taken(self) -> bool:
+        """Whether word has come."""
+        return self.letter.word is not None
+
+
+class Offers:
+    """The offers of this process's workers.
+
+    One is a field of a hash: where its worker listens, a part of the receipt that he would have,
+    and his queues. Whoever enqueues takes it out, lends the job and publishes it in one step. An
+    offer that is gone has brought a job, then; if word of that does not come, the job is as any
+    that was claimed with the answer lost, and Unanswered is raised, so that it is looked for.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._standing: dict[str, Offer] = {}
+
+    def of(self, worker: str) -> Offer | None:
+        """The worker's, taken or not."""
+        return self._standing.get(worker)
+
+    def made(self, worker: str, queues: tuple[bytes, ...]) -> Offer | None:
+        """One that stands for these queues, or was taken; None where there can be none.
+
+        Raises Unanswered, if one that stood was taken and the word was lost.
+        """
+        offer = self._standing.get(worker)
+        if offer is not None and offer.queues != queues:
+            if self.withdrawn(worker):
+                return offer
+            offer = None
+        if offer is None:
+            return self._make(worker, queues)
+        if not offer.is_taken() and monotonic() - offer.seen_at >= _TRUSTED:
+            self._look(worker, offer)
+        return offer
+
+    def withdrawn(self, worker: str) -> Offer | None:
+        """Have none stand; the one that was taken before. Raises Unanswered."""
+        offer = self._standing.get(worker)
+        if offer is not None and not offer.is_taken():
+            (removed,) = self._ask("HDEL", worker)
+            if removed:
+                self.forget(worker)
+                return None
+            self._await(worker, offer)
+        return offer
+
+    def brought(self, worker: str) -> list[Claim]:
+        """The job of the one that was taken, which ends it. Raises Unanswered."""
+        offer = self._standing[worker]
+        word = offer.letter.word or self._await(worker, offer)
+        self.forget(worker)
+        length, _, rest = word.partition(b":")
+        end = int(length)
+        return claims_of(worker, (rest[:end], rest[end:]))
+
+    def forget(self, worker: str) -> None:
+        """It ended otherwise."""
+        offer = self._standing.pop(worker, None)
+        if offer is not None:
+            offer.letter.drop()
+
+    def _make(self, worker: str, queues: tuple[bytes, ...]) -> Offer | None:
+        listener = self._store.here.listener
+        if not listener.is_open or len(queues) > _MANY or any(_END in each for each in queues):
+            return None
+        token = self._store.token()
+        # Known before it is made: if the answer is lost it may stand all the same.
+        offer = self._standing[worker] = Offer(listener.expect(token), queues)
+        text = f"{listener.ear}\n{token}\n".encode() + _END.join([*queues, b""])
+        keys = self._store.keys
+        if not self._store.run("offer", [keys.workers, keys.offers], [worker, text]):
+            self.forget(worker)
+            return None
+        offer.seen_at = monotonic()
+        return offer
+
+    def _look(self, worker: str, offer: Offer) -> None:
+        (there,) = self._ask("HEXISTS", worker)
+        if there:
+            offer.seen_at = monotonic()
+        else:
+            self._await(worker, offer)
+
+    def _await(self, worker: str, offer: Offer) -> bytes:
+        """The word of one that is gone, so that it must have been taken."""
+        self._store.here.listener.until(offer.is_taken, _PATIENCE)
+        if offer.letter.word is None:
+            self.forget(worker)
+            raise Unanswered("a job was lent to this worker, and the word of it was lost")
+        return offer.letter.word
+
+    def _ask(self, command: str, worker: str) -> Sequence[Any]:
+        return self._store.here.pool.ask((command, self._store.keys.offers, worker))
