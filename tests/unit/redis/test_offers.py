@@ -77,7 +77,12 @@ def taken(
 ) -> list[str]:
     """What was lent for the offer, in the end: a wait may be over for less."""
     lent: list[Claim] = []
-    until(lambda: lent.extend(adapter.offer(queues, 1, worker=worker)) or lent)
+
+    def came() -> bool:
+        lent.extend(adapter.offer(queues, 1, worker=worker))
+        return bool(lent)
+
+    until(came)
     return [claim.payload.id for claim in lent]
 
 

@@ -60,8 +60,12 @@ class Offering:
     ) -> None:
         """It was lent, or may be claimed: somebody who waits has it soon."""
         for _ in range(3):
-            wait = partial(offerer.offer, ["default"], _LONG, worker=worker)
-            lent, job = at_once([wait, partial(enqueue, connect())])
+            client = connect()
+            calls: list[Callable[[], Any]] = [
+                partial(offerer.offer, ["default"], _LONG, worker=worker),
+                partial(enqueue, client),
+            ]
+            lent, job = at_once(calls)
             assert ids([*lent, *claim(adapter, worker)]) == [job.id]
 
     def test_what_was_lent_is_held_like_what_was_claimed(
@@ -123,7 +127,7 @@ class Offering:
         assert claim_one(adapter, worker).payload.id == job.id
 
     def test_one_job_is_lent_for_one_offer(self, adapter: Adapter, offered: Offered) -> None:
-        jobs = []
+        jobs: list[str] = []
         lent = offered(lambda: jobs.extend(enqueue(adapter).id for _ in range(3)))
         assert len(lent) <= 1
         assert [*ids(lent), *peek(adapter)] == jobs
