@@ -18,8 +18,11 @@ _END: Final = b"\n"
 _MANY: Final = 32
 """Queues; with more of them an offer would cost more than it brings."""
 
-_TRUSTED: Final = 1.0
-"""Seconds for which an offer is taken to stand still."""
+_HOLDS: Final = 2.0
+"""Seconds for which an offer holds: nothing is lent to a process that stands still for longer."""
+
+_RENEWED: Final = 1.0
+"""Seconds after which it is made to hold anew."""
 
 _PATIENCE: Final = 1.0
 """Seconds in which the word of a job that was lent must come, or it got lost."""
@@ -28,12 +31,14 @@ _PATIENCE: Final = 1.0
 class Offer:
     """One that stands, or stood until it was taken."""
 
-    __slots__ = ("letter", "queues", "seen_at")
+    __slots__ = ("letter", "queues", "seen_at", "text")
 
-    def __init__(self, letter: Letter, queues: tuple[bytes, ...]) -> None:
+    def __init__(self, letter: Letter, queues: tuple[bytes, ...], text: tuple[str, bytes]) -> None:
         self.letter = letter
         """Where word of the job will be."""
         self.queues = queues
+        self.text = text
+        """What the store has, before and behind the moment when it ends."""
         self.seen_at = 0.0
         """The monotonic time when it was seen to stand."""
 
@@ -46,9 +51,10 @@ class Offers:
     """The offers of this process's workers.
 
     One is a field of a hash: where its worker listens, a part of the receipt that he would have,
-    and his queues. Whoever enqueues takes it out, lends the job and publishes it in one step. An
-    offer that is gone has brought a job, then; if word of that does not come, the job is as any
-    that was claimed with the answer lost, and Unanswered is raised, so that it is looked for.
+    when it ends, and his queues. Whoever enqueues takes it out, lends the job and publishes it in
+    one step. An offer that is gone has brought a job, then; if word of that does not come, the job
+    is as any that was claimed with the answer lost, and Unanswered is raised, so that it is looked
+    for.
     """
 
     def __init__(self, store: Store) -> None:
@@ -71,8 +77,8 @@ class Offers:
             offer = None
         if offer is None:
             return self._make(worker, queues)
-        if not offer.is_taken() and monotonic() - offer.seen_at >= _TRUSTED:
-            self._look(worker, offer)
+        if not offer.is_taken() and monotonic() - offer.seen_at >= _RENEWED:
+            return self._held(worker, offer, anew=True)
         return offer
 
     def withdrawn(self, worker: str) -> Offer | None:
@@ -106,22 +112,23 @@ class Offers:
         if not listener.is_open or len(queues) > _MANY or any(_END in each for each in queues):
             return None
         token = self._store.token()
+        head, tail = f"{listener.ear}\n{token}\n", b"\n" + _END.join([*queues, b""])
         # Known before it is made: if the answer is lost it may stand all the same.
-        offer = self._standing[worker] = Offer(listener.expect(token), queues)
-        text = f"{listener.ear}\n{token}\n".encode() + _END.join([*queues, b""])
-        keys = self._store.keys
-        if not self._store.run("offer", [keys.workers, keys.offers], [worker, text]):
+        offer = self._standing[worker] = Offer(listener.expect(token), queues, (head, tail))
+        return self._held(worker, offer, anew=False)
+
+    def _held(self, worker: str, offer: Offer, *, anew: bool) -> Offer | None:
+        """Have it hold from now on, unless it was taken; None if there is no such worker."""
+        store, (head, tail) = self._store, offer.text
+        keys = [store.keys.workers, store.keys.offers]
+        stands = store.run("offer", keys, [worker, int(anew), head, tail, store.now, _HOLDS])
+        if stands is None:
             self.forget(worker)
             return None
         offer.seen_at = monotonic()
-        return offer
-
-    def _look(self, worker: str, offer: Offer) -> None:
-        (there,) = self._ask("HEXISTS", worker)
-        if there:
-            offer.seen_at = monotonic()
-        else:
+        if not stands:
             self._await(worker, offer)
+        return offer
 
     def _await(self, worker: str, offer: Offer) -> bytes:
         """The word of one that is gone, so that it must have been taken."""

@@ -7,6 +7,7 @@
 local queue, payload = ARGV[1], ARGV[2]
 -- A sample, so that the cost does not grow with the number of workers.
 local SOME = 8
+local OFFER = '^([^\n]*)\n([^\n]*)\n([^\n]*)(\n.*)$'
 
 local function is_next()
   return redis.call('EXISTS', KEYS[1], KEYS[2]) == 0
@@ -17,9 +18,9 @@ local function is_next()
 end
 
 -- Lent, unless nobody hears of it.
-local function lent(worker, ear, token)
+local function lent(worker, now, ear, token)
   local claimed = string.sub(KEYS[4], 1, -8) .. worker .. ':claimed'
-  local field = field_of(moment(ARGV[4]), token, 1, '0', '', queue)
+  local field = field_of(now, token, 1, '0', '', queue)
   redis.call('HSET', claimed, field, payload)
   local heard = redis.pcall('PUBLISH', ear, token .. ':' .. #field .. ':' .. field .. payload)
   if type(heard) == 'number' and heard > 0 then
@@ -33,10 +34,12 @@ end
 local function is_lent()
   local offers = redis.call('HRANDFIELD', KEYS[5], SOME, 'WITHVALUES')
   if #offers == 0 or not is_next() then return false end
+  local now = moment(ARGV[4])
   for i = 1, #offers, 2 do
-    local ear, token, queues = string.match(offers[i + 1], '^([^\n]*)\n([^\n]*)(\n.*)$')
-    if ear and string.find(queues, '\n' .. queue .. '\n', 1, true)
-      and lent(offers[i], ear, token) then
+    local ear, token, ends, queues = string.match(offers[i + 1], OFFER)
+    if ear and tonumber(now) < tonumber(ends)
+      and string.find(queues, '\n' .. queue .. '\n', 1, true)
+      and lent(offers[i], now, ear, token) then
       return true
     end
   end
