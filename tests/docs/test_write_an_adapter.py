@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobkit import batching, cancelling, capabilities, restoring, results
+from jobkit import batching, cancelling, capabilities, offering, restoring, results
 from jobkit.adapter import Adapter
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +21,7 @@ ABILITIES = (
     *batching.__all__,
     *cancelling.__all__,
     *results.__all__,
+    *offering.__all__,
 )
 SUPPORTED = {name for name in ABILITIES if name.startswith("Supports")}
 PUBLIC = {"adapter", "capabilities", "clock", "errors", "payload"}

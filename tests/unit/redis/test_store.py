@@ -238,8 +238,13 @@ def test_wake_ups_do_not_pile_up_while_nobody_waits(adapter: RedisAdapter, serve
         before = adapter._store.here.listener.heard((b"default",)).number
         for _ in range(1_000):
             client.publish("{jobkit}:wake:0", "default")
-        adapter.maintain(limit=1)
-        assert adapter._store.here.listener.heard((b"default",)).number == before + 1_000
+        # A socket takes some 280 messages; the others come as these are read, when the server can.
+        for _ in range(1_000):
+            adapter.maintain(limit=1)
+            if adapter._store.here.listener.heard((b"default",)).number == before + 1_000:
+                break
+        else:
+            pytest.fail("what came was not read")
 
 
 def test_nobody_listens_once_a_worker_has_left(adapter: RedisAdapter) -> None:
