@@ -69,13 +69,14 @@ class Take:
         """Those of the claims, just lent, that found their places; others instead of the rest.
 
         Until then they have none, and whoever takes them from a worker that died only gives them
-        back: none was ever handed out.
+        back: none was ever handed out. Nor is what somebody took before, from one that stood still.
         """
         verdict = self._entered(claims, token)
+        granted = {key for key, _, _ in verdict.granted}
         kept = [
             replace(claim, full=verdict.full.get(key))
             for claim in claims
-            if (key := key_of(claim.receipt)) not in verdict.blocked
+            if (key := key_of(claim.receipt)) in granted or not is_limited(claim.payload)
         ]
         if verdict.blocked:
             kept += self._step_by_step(queues, limit - len(kept), worker)
