@@ -13,9 +13,10 @@ from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.tables import in_state, jobs
 
-__all__ = ["BORROWED", "Borrowed", "Lending", "claim_of", "key_of", "new_token"]
+__all__ = ["BORROWED", "Borrowed", "Held", "Lending", "claim_of", "key_of", "new_token"]
 
 Borrowed: TypeAlias = tuple[int, str, int]
+Held: TypeAlias = tuple[int, str, int, str]
 BORROWED: Final = (jobs.c.key, jobs.c.payload, jobs.c.deliveries)
 """The columns of a row that is to be lent."""
 
@@ -92,14 +93,14 @@ class Lending:
         connection.execute(self._lend, parameters)
         return [claim_of(key, token, text, loans) for key, text, loans in rows]
 
-    def held(self, connection: Connection, worker: str) -> Sequence[tuple[int, str, int, str]]:
+    def held(self, connection: Connection, worker: str) -> Sequence[Held]:
         """The rows (columns `BORROWED` and the token) the worker holds, oldest first.
 
         They stay as they are until the transaction ends.
         """
         return connection.execute(self._held, {"borrower": worker}).all()
 
-    def seen(self, connection: Connection, worker: str) -> Sequence[tuple[int, str, int, str]]:
+    def seen(self, connection: Connection, worker: str) -> Sequence[Held]:
         """The same only to look: a job may be being settled in a long transaction of its own."""
         return connection.execute(self._seen, {"borrower": worker}).all()
 

@@ -35,10 +35,10 @@ from sqlalchemy import (
 from jobkit.adapter import State
 from jobkit.capabilities import LimitInfo
 from jobkit.errors import AdapterError
-from jobkit.limits import Limit, limits_of, places_of
+from jobkit.limits import Limit, is_limited, limits_of, places_of
 from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
-from jobkit_sql.lending import Borrowed
+from jobkit_sql.lending import Borrowed, Held
 from jobkit_sql.tables import blocked, in_state, jobs, limits, places
 
 __all__ = ["LOOK_DUE", "NEXT_LOOK", "Limiting", "Verdict"]
@@ -64,6 +64,13 @@ _UNSTART: Final = delete(places).where(
     places.c.job == _JOB,
     places.c.place == _PLACE,
     places.c.receipt == bindparam("of_receipt", type_=Text()),
+)
+_GOES_ON: Final = (
+    update(places)
+    .where(
+        places.c.job == _JOB, places.c.receipt == bindparam("of_receipt", type_=Text()), _IS_RATE
+    )
+    .values(receipt=bindparam("to_receipt", type_=Text()))
 )
 _CHANGE: Final = (
     update(limits)
@@ -242,6 +249,19 @@ class Limiting:
         """The claims to these jobs are over: let those try that wait; how many there were."""
         found = {place for text in texts for place in places_of(Payload(text))}
         return self.call(connection, found, now) if found else 0
+
+    def recovered(
+        self, connection: Connection, rows: Iterable[Held], token: str, now: float
+    ) -> int:
+        """The claims go on under this token, without places; how many others may try.
+
+        Starts stay, and can be taken back yet.
+        """
+        limited = [row for row in rows if is_limited(Payload(row[1]))]
+        called = self.freed(connection, (row[1] for row in limited), now)
+        for key, _, _, old in limited:
+            connection.execute(_GOES_ON, {"of_job": key, "of_receipt": old, "to_receipt": token})
+        return called
 
     def unstart(self, connection: Connection, claims: Iterable[tuple[int, str, Payload]]) -> None:
         """The jobs with these keys and receipts' tokens never came to a start: it counts not."""

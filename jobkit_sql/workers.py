@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jobkit.adapter import Beat, Claim, Presence
 from jobkit.cancelling import CANCEL, taken_from
-from jobkit_sql.lending import Lending, claim_of
+from jobkit_sql.lending import Lending, claim_of, new_token
 from jobkit_sql.limiting import Limiting
 from jobkit_sql.registry import Registry
 from jobkit_sql.store import Store, again_if_undone
@@ -61,9 +61,9 @@ class Workers:
             self._registry.require(connection, to)
             if not self._registry.remove(connection, worker, beat=beat):
                 return []
-            rows = [row[:3] for row in self._lending.held(connection, worker)]
-            claims = self._lending.lend(connection, rows, to, now)
-            called = self._limiting.freed(connection, (text for _, text, _ in rows), now)
+            rows, token = self._lending.held(connection, worker), new_token()
+            claims = self._lending.lend(connection, [row[:3] for row in rows], to, now, token)
+            called = self._limiting.recovered(connection, rows, token, now)
         if called:
             self._store.announce()
         return claims
