@@ -1,4 +1,4 @@
-"""The SQL adapter: SQLite, with the seam that PostgreSQL will use."""
+"""The SQL adapter, for SQLite and PostgreSQL."""
 
 from jobkit_sql.adapter import SqlAdapter
 
