@@ -189,16 +189,24 @@ def has_key(job_id: str) -> bool:
 
 
 def _plain(payloads: Sequence[Payload]) -> str | None:
-    """The queue of jobs that all go to it without priority, time or key; None for others."""
-    queue = payloads[0].queue
+    """The queue of jobs that all go to it without priority, time or key; None for others.
+
+    Others, too: what does not say so, or is not to be stored at all.
+    """
     # No `isinstance`, which for a kind of sequence is Python's own code, and asked for at each job.
-    for payload in [payloads.first] if type(payloads) is Alike else payloads:
+    some = (payloads.first,) if type(payloads) is Alike else payloads
+    queue = some[0].fields.get("queue")
+    if type(queue) is not str:
+        return None
+    for payload in some:
         fields = payload.fields
+        job_id = fields.get("jid")
         if (
             fields.get("queue") != queue
             or "priority" in fields
             or "scheduled_at" in fields
-            or has_key(payload.id)
+            or type(job_id) is not str
+            or has_key(job_id)
         ):
             return None
     return queue

@@ -13,6 +13,7 @@ from jobkit.payload import Payload
 
 __all__ = ["Field", "Receipt", "claims_of", "decoded"]
 
+_DECODING: Final = ("utf-8", "surrogateescape")
 _DISCARDED: Final = re.compile(r"[^:]*:[0-9a-f]{26,}x([0-9]+):")
 
 
@@ -51,14 +52,14 @@ class Receipt(NamedTuple):
 
 def decoded(text: bytes) -> str:
     """Text as stored; what is no UTF-8 can be written back as it was."""
-    return text.decode("utf-8", "surrogateescape")
+    return text.decode(*_DECODING)
 
 
 def claims_of(worker: str, flat: Sequence[Any]) -> list[Claim]:
     """The claims of a worker from fields and payloads in turn."""
     prefix = Receipt(worker, "").text
     return [
-        _claim(decoded(text), prefix, decoded(field))
+        _claim(text.decode(*_DECODING), prefix, field.decode(*_DECODING))
         for field, text in zip(flat[::2], flat[1::2], strict=True)
     ]
 

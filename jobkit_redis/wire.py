@@ -58,7 +58,7 @@ def packed(connection: Connection, commands: Sequence[Sequence[Any]]) -> Sequenc
     """
     if _pack is None:
         return [part for command in commands for part in connection.pack_command(*command)]
-    return (b"".join([_pack(tuple(command)) for command in commands]),)
+    return (b"".join(map(_pack, map(tuple, commands))),)
 
 
 _pack: Callable[[tuple[Any, ...]], bytes] | None = None

@@ -151,7 +151,7 @@ def put(adapter: Enqueues, payloads: Sequence[Payload]) -> Sequence[str | None]:
 def put_alike(adapter: Enqueues, name: str, payloads: Alike) -> None:
     """`put` for jobs of one plain class, of that name, which are neither unique nor limited."""
     _check_name(name)
-    limit = _max_payload(adapter)
+    limit = adapter.features.max_payload or settings.current().max_payload
     if max(map(len, payloads.texts)) * 4 > limit:
         for payload in payloads:
             _check_size(payload, payload.text, limit)
@@ -337,7 +337,7 @@ def mark(job: Any, payload: Payload) -> None:
 def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
     """Raise what must be raised before anything is stored; whether one of them is unique."""
     unique = False
-    limit = _max_payload(adapter)
+    limit = adapter.features.max_payload or settings.current().max_payload
     for payload in payloads:
         text = payload.text
         if '"__main__.' in text:
@@ -350,10 +350,6 @@ def _check(adapter: Enqueues, payloads: Iterable[Payload]) -> bool:
             require_unique(adapter, payload.job_class)
             unique = True
     return unique
-
-
-def _max_payload(adapter: Enqueues) -> int:
-    return adapter.features.max_payload or settings.current().max_payload
 
 
 def require_limits(adapter: Enqueues, name: str) -> SupportsLimits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from sys import maxsize
@@ -75,7 +75,7 @@ class Pool:
 
     def take_back(self) -> list[Claim]:
         """The claims that no thread has started: none will."""
-        return list(self._taken())
+        return list(iter(self._next, None))
 
     def running(self) -> list[Claim]:
         """The claims whose jobs run now."""
@@ -149,12 +149,12 @@ class Pool:
         for _ in range(min(threads, len(self._threads)) - self._calls.qsize()):
             self._calls.put(None)
 
-    def _taken(self) -> Iterator[Claim]:
-        """The claims that wait, taken one by one."""
-        take = self._waiting.popleft
-        with suppress(IndexError):
-            while True:
-                yield take()
+    def _next(self) -> Claim | None:
+        """The next claim that waits."""
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
 
     def replace(self, stuck: threading.Thread, settled: Callable[[], Settlement | Settled]) -> None:
         """Have a new thread take the place of one that does not come back from its job.
@@ -186,7 +186,7 @@ class Pool:
         stop_signal.set(self._desk.stopping.is_set)
         holder.set(self._desk.holder)
         while True:
-            for claim in self._taken():
+            while (claim := self._next()) is not None:
                 self._run(slot, claim)
             if self._ending:
                 return
