@@ -22,8 +22,8 @@ POLL: Final = 0.1
 GLANCE: Final = 0.005
 """Seconds between looks in a burst while its own jobs run, which may enqueue others."""
 
-_BRIEF: Final = 0.0005
-"""Seconds that jobs which run are first waited for, and then twice as long each time."""
+_BRIEF: Final = 0.001
+"""Seconds that jobs which run are first waited for, and then four times as long each time."""
 
 
 class Idle:
@@ -49,8 +49,8 @@ class Idle:
         if desk.options.burst or not isinstance(adapter, SupportsOffers):
             return self.wait()
         if not self._pool.idle():
-            self._pause = min(self._pause * 2, IDLE_WAIT)
-            return self.wait(self._pause)
+            pause, self._pause = self._pause, min(self._pause * 4, IDLE_WAIT)
+            return self.wait(pause)
         self._offering = True
         return adapter.offer(desk.options.queues.names, IDLE_WAIT, worker=desk.identity)
 
