@@ -9,7 +9,7 @@ from jobkit.adapter import Beat, Claim, Presence
 from jobkit.cancelling import CANCEL, taken_from
 from jobkit.errors import LeaseLost
 from jobkit_inline.memory.handle import Handle
-from jobkit_inline.memory.records import Worker
+from jobkit_inline.memory.records import Job, Worker
 
 __all__ = ["Leases"]
 
@@ -59,7 +59,7 @@ class Leases(Handle):
                 return []
             del self._store.workers[worker]
             now = self._clock.time()
-            return [self._store.lend(job, to, now).claim for job in self._store.held(worker)]
+            return [self._handed_on(job, to, now) for job in self._store.held(worker)]
 
     def retire(self, worker: str) -> int:
         with self._lock:
@@ -72,6 +72,13 @@ class Leases(Handle):
     def held(self, worker: str) -> list[Claim]:
         with self._lock:
             return [job.claim for job in self._store.held(worker)]
+
+    def _handed_on(self, job: Job, to: str, now: float) -> Claim:
+        quotas = self._store.quotas
+        places = quotas.places(job.receipt)
+        lent = self._store.lend(job, to, now)
+        quotas.go_on(places, job.receipt, lent.receipt)
+        return lent.claim
 
     def _registered(self, worker: str) -> None:
         if worker not in self._store.workers:

@@ -85,6 +85,17 @@ class Quotas:
                 quota.taken.pop(receipt, None)
         return places
 
+    def places(self, receipt: str) -> tuple[str, ...]:
+        """Where the claim has places, or has started."""
+        return self._places.get(receipt, ())
+
+    def go_on(self, places: tuple[str, ...], receipt: str, heir: str) -> None:
+        """The claim that left these places is another now: its starts can be taken back yet."""
+        for quota in self._at(places):
+            if (started_at := quota.taken.pop(receipt, None)) is not None:
+                quota.taken[heir] = started_at
+                self._places[heir] = places
+
     def unstart(self, receipt: str) -> None:
         """The claim never came to a start: it counts for none."""
         for quota in self._at(self._places.get(receipt, ())):

@@ -12,12 +12,14 @@ redis.call('HLEN', KEYS[9])
 leave(ARGV[1])
 local lent, kit = {}, nil
 for number, field in ipairs(fields) do
+  local priority, age, queue = place_of(field)
+  local anew = field_of(now, ARGV[4], number, priority, age, queue)
   if is_limited(texts[field]) then
     kit = kit or limiting(string.sub(KEYS[1], 1, -8), ARGV[6], now)
     kit.free(KEYS[8], field, texts[field])
+    kit.go_on(KEYS[8], field, KEYS[9], anew, texts[field])
   end
-  local priority, age, queue = place_of(field)
-  lent[#lent + 1] = field_of(now, ARGV[4], number, priority, age, queue)
+  lent[#lent + 1] = anew
   lent[#lent + 1] = texts[field]
 end
 store(KEYS[9], lent)

@@ -125,6 +125,18 @@ local function limiting(ours, channel, now)
     end
   end
 
+  -- The claim goes on as another: its start stays, and can be taken back yet.
+  function kit.go_on(hash, field, heir, anew, text)
+    for _, limit in ipairs((limits_of(text))) do
+      local key, member = taken_key(limit.place), hash .. '\n' .. field
+      local at = limit.per and redis.call('ZSCORE', key, member)
+      if at then
+        redis.call('ZREM', key, member)
+        redis.call('ZADD', key, at, heir .. '\n' .. anew)
+      end
+    end
+  end
+
   -- A job that was set aside, or called, is neither any more.
   function kit.withdraw(text, age, queue)
     local limits, named = limits_of(text)

@@ -138,17 +138,3 @@ def test_a_cleared_queue_keeps_nobody_waiting(
     clock.advance(6)
     adapter.maintain(limit=100)
     assert len(claim(adapter, register(adapter, "another"))) == 1
-
-
-def test_a_start_that_never_came_counts_not_though_another_gives_the_job_back(
-    adapter: SqlAdapter, worker: str
-) -> None:
-    """The bug: recovered, it is another claim, and the start of the first one counted on."""
-    heir = register(adapter, "heir")
-    jobs = [payload(limits=[{"key": "k", "to": 2, "per": 60.0}]) for _ in range(3)]
-    adapter.enqueue(jobs)
-    claim(adapter, worker)
-    started, not_started = adapter.recover(worker, to=heir)
-    assert claim(adapter, heir) == []
-    adapter.settle([Release(started), Release(not_started, started=False)])
-    assert ids(claim(adapter, heir)) == [jobs[0].id]

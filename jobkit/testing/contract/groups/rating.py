@@ -62,6 +62,17 @@ class Rating:
         adapter.settle([Release(first, started=False), Release(second)])
         assert ids(claim(adapter, worker)) == [jobs[0]]
 
+    def test_a_job_that_never_started_does_not_count_though_another_gives_it_back(
+        self, adapter: Adapter, worker: str, other: str
+    ) -> None:
+        """Recovered it is another claim."""
+        jobs = [limited(adapter, MINUTE) for _ in range(3)]
+        claim(adapter, worker)
+        started, not_started = adapter.recover(worker, to=other)
+        assert claim(adapter, other) == []
+        adapter.settle([Release(started), Release(not_started, started=False)])
+        assert ids(claim(adapter, other)) == [jobs[0]]
+
     def test_a_start_counts_however_the_job_ended(
         self, adapter: Adapter, worker: str, other: str
     ) -> None:
