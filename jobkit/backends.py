@@ -210,7 +210,8 @@ def _for_workers(adapter: Enqueues) -> Adapter:
 
 
 def _configured(name: str) -> Enqueues:
-    url = _url(name)
+    # As `_url` says, which a call of its own would be asked at each enqueue.
+    url = settings.current().url if name == "default" else _url(name)
     made = _made.get((name, url))
     return _make(name, url) if made is None else made
 

@@ -62,7 +62,7 @@ def store(job: Any) -> None:
 
     None there: it is kept for a commit, see `enqueue_in`.
     """
-    scope = _scope()
+    scope = transactions.current() if current_block() is None else None  # `_scope`
     if scope is not None and _waits(scope, job):
         _keep(scope, [_frozen(job)], lambda: _store(job))
     else:

@@ -10,9 +10,9 @@ from jobkit.jobs.options import SetOptions, check_queue, delay_seconds, moment_s
 from jobkit.jobs.plan import Plan, plan_of
 from jobkit.payload import Payload, new_id
 
-__all__ = ["due_at", "loaded", "made"]
+__all__ = ["NO_OPTIONS", "due_at", "loaded", "made"]
 
-_NOTHING: Final[SetOptions] = {}
+NO_OPTIONS: Final[SetOptions] = {}
 
 # Names the ids that are derived from idempotency keys, so that equal keys make equal ids.
 _KEYS: Final = uuid.UUID("6f0f1c0a-6d3b-5e0e-9a53-6a6f626b6974")
@@ -53,7 +53,7 @@ def loaded(job_class: Any, plan: Plan, payload: Payload) -> Any:
     payload.check()
     job = job_class()
     job._plan = plan
-    job._given = _NOTHING
+    job._given = NO_OPTIONS
     job._payload = payload
     job.executions = payload.executions + 1
     job.successfully_enqueued = True

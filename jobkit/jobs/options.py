@@ -112,16 +112,18 @@ class Options:
     max_resumptions: int | None = None
     store_result: float | None = None
 
-    @property
-    def demands(self) -> bool:
-        """True when the payloads of the class's jobs have more fields than others."""
-        return (
+    demands: bool = field(init=False)
+    """True when the payloads of the class's jobs have more fields than others."""
+
+    def __post_init__(self) -> None:
+        demands = (
             self.expires_in is not None
             or self.timeout is not None
             or self.unique is not None
             or self.version > 1
             or bool(self.limits)
         )
+        object.__setattr__(self, "demands", demands)
 
 
 def merged(parent: Options, given: JobOptions, owner: str) -> Options:
