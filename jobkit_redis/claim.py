@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from jobkit.adapter import Claim
 from jobkit.errors import LeaseLost
+from jobkit_redis.errors import Unanswered
 from jobkit_redis.keys import Keys
 from jobkit_redis.listener import Heard
 from jobkit_redis.offering import Offers
@@ -76,6 +77,8 @@ class Take:
         """Workers whose last claim found nothing, and when they were seen to be registered."""
 
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
+        if self._store.here.listener.missed():
+            raise Unanswered("a job was lent to a worker of this process that did not hear of it")
         served = self._served(queues)
         offer = self._offers.of(worker)
         if offer is not None and offer.is_taken():
@@ -152,11 +155,21 @@ class Take:
             flat, marks = _marks(self._ask(served, limit, worker))
             claims += claims_of(worker, flat)
             if _TAKEN in marks:
-                claims += self._offers.brought(worker)
+                claims += self._taken(worker, besides=claims)
             self._offers.forget(worker)
             # The rest were set aside, and there may be more behind them.
             if claims or _MORE not in marks:
                 return claims
+
+    def _taken(self, worker: str, *, besides: list[Claim]) -> list[Claim]:
+        """What the offer has brought. That it got lost is for the next claim to say, if need be."""
+        try:
+            return self._offers.brought(worker)
+        except Unanswered:
+            if not besides:
+                raise
+            self._store.here.listener.miss()
+            return []
 
     def _ask(self, served: _Served, limit: int, worker: str) -> list[Any]:
         store, keys = self._store, self._store.keys

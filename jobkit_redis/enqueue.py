@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from redis.exceptions import NoPermissionError
+
 from jobkit.adapter import State
 from jobkit.alike import Alike
 from jobkit.errors import EnqueueUncertain
@@ -56,6 +58,8 @@ class Enqueue:
         keys = store.keys
         self._keys = (keys.queues, keys.waiting(State.SCHEDULED), keys.sequence)
         self._routes: dict[str, _Route] = {}
+        self._offers = True
+        """Whether jobs may be lent as they are stored."""
 
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads:
@@ -82,10 +86,12 @@ class Enqueue:
         except UnicodeEncodeError as error:
             raise _half(error) from error
         wakes = self._store.wakes(queue)
-        if wakes and len(texts) == 1:
+        if wakes and len(texts) == 1 and self._offers:
             self._offer(queue, route, texts[0], payloads)
-        else:
-            self._list(route, texts, payloads, wakes=wakes)
+            return
+        if wakes:
+            self._store.woke(queue)
+        self._list(route, texts, payloads, wakes=wakes)
 
     def _route(self, queue: str) -> _Route:
         if len(self._routes) > _MANY:
@@ -98,8 +104,16 @@ class Enqueue:
         args = (route.name, text, route.channel, self._store.now)
         # In one go with the script, as the server then writes to whoever is to run the job before
         # it answers: it begins with the one who was last to be given something.
-        if self.send("enqueue_offered", route.keys, args, payloads, route.known):
-            self._store.woke_nobody(queue)
+        try:
+            lent = self.send("enqueue_offered", route.keys, args, payloads, route.known)
+        except Refused as error:
+            if not isinstance(error.__cause__, NoPermissionError):
+                raise
+            self._offers = False  # who may write to the queues and nothing else
+            self._list(route, [text], payloads, wakes=True)
+        else:
+            if not lent:  # while this one is on its way another may find somebody who waits
+                self._store.woke(queue)
 
     def _list(
         self, route: _Route, texts: list[bytes], payloads: Sequence[Payload], *, wakes: bool

@@ -75,6 +75,7 @@ class Listener(Ear[Connection]):
         self._words = 0
         self._sums: dict[tuple[bytes, ...], tuple[int, Heard]] = {}
         """What was heard for queues by that number of words: it is asked for at each step."""
+        self._missed = False
         self._spoke_at = 0.0
         self._asked_at: float | None = None
 
@@ -108,6 +109,20 @@ class Listener(Ear[Connection]):
         """Whether there is a connection to hear by."""
         return self._line is not None
 
+    def missed(self) -> bool:
+        """Whether there was something that nobody expected, or heard, since this was asked."""
+        missed, self._missed = self._missed, False
+        return missed
+
+    def miss(self) -> None:
+        """Something was said that nobody heard."""
+        self._missed = True
+
+    def doubt(self) -> None:
+        """Something was said that was not heard here: connect anew."""
+        if (line := self._line) is not None:
+            self._cut(line)
+
     def expect(self, token: str) -> Letter:
         """Where what is said on the `ear` for the token will be."""
         letter = Letter(token.encode(), self._letters)
@@ -140,7 +155,9 @@ class Listener(Ear[Connection]):
             pass
         elif message[1] == self._ear:
             token, _, word = message[2].partition(b":")
-            if (letter := self._letters.get(token)) is not None:
+            if (letter := self._letters.get(token)) is None:
+                self.miss()
+            else:
                 letter.word = word
         else:
             self._note(message[2])

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, Final
 
 from jobkit.adapter import Claim
-from jobkit_redis.errors import Unanswered
+from jobkit_redis.errors import Refused, Unanswered
 from jobkit_redis.listener import Letter
 from jobkit_redis.receipts import claims_of
 from jobkit_redis.store import Store
@@ -94,7 +94,9 @@ class Offers:
 
     def brought(self, worker: str) -> list[Claim]:
         """The job of the one that was taken, which ends it. Raises Unanswered."""
-        offer = self._standing[worker]
+        offer = self._standing.get(worker)
+        if offer is None:  # forgotten meanwhile, as the worker is not registered any more
+            return []
         word = offer.letter.word or self._await(worker, offer)
         self.forget(worker)
         length, _, rest = word.partition(b":")
@@ -118,10 +120,13 @@ class Offers:
         return self._held(worker, offer, anew=False)
 
     def _held(self, worker: str, offer: Offer, *, anew: bool) -> Offer | None:
-        """Have it hold from now on, unless it was taken; None if there is no such worker."""
+        """Have it hold from now on, unless it was taken; None if the store does not take it."""
         store, (head, tail) = self._store, offer.text
         keys = [store.keys.workers, store.keys.offers]
-        stands = store.run("offer", keys, [worker, int(anew), head, tail, store.now, _HOLDS])
+        try:
+            stands = store.run("offer", keys, [worker, int(anew), head, tail, store.now, _HOLDS])
+        except Refused:  # who may not do that, or cannot now, claims
+            stands = None
         if stands is None:
             self.forget(worker)
             return None
@@ -135,6 +140,7 @@ class Offers:
         self._store.here.listener.until(offer.is_taken, _PATIENCE)
         if offer.letter.word is None:
             self.forget(worker)
+            self._store.here.listener.doubt()
             raise Unanswered("a job was lent to this worker, and the word of it was lost")
         return offer.letter.word
 

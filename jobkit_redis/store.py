@@ -94,18 +94,15 @@ class Store:
         return due
 
     def wakes(self, queue: str) -> bool:
-        """`waking` of a single one."""
-        woken, now = self.here.woken, monotonic()
-        if now - woken.get(queue, -WINDOW) < WINDOW:
-            return False
+        """Whether a job is to wake the queue's workers: not within the window after `woke`."""
+        return monotonic() - self.here.woken.get(queue, -WINDOW) >= WINDOW
+
+    def woke(self, queue: str) -> None:
+        """They were woken."""
+        woken = self.here.woken
         if len(woken) > _MANY:
             woken.clear()
-        woken[queue] = now
-        return True
-
-    def woke_nobody(self, queue: str) -> None:
-        """The next job is to wake the queue's workers: none was needed for the last."""
-        self.here.woken.pop(queue, None)
+        woken[queue] = monotonic()
 
     def close(self) -> None:
         """Close the connections, if they are this process's own."""

@@ -167,11 +167,19 @@ class Claimer(Part):
 
     def _run_lent(self, ask: Callable[[], list[Claim]]) -> None:
         """Have what is lent without a claim run, unless it came too late."""
+        identity = self.desk.identity
         claims = self._answer(ask)
-        if claims and (self.ending.is_set() or self.desk.quiet.is_set()):
+        if claims and self._is_late(identity):
             self._decline(claims)
         elif claims:
             self._hand_over(claims, maxsize)
+
+    def _is_late(self, identity: str) -> bool:
+        """True if nothing more is taken, or that worker may have been declared dead meanwhile."""
+        desk = self.desk
+        if self.ending.is_set() or desk.quiet.is_set() or desk.fenced.is_set():
+            return True
+        return desk.lapsed or desk.identity != identity
 
     def _withdraw(self) -> bool:
         """Have nothing lent but by claims; False if the store does not answer."""

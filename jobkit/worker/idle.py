@@ -29,7 +29,8 @@ _BRIEF: Final = 0.001
 class Idle:
     """Waits for work as well as the store can; offers to take the next job, if nothing runs.
 
-    Only then: where a job runs it may hold the GIL for long, and another worker would be sooner.
+    Only then, and not in somebody else's program: where other code runs it may hold the GIL for
+    long, and another worker would be sooner.
     """
 
     def __init__(self, desk: Desk, pool: Pool, ending: threading.Event) -> None:
@@ -46,7 +47,8 @@ class Idle:
     def offer(self) -> list[Claim]:
         """Wait, and take what is lent meanwhile. Raises AdapterError."""
         desk, adapter = self._desk, self._desk.adapter
-        if desk.options.burst or not isinstance(adapter, SupportsOffers):
+        alone = not (desk.options.burst or desk.options.embedded)
+        if not alone or not isinstance(adapter, SupportsOffers):
             return self.wait()
         if not self._pool.idle():
             pause, self._pause = self._pause, min(self._pause * 4, IDLE_WAIT)

@@ -71,7 +71,7 @@ def test_a_job_under_no_limit_costs_the_commands_it_always_did(
 
     with server.client() as client:
         life()  # the server learns the scripts
-        adapter._store.woke_nobody("default")
+        adapter._store.here.woken.clear()
         client.config_resetstat()
         life()
         counted = calls(client)
