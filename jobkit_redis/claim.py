@@ -78,7 +78,7 @@ class Take:
 
     def __call__(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
         if self._store.here.listener.missed():
-            raise Unanswered("a job was lent to a worker of this process that did not hear of it")
+            raise Unanswered("a job was lent to a worker here, and the word of it was lost")
         served = self._served(queues)
         offer = self._offers.of(worker)
         if offer is not None and offer.is_taken():
