@@ -246,7 +246,7 @@ def _store_or_abort(job: Any) -> None:
 
 def _store_one(job: Any) -> None:
     """`_store_all` of a single one, which needs no sorting."""
-    adapter = adapter_of(job)
+    adapter = backends.get(_backend_of(job))
     payload = _written(job, adapter, backends.now(adapter))
     if payload is None:
         return

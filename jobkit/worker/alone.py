@@ -38,8 +38,13 @@ class Alone:
 
     def admitted(self, claims: list[Claim]) -> list[Claim]:
         """Those of the fresh claims to hand to the pool now: all, or none."""
-        if self._suspect is None and not _any_suspect(claims):
-            return claims
+        if self._suspect is None:
+            # A loop: a generator takes longer than what it looks at.
+            for claim in claims:
+                if claim.deliveries == SUSPECT:
+                    break
+            else:
+                return claims
         with self._lock:
             back = [*self._pool.take_back(), *self._without_suspect(claims)]
         self._give_back([Release(claim, started=False) for claim in back])
@@ -77,11 +82,3 @@ class Alone:
         self._suspect = next(claim for claim in claims if claim.deliveries == SUSPECT)
         self._started = False
         return [claim for claim in claims if claim is not self._suspect]
-
-
-def _any_suspect(claims: list[Claim]) -> bool:
-    # A loop: asked for at each claim, where a generator takes longer than what it looks at.
-    for claim in claims:  # noqa: SIM110
-        if claim.deliveries == SUSPECT:
-            return True
-    return False

@@ -1,4 +1,4 @@
--- include: moment field unlock limits
+-- include: moment field claims unlock limits
 -- KEYS: workers, the worker's claimed, paused; then list and ranked set of each queue; locks, offers.
 -- ARGV: worker, limit, token, now, channel, 1 if the worker has an offer, and the names of the queues.
 -- Returns fields and payloads in turn, or nil when the worker is not registered. What a full limit

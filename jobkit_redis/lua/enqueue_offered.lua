@@ -12,10 +12,16 @@ local MOST = 65536
 local OFFER = '^([^\n]*)\n([^\n]*)\n([^\n]*)(\n.*)$'
 local own, ours = string.sub(KEYS[3], 1, -7), string.sub(KEYS[4], 1, -8)
 
+-- Whether nothing waits in the queue, and it is not paused; mostly no queue is.
+local function is_free()
+  return redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) == 0
+    or redis.call('EXISTS', KEYS[1], KEYS[2]) == 0
+    and redis.call('SISMEMBER', KEYS[3], queue) == 0
+end
+
 local function is_next()
   return #payload <= MOST
-    and redis.call('EXISTS', KEYS[1], KEYS[2]) == 0
-    and redis.call('SISMEMBER', KEYS[3], queue) == 0
+    and is_free()
     and not string.find(payload, '"limits"', 1, true)
     and not string.find(payload, '"unique"', 1, true)
     and not string.find(queue, '\n', 1, true)

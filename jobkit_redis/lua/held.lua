@@ -1,4 +1,4 @@
--- include: field
+-- include: claims
 -- KEYS: the worker's claimed. Returns fields and payloads in turn, the oldest claim first.
 local fields, texts = claims_in(KEYS[1])
 local held = {}

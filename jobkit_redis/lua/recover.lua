@@ -1,4 +1,4 @@
--- include: moment field leave limits
+-- include: moment field claims leave limits
 -- KEYS: workers, leases, processes, and of the lost worker: info, work, workers, signals, claimed;
 -- and the heir's claimed.
 -- ARGV: lost worker, heir, its counter or '', token, now, channel.

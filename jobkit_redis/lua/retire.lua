@@ -1,4 +1,4 @@
--- include: moment push field leave limits
+-- include: moment push claims leave limits
 -- KEYS: workers, leases, processes, and of the worker: info, work, workers, signals, claimed;
 -- queues, sequence.
 -- ARGV: worker, prefix of the lists, prefix of the ranked sets, channel, now.

@@ -1,4 +1,4 @@
--- include: moment day publish push field unlock limits batch
+-- include: moment day publish push claims unlock limits batch
 -- KEYS: queues, sequence, completed, stat:processed, stat:failed; then what is named by position.
 -- ARGV: now, seconds to keep a day's counts, channel, names to wake, and the settlements, each
 -- with its hash, field, tally (p, f or n) and kind:

@@ -2,27 +2,9 @@
 -- mark if need be, and its place among the enqueued: priority, sequence number, queue. Sorts by age
 -- of the claim.
 local function field_of(at, token, number, priority, age, queue, mark)
-  return string.format('%017.6f:%s%06x%s:', tonumber(at), token, number, mark or '')
+  -- The server's own moment is as long as it is to be.
+  local when = #at == 17 and string.byte(at, 11) == 46 and at
+    or string.format('%017.6f', tonumber(at))
+  return when .. ':' .. token .. string.format('%06x', number) .. (mark or '') .. ':'
     .. priority .. ':' .. age .. ':' .. queue
-end
-
-local function place_of(field)
-  return string.match(field, '^[^:]*:[^:]*:([^:]*):([^:]*):(.*)$')
-end
-
--- The fields and payloads of a hash, the oldest claim first.
-local function claims_in(key)
-  local flat, fields, texts = redis.call('HGETALL', key), {}, {}
-  for i = 1, #flat, 2 do
-    fields[#fields + 1] = flat[i]
-    texts[flat[i]] = flat[i + 1]
-  end
-  table.sort(fields)
-  return fields, texts
-end
-
-local function store(key, flat)
-  for i = 1, #flat, 1000 do
-    redis.call('HSET', key, unpack(flat, i, math.min(i + 999, #flat)))
-  end
 end

@@ -2,5 +2,5 @@
 local function moment(given)
   if given ~= '' then return given end
   local time = redis.call('TIME')
-  return string.format('%d.%06d', time[1], time[2])
+  return time[1] .. '.' .. string.sub('00000' .. time[2], -6)
 end
