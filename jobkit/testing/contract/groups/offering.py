@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ __all__ = ["Offering"]
 
 _SOON = 0.01
 _LONG = 20.0
-_TRIES = 200
+_PAUSE = 0.006
+"""Seconds between jobs, as of some that follow at once a store may have the first alone wake."""
 _PRODUCERS = 3
 _JOBS_OF_EACH = 40
 
@@ -29,7 +31,16 @@ Offered = Callable[[Callable[[], Any]], list[Claim]]
 
 
 class Offering:
-    """`SupportsOffers`. No offer need be taken: what is lent to nobody waits for a claim."""
+    """`SupportsOffers`. No offer need be taken: what is lent to nobody waits for a claim.
+
+    One of many is to be, though, or it would be of no use.
+    """
+
+    @pytest.fixture
+    def offerer(self, adapter: Adapter, offerer: SupportsOffers, worker: str) -> SupportsOffers:
+        """The adapter once it lends: it may need a moment until an offer can stand."""
+        adapter.settle([Ack(_lent(adapter, offerer, worker))])
+        return offerer
 
     @pytest.fixture
     def offered(self, offerer: SupportsOffers, worker: str) -> Offered:
@@ -69,35 +80,34 @@ class Offering:
             assert ids([*lent, *claim(adapter, worker)]) == [job.id]
 
     def test_what_was_lent_is_held_like_what_was_claimed(
-        self, adapter: Adapter, offered: Offered, worker: str
+        self, adapter: Adapter, offerer: SupportsOffers, worker: str
     ) -> None:
-        one = _one_lent(adapter, offered, worker)
+        one = _lent(adapter, offerer, worker)
         assert claim(adapter, register(adapter, "other")) == []
         assert adapter.held(worker) in (None, [one])
         assert adapter.settle([Ack(one)]) == []
         assert adapter.settle([Ack(one)]) == [one]
 
     def test_what_was_lent_and_is_given_back_is_first_again(
-        self, adapter: Adapter, offered: Offered, worker: str
+        self, adapter: Adapter, offerer: SupportsOffers, worker: str
     ) -> None:
-        one = _one_lent(adapter, offered, worker)
+        one = _lent(adapter, offerer, worker)
         later = enqueue(adapter)
         assert adapter.settle([Release(one, started=False)]) == []
         assert peek(adapter) == [one.payload.id, later.id]
 
     def test_the_job_is_the_very_one_that_was_enqueued(
-        self, adapter: Adapter, offered: Offered, worker: str
+        self, adapter: Adapter, offerer: SupportsOffers, worker: str
     ) -> None:
         args = ["ä", "\x00", "a:b\nc", [], {}, 2**70, "\u2028"]
-        one = _one_lent(adapter, offered, worker, args=args)
+        one = _lent(adapter, offerer, worker, args=args)
         assert one.payload.args == args
         assert one.deliveries == 0
 
     def test_a_worker_that_leaves_gives_back_what_was_lent(
         self, adapter: Adapter, offerer: SupportsOffers, worker: str
     ) -> None:
-        offerer.offer(["default"], _SOON, worker=worker)
-        job = enqueue(adapter)
+        job = _on_its_way(adapter, offerer, worker)
         adapter.retire(worker)
         assert peek(adapter) == [job.id]
 
@@ -112,10 +122,9 @@ class Offering:
     def test_what_was_lent_to_a_dead_worker_is_recovered(
         self, adapter: Adapter, offerer: SupportsOffers, worker: str, other: str
     ) -> None:
-        offerer.offer(["default"], _SOON, worker=worker)
-        job = enqueue(adapter)
-        found = [*adapter.recover(worker, to=other), *claim(adapter, other)]
-        assert ids(found) == [job.id]
+        job = _on_its_way(adapter, offerer, worker)
+        assert ids(adapter.recover(worker, to=other)) == [job.id]
+        assert claim(adapter, other) == []
 
     def test_nothing_is_lent_once_it_was_withdrawn(
         self, adapter: Adapter, offerer: SupportsOffers, worker: str
@@ -126,11 +135,20 @@ class Offering:
         assert not adapter.held(worker)
         assert claim_one(adapter, worker).payload.id == job.id
 
-    def test_one_job_is_lent_for_one_offer(self, adapter: Adapter, offered: Offered) -> None:
-        jobs: list[str] = []
-        lent = offered(lambda: jobs.extend(enqueue(adapter).id for _ in range(3)))
-        assert len(lent) <= 1
-        assert [*ids(lent), *peek(adapter)] == jobs
+    def test_one_job_is_lent_for_one_offer(
+        self, adapter: Adapter, offerer: SupportsOffers, worker: str
+    ) -> None:
+        first = _on_its_way(adapter, offerer, worker)
+        rest = [enqueue(adapter).id for _ in range(2)]
+        assert ids(offerer.withdraw(worker)) == [first.id]
+        assert peek(adapter) == rest
+
+    def test_what_was_lent_is_returned_by_the_next_offer_at_once(
+        self, adapter: Adapter, offerer: SupportsOffers, worker: str
+    ) -> None:
+        job = _on_its_way(adapter, offerer, worker)
+        lent = offerer.offer(["default"], _LONG, worker=worker)
+        assert ids([*lent, *offerer.withdraw(worker)]) == [job.id]
 
     def test_many_jobs_of_one_call_wait_or_come_in_order(
         self, adapter: Adapter, offered: Offered
@@ -144,8 +162,8 @@ class Offering:
         self, adapter: Adapter, offerer: SupportsOffers, worker: str, limit: int
     ) -> None:
         for _ in range(3):
-            offerer.offer(["default"], _SOON, worker=worker)
-            jobs = [enqueue(adapter).id for _ in range(4)]
+            first = _on_its_way(adapter, offerer, worker)
+            jobs = [first.id, *(enqueue(adapter).id for _ in range(3))]
             claims = claim(adapter, worker, limit=limit)
             claims += offerer.withdraw(worker)
             assert sorted(ids(claims)) == sorted(jobs[:limit])
@@ -170,8 +188,38 @@ class Offering:
         first = enqueue(adapter)
         offerer.offer(["default"], _SOON, worker=worker)
         pauser.resume("default")
+        sleep(_PAUSE)
         second = enqueue(adapter)
         lent = [*offerer.withdraw(worker), *claim(adapter, worker)]
+        assert ids(lent) == [first.id, second.id]
+
+    def test_what_waits_in_an_earlier_queue_of_the_offer_is_not_overtaken(
+        self, adapter: Adapter, offerer: SupportsOffers, worker: str, pauser: SupportsPause
+    ) -> None:
+        """A claim of both would have it first."""
+        both = ["first", "default"]
+        pauser.pause("first")
+        first = enqueue(adapter, queue="first")
+        offerer.offer(both, _SOON, worker=worker)
+        pauser.resume("first")
+        sleep(_PAUSE)
+        second = enqueue(adapter)
+        lent = [*offerer.withdraw(worker), *claim(adapter, worker, *both)]
+        assert ids(lent) == [first.id, second.id]
+
+    def test_nobody_who_counts_for_more_in_an_earlier_queue_is_overtaken(
+        self, adapter: Adapter, offerer: SupportsOffers, worker: str, pauser: SupportsPause
+    ) -> None:
+        if not adapter.features.priority:
+            pytest.skip(f"{type(adapter).__name__} has no priorities (features.priority)")
+        both = ["first", "default"]
+        pauser.pause("first")
+        first = enqueue(adapter, queue="first", priority=-5)
+        offerer.offer(both, _SOON, worker=worker)
+        pauser.resume("first")
+        sleep(_PAUSE)
+        second = enqueue(adapter)
+        lent = [*offerer.withdraw(worker), *claim(adapter, worker, *both)]
         assert ids(lent) == [first.id, second.id]
 
     def test_nobody_who_counts_for_more_is_overtaken(
@@ -183,6 +231,7 @@ class Offering:
         def act() -> None:
             enqueue(adapter, priority=5)
             jobs.append(enqueue(adapter, priority=-5).id)
+            sleep(_PAUSE)
             jobs.append(enqueue(adapter).id)
 
         jobs: list[str] = []
@@ -196,17 +245,20 @@ class Offering:
         workers = [register(adapter, f"worker-{number}") for number in range(3)]
         wanted = _PRODUCERS * _JOBS_OF_EACH
         found: list[Claim] = []
+        lent: list[Claim] = []
 
         def work(worker: str) -> None:
             while len(found) < wanted:
                 claims = adapter.claim(["default"], limit=2, worker=worker)
-                claims = claims or offerer.offer(["default"], _SOON, worker=worker)
+                if not claims:
+                    claims = offerer.offer(["default"], _SOON, worker=worker)
+                    lent.extend(claims)
                 assert adapter.settle([Ack(one) for one in claims]) == []
                 found.extend(claims)
             found.extend(offerer.withdraw(worker))
 
         def produce(client: Adapter) -> list[Payload]:
-            return [enqueue(client) for _ in range(_JOBS_OF_EACH)]
+            return [_after_a_pause(client) for _ in range(_JOBS_OF_EACH)]
 
         made: list[Any] = at_once(
             [
@@ -216,24 +268,33 @@ class Offering:
         )
         jobs = [job.id for some in made if some for job in some]
         assert Counter(ids(found)) == Counter(jobs)
+        assert lent, "all were claimed"
         assert peek(adapter) == []
 
 
-def _one_lent(adapter: Adapter, offered: Offered, worker: str, **fields: Any) -> Claim:
-    """A job that was lent for an offer; where none is within so many tries, one that was claimed.
+def _after_a_pause(adapter: Adapter) -> Payload:
+    sleep(_PAUSE)
+    return enqueue(adapter)
 
-    An adapter may need a moment before an offer can stand.
-    """
-    for _ in range(_TRIES):
-        job = _lent_one(adapter, offered, **fields)
-        if job is not None:
+
+def _on_its_way(adapter: Adapter, offerer: SupportsOffers, worker: str, **fields: Any) -> Payload:
+    """A job that was lent to the worker, who has not been told so."""
+    witness = register(adapter, "witness")  # who retires may stop all who listen
+    deadline = monotonic() + _LONG
+    while monotonic() < deadline:
+        assert offerer.offer(["default"], _SOON, worker=worker) == []
+        job = enqueue(adapter, **fields)
+        claims = claim(adapter, witness)
+        if not claims:
             return job
-        adapter.settle([Ack(each) for each in claim(adapter, worker)])
-    enqueue(adapter, **fields)
-    return claim_one(adapter, worker)
+        adapter.settle([Ack(each) for each in claims])
+        sleep(_PAUSE)
+    pytest.fail(f"{type(adapter).__name__} lends nothing to those who offer to take it")
 
 
-def _lent_one(adapter: Adapter, offered: Offered, **fields: Any) -> Claim | None:
-    """One more job; its claim, if it was lent."""
-    lent = offered(partial(enqueue, adapter, **fields))
-    return lent[0] if lent else None
+def _lent(adapter: Adapter, offerer: SupportsOffers, worker: str, **fields: Any) -> Claim:
+    """The claim of a job that was lent for an offer."""
+    job = _on_its_way(adapter, offerer, worker, **fields)
+    lent = [*offerer.offer(["default"], _SOON, worker=worker), *offerer.withdraw(worker)]
+    assert ids(lent) == [job.id]
+    return lent[0]
