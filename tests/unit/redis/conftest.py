@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -22,3 +23,17 @@ def adapter(server: Server) -> Iterator[RedisAdapter]:
     with closing(RedisAdapter(server.url())) as adapter:
         adapter.beat("worker", lease=30, claims=[], register=True)
         yield adapter
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Any]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def producer(adapter: RedisAdapter, server: Server) -> Iterator[RedisAdapter]:
+    """Another client of the store that `adapter` has emptied."""
+    del adapter
+    with closing(RedisAdapter(server.url())) as producer:
+        yield producer

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
 
 from jobkit import Job, backends
-from jobkit.adapter import Claim, State
-from jobkit.errors import AdapterError
-from jobkit.payload import Payload, new_id
+from jobkit.adapter import State
+from jobkit.payload import Payload
 from jobkit.settings import Queues
 from jobkit.worker import Worker, WorkerOptions
 from jobkit_redis import RedisAdapter
 from tests.servers.valkey import Server
+from tests.unit.redis.offering import (
+    CLAIMED,
+    OFFERS,
+    QUEUE,
+    job,
+    lose_the_word,
+    missed,
+    offer,
+    taken,
+)
 from tests.unit.worker.helpers import looks_anew, until
-
-OFFERS, CLAIMED, QUEUE = "{jobkit}:offers", "{jobkit}:worker:claimed", "{jobkit}:queue:default"
 
 ran: list[str] = []
 gate = threading.Event()
@@ -45,59 +52,8 @@ def fresh() -> Iterator[None]:
     gate.set()
 
 
-@pytest.fixture
-def client(server: Server) -> Iterator[Any]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture
-def producer(adapter: RedisAdapter, server: Server) -> Iterator[RedisAdapter]:
-    """Another client of the store that `adapter` has emptied."""
-    del adapter
-    with closing(RedisAdapter(server.url())) as producer:
-        yield producer
-
-
-def job(kind: type[Job] = Note, word: str = "", **fields: Any) -> Payload:
-    usual = {"class": kind._name, "args": [word], "jid": new_id(), "queue": "default"}
-    return Payload.of(usual | fields)
-
-
-def offer(adapter: RedisAdapter, *queues: str, worker: str = "worker") -> list[Claim]:
-    """An offer that stands, or what was lent for it."""
-    lent = adapter.offer(queues or ("default",), 0.01, worker=worker)
-    while not lent and not adapter._take._offers.of(worker):
-        lent = adapter.offer(queues or ("default",), 0.01, worker=worker)
-    return lent
-
-
-def taken(
-    adapter: RedisAdapter, worker: str = "worker", queues: Sequence[str] = ("default",)
-) -> list[str]:
-    """What was lent for the offer, in the end: a wait may be over for less."""
-    lent: list[Claim] = []
-
-    def came() -> bool:
-        lent.extend(adapter.offer(queues, 1, worker=worker))
-        return bool(lent)
-
-    until(came)
-    return [claim.payload.id for claim in lent]
-
-
-def missed(adapter: RedisAdapter, verb: str) -> bool:
-    """Whether the verb misses the word of a job that was lent."""
-    verbs: dict[str, Callable[[], object]] = {
-        "offer": lambda: adapter.offer(["default"], 0.01, worker="worker"),
-        "claim": lambda: adapter.claim(["default"], limit=10, worker="worker"),
-        "withdraw": lambda: adapter.withdraw("worker"),
-    }
-    try:
-        verbs[verb]()
-    except AdapterError as error:
-        return "the word of it was lost" in str(error)
-    return False
+def noted(kind: type[Job], word: str) -> Payload:
+    return job(kind._name, word)
 
 
 def test_a_job_is_lent_in_the_step_that_enqueues_it(
@@ -230,22 +186,6 @@ def test_nothing_is_lent_to_one_who_stands_still(
     assert (client.llen(QUEUE), client.hlen(CLAIMED)) == (1, 0)
 
 
-def lose_the_word(client: Any, producer: RedisAdapter) -> Payload:
-    """A job that is lent, and what its worker is told is heard by somebody else."""
-    [(worker, text)] = client.hgetall(OFFERS).items()
-    ear, rest = text.split(b"\n", 1)
-    astray = client.pubsub()
-    astray.subscribe(b"astray")
-    assert astray.get_message(timeout=20)
-    client.hset(OFFERS, worker, b"astray\n" + rest)
-    one = job(word="lost")
-    producer.enqueue([one])
-    assert astray.get_message(timeout=20)["data"].startswith(rest.partition(b"\n")[0])
-    astray.close()
-    assert ear != b"astray"
-    return one
-
-
 def test_a_job_whose_word_got_lost_is_missed_and_found(
     adapter: RedisAdapter, producer: RedisAdapter, client: Any
 ) -> None:
@@ -330,7 +270,7 @@ class TestWorkers:
         client.config_resetstat()
         for number in range(20):
             until(lambda: client.hlen(OFFERS) == 1)
-            producer.enqueue([job(word=str(number))])
+            producer.enqueue([noted(Note, str(number))])
             until(lambda number=number: len(ran) == number + 1)  # type: ignore[misc]
         assert ran == [str(number) for number in range(20)]
         assert "cmdstat_rpop" not in client.info("commandstats"), "some were claimed"
@@ -339,12 +279,12 @@ class TestWorkers:
         self, worker: Worker, producer: RedisAdapter, client: Any
     ) -> None:
         """It may hold the GIL for long; another process would be sooner."""
-        producer.enqueue([job(Hold)])
+        producer.enqueue([noted(Hold, "held")])
         until(lambda: worker.desk.held)
         for _ in range(3):
             looks_anew(worker)
         assert not client.exists(OFFERS)
-        producer.enqueue([job(word="beside")])
+        producer.enqueue([noted(Note, "beside")])
         until(lambda: ran == ["beside"])
         gate.set()
         until(lambda: client.hlen(OFFERS) == 1)
@@ -367,7 +307,7 @@ class TestWorkers:
         stopping.start()
         jobs = 0
         while stopping.is_alive():
-            producer.enqueue([job(word=str(jobs))])
+            producer.enqueue([noted(Note, str(jobs))])
             jobs += 1
         stopping.join()
         assert not client.exists(OFFERS)
@@ -378,7 +318,7 @@ class TestWorkers:
     def test_what_it_was_not_told_of_runs_once(
         self, worker: Worker, producer: RedisAdapter, client: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
-        lose_the_word(client, producer)
+        lose_the_word(client, producer, kind=Note._name, word="lost")
         until(lambda: producer.stats().processed == 1)
         assert ran == ["lost"]
         assert caplog.text.count("1 jobs were lent to this worker and the answer was lost") == 1
@@ -391,7 +331,7 @@ class TestWorkers:
         producer.beat("heir", lease=30, claims=[], register=True)
         producer.recover(before, to="heir")
         until(lambda: client.hkeys(OFFERS) == [worker.id.encode()] and worker.id != before)
-        producer.enqueue([job(word="anew")])
+        producer.enqueue([noted(Note, "anew")])
         until(lambda: ran == ["anew"])
 
     @pytest.mark.usefixtures("worker")
@@ -400,7 +340,7 @@ class TestWorkers:
     ) -> None:
         for number in range(3):
             client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-            producer.enqueue([job(word=str(number))])
+            producer.enqueue([noted(Note, str(number))])
             until(lambda number=number: len(ran) == number + 1)  # type: ignore[misc]
             until(lambda: client.hlen(OFFERS) == 1)
         assert ran == ["0", "1", "2"]
