@@ -191,7 +191,12 @@ class TestWords:
             adapter.enqueue([job()])
             assert (client.llen(QUEUE), client.hlen(CLAIMED), client.hlen(OFFERS)) == PUSHED
             assert standing is not None
-            until(lambda: adapter.maintain(limit=1) and listener.heard((b"default",)).number > 1)
+
+            def woken() -> bool:
+                adapter.maintain(limit=1)
+                return listener.heard((b"default",)).number > 1
+
+            until(woken)
             assert not standing.is_taken()
             assert not listener.missed()
 
@@ -239,7 +244,7 @@ class TestEnqueueing:
         producer.stats()
         idle = producer._store.here.pool._idle
         with server.suspended():
-            threads = []
+            threads: list[threading.Thread] = []
             for _ in range(2):
                 until(lambda: bool(idle) is not bool(threads))
                 threads.append(threading.Thread(target=producer.enqueue, args=([job()],)))
