@@ -9,9 +9,19 @@ from jobkit.adapter import Claim
 from jobkit.errors import AdapterError
 from jobkit.payload import Payload, new_id
 from jobkit_redis import RedisAdapter
+from jobkit_redis.enqueue import _Route
+from jobkit_redis.scripts import script
 from tests.unit.worker.helpers import until
 
 __all__ = ["CLAIMED", "OFFERS", "QUEUE", "job", "lose_the_word", "missed", "offer", "taken"]
+
+_ASTRAY: Final = """
+local offers = redis.call('HGETALL', KEYS[1])
+assert(#offers == 2)
+local rest = string.match(offers[2], '^[^\\n]*(\\n.*)$')
+redis.call('HSET', KEYS[1], offers[1], 'astray' .. rest)
+return string.match(rest, '^\\n([^\\n]*)')
+"""
 
 OFFERS: Final = "{jobkit}:offers"
 CLAIMED: Final = "{jobkit}:worker:claimed"
@@ -59,17 +69,18 @@ def missed(adapter: RedisAdapter, verb: str) -> bool:
     return False
 
 
-def lose_the_word(client: Any, producer: RedisAdapter, **fields: Any) -> Payload:
-    """A job that is lent, and what its worker is told is heard by somebody else."""
-    [(worker, text)] = client.hgetall(OFFERS).items()
-    ear, rest = text.split(b"\n", 1)
-    astray = client.pubsub()
-    astray.subscribe(b"astray")
-    assert astray.get_message(timeout=20)
-    client.hset(OFFERS, worker, b"astray\n" + rest)
-    one = job(**fields)
-    producer.enqueue([one])
-    assert astray.get_message(timeout=20)["data"].startswith(rest.partition(b"\n")[0])
-    astray.close()
-    assert ear != b"astray"
+def lose_the_word(client: Any, adapter: RedisAdapter, **fields: Any) -> Payload:
+    """A job that is lent for the only offer; what its worker is told is heard by somebody else."""
+    keys, one = adapter._store.keys, job(**fields)
+    route = _Route.to("default", keys)
+    with client.pubsub() as astray, client.pipeline(transaction=True) as both:
+        astray.subscribe("astray")
+        assert astray.get_message(timeout=20)
+        both.eval(_ASTRAY, 1, keys.offers)
+        # In the same step, as the worker may make his offer hold anew at any time.
+        args = (route.name, one.text, route.channel, "")
+        both.eval(script("enqueue_offered").source, len(route.keys), *route.keys, *args)
+        token, lent = both.execute()
+        assert lent == 1
+        assert astray.get_message(timeout=20)["data"].startswith(token + b":")
     return one
