@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import select
 import socket
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from jobkit.hearing import Ear
 from jobkit_redis.errors import Refused
 from jobkit_redis.server import Server
 from jobkit_redis.url import Location
-from jobkit_redis.wire import Connection, readable
+from jobkit_redis.wire import Connection, Inbox
 
 __all__ = ["Heard", "Letter", "Listener"]
 
@@ -69,8 +68,8 @@ class Listener(Ear[Connection]):
         self._ear = self.ear.encode()
         self._letters: dict[bytes, Letter] = {}
         """What is expected there, by the token that it begins with."""
-        self._poll: tuple[Connection, select.poll | None] | None = None
-        """A connection, and how to wait for it, where that can be done from outside."""
+        self._inbox: tuple[Connection, Inbox | None] | None = None
+        """A connection, and the short way to what it is told, where there is one."""
         self._heard: defaultdict[bytes | None, Heard] = defaultdict(Heard)
         self._words = 0
         self._sums: dict[tuple[bytes, ...], tuple[int, Heard]] = {}
@@ -139,17 +138,19 @@ class Listener(Ear[Connection]):
     def _connect(self) -> Connection:
         connection = self._server.connect()
         connection.send_command("SUBSCRIBE", self._channel, self.ear)
-        connection.read_response()
-        connection.read_response()
-        self._poll = connection, readable(connection)
+        self._inbox = connection, Inbox.of(connection)
+        for _ in range(2):
+            if self._next(connection, _PATIENCE) is None:
+                connection.disconnect()
+                raise OSError("the server does not say that it will tell anything")
         self._spoke_at, self._asked_at = monotonic(), None
         return connection
 
     def _hear(self, line: Connection, timeout: float) -> bool:
-        if not self._can_read(line, timeout):
+        message = self._next(line, timeout)
+        if message is None:
             self._ask(line)
             return False
-        message: Any = line.read_response()
         self._spoke_at, self._asked_at = monotonic(), None
         if message[0] != b"message":
             pass
@@ -163,12 +164,12 @@ class Listener(Ear[Connection]):
             self._note(message[2])
         return True
 
-    def _can_read(self, line: Connection, timeout: float) -> bool:
-        # What was read already is asked for without a time: behind that comes what the socket has.
-        owner, poll = self._poll or (None, None)
-        if timeout > 0 and poll is not None and owner is line:
-            return bool(poll.poll(timeout * 1_000))
-        return line.can_read(timeout=timeout)
+    def _next(self, line: Connection, timeout: float) -> Any:
+        """What the connection is told next; None if nothing is within the time."""
+        owner, inbox = self._inbox or (None, None)
+        if owner is line and inbox is not None:
+            return inbox.next(timeout)
+        return line.read_response() if line.can_read(timeout=timeout) else None
 
     def _ask(self, line: Connection) -> None:
         """Ask the server that has been silent for long whether it is there, and wait no longer."""

@@ -6,9 +6,13 @@ import select
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-__all__ = ["Connection", "packed", "readable"]
+from redis.exceptions import ResponseError
+
+__all__ = ["Connection", "Inbox", "packed", "readable"]
+
+_MOST: Final = 65_536
 
 
 class Connection(Protocol):
@@ -61,6 +65,47 @@ def packed(connection: Connection, commands: Sequence[Sequence[Any]]) -> Sequenc
     return (b"".join(map(_pack, map(tuple, commands))),)
 
 
+class Inbox:
+    """What a connection is told without asking, read past redis-py.
+
+    Its own way takes seven calls and four system calls for each message, of which somebody waits.
+    """
+
+    def __init__(self, plug: socket.socket, poll: select.poll, reader: Any) -> None:
+        self._plug = plug
+        self._poll = poll
+        self._reader = reader
+
+    @classmethod
+    def of(cls, connection: Connection) -> Inbox | None:
+        """Where that is possible; nothing may have been read of what is meant for it."""
+        poll = readable(connection)
+        if poll is None or _new_reader is None:
+            return None
+        return cls(connection._sock, poll, _new_reader())  # type: ignore[attr-defined]
+
+    def next(self, timeout: float) -> Any:
+        """The next message; None if it has not come whole within `timeout` seconds.
+
+        Raises OSError when the connection is over, ResponseError for an error.
+        """
+        message = self._reader.gets()
+        if message is False:
+            if not self._poll.poll(timeout * 1_000):
+                return None
+            data = self._plug.recv(_MOST)
+            if not data:
+                raise OSError("the server closed the connection")
+            self._reader.feed(data)
+            message = self._reader.gets()
+        if isinstance(message, Exception):
+            raise ResponseError(str(message))
+        return None if message is False else message
+
+
 _pack: Callable[[tuple[Any, ...]], bytes] | None = None
+_new_reader: Callable[[], Any] | None = None
 with suppress(ImportError):
-    from hiredis import pack_command as _pack
+    import hiredis
+
+    _pack, _new_reader = hiredis.pack_command, hiredis.Reader
