@@ -17,7 +17,7 @@ from jobkit_redis.listener import Listener
 from jobkit_redis.scripts import script
 from jobkit_redis.server import Server as Followed
 from jobkit_redis.url import Location
-from tests.servers.valkey import Server, running
+from tests.servers.valkey import Server, free_port, running
 from tests.unit.redis.offering import (
     CLAIMED,
     OFFERS,
@@ -72,6 +72,7 @@ class TestClaims:
     def test_one_returns_what_came_however_empty_the_queues_were(
         self, adapter: RedisAdapter, producer: RedisAdapter
     ) -> None:
+        offer(adapter)
         assert adapter.claim(["default"], limit=1, worker="worker") == []
         offer(adapter)
         one = job()
@@ -290,6 +291,22 @@ class TestEnqueueing:
             )
             assert answers[1:] == [b"behind"]
             assert client.sismember("{jobkit}:queues", f"flushed {flushed}")
+
+    def test_one_that_forgot_the_script_and_is_a_replica_now_is_left(
+        self, adapter: RedisAdapter, client: Any
+    ) -> None:
+        """It is the answer behind the script that says whether another server is to be asked."""
+        adapter.stats()
+        client.script_flush()
+        client.replicaof("127.0.0.1", free_port())
+        try:
+            with pytest.raises(AdapterError, match="read only replica"):
+                adapter.enqueue([job()])
+        finally:
+            client.replicaof("NO", "ONE")
+        assert adapter._store.here.pool._idle == []
+        adapter.enqueue([job()])
+        assert client.llen(QUEUE) == 1
 
     def test_the_offers_of_those_who_are_not_registered_are_cleaned_up(
         self, producer: RedisAdapter, client: Any
