@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
 
 from jobkit_redis import RedisAdapter
+from jobkit_redis.listener import Listener
 from tests.servers.valkey import Server, running
+from tests.unit.redis.offering import CLAIMED, OFFERS, QUEUE, LentOrNot
 
 
 @pytest.fixture(scope="package")
@@ -37,3 +39,14 @@ def producer(adapter: RedisAdapter, server: Server) -> Iterator[RedisAdapter]:
     del adapter
     with closing(RedisAdapter(server.url())) as producer:
         yield producer
+
+
+@pytest.fixture
+def listener(adapter: RedisAdapter) -> Listener:
+    return adapter._store.here.listener
+
+
+@pytest.fixture
+def became(client: Any) -> Callable[[], LentOrNot]:
+    """How many jobs wait, how many are lent to the worker, and how many offers stand."""
+    return lambda: (client.llen(QUEUE), client.hlen(CLAIMED), client.hlen(OFFERS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from jobkit.adapter import Claim
 from jobkit.errors import AdapterError
@@ -13,7 +13,19 @@ from jobkit_redis.enqueue import _Route
 from jobkit_redis.scripts import script
 from tests.unit.worker.helpers import until
 
-__all__ = ["CLAIMED", "OFFERS", "QUEUE", "job", "lose_the_word", "missed", "offer", "taken"]
+__all__ = [
+    "CLAIMED",
+    "LENT",
+    "OFFERS",
+    "PUSHED",
+    "QUEUE",
+    "LentOrNot",
+    "job",
+    "lose_the_word",
+    "missed",
+    "offer",
+    "taken",
+]
 
 _ASTRAY: Final = """
 local offers = redis.call('HGETALL', KEYS[1])
@@ -26,6 +38,12 @@ return string.match(rest, '^\\n([^\\n]*)')
 OFFERS: Final = "{jobkit}:offers"
 CLAIMED: Final = "{jobkit}:worker:claimed"
 QUEUE: Final = "{jobkit}:queue:default"
+
+LentOrNot: TypeAlias = tuple[int, int, int]
+"""How many jobs wait, how many are lent to the worker, and how many offers stand."""
+
+PUSHED: Final[LentOrNot] = (1, 0, 1)
+LENT: Final[LentOrNot] = (0, 1, 0)
 
 
 def job(kind: str = "offering.Job", word: str = "", **fields: Any) -> Payload:

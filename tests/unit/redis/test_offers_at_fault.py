@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from jobkit_redis.url import Location
 from tests.servers.valkey import Server, free_port, running
 from tests.unit.redis.offering import (
     CLAIMED,
+    LENT,
     OFFERS,
+    PUSHED,
     QUEUE,
+    LentOrNot,
     job,
     lose_the_word,
     missed,
@@ -29,21 +32,6 @@ from tests.unit.redis.offering import (
     taken,
 )
 from tests.unit.worker.helpers import until
-
-LentOrNot = tuple[int, int, int]
-PUSHED: LentOrNot = (1, 0, 1)
-LENT: LentOrNot = (0, 1, 0)
-
-
-@pytest.fixture
-def listener(adapter: RedisAdapter) -> Listener:
-    return adapter._store.here.listener
-
-
-@pytest.fixture
-def became(client: Any) -> Callable[[], LentOrNot]:
-    """How many jobs wait, how many are lent to the worker, and how many offers stand."""
-    return lambda: (client.llen(QUEUE), client.hlen(CLAIMED), client.hlen(OFFERS))
 
 
 def has_come(adapter: RedisAdapter) -> None:
@@ -317,97 +305,3 @@ class TestEnqueueing:
         producer.enqueue([job()])
         assert client.hkeys(OFFERS) == [b"alive"]
         assert client.llen(QUEUE) == 1
-
-
-class TestRights:
-    """Producers and workers who may not do all."""
-
-    @pytest.fixture
-    def limited(self, client: Any, server: Server) -> Iterator[Callable[..., RedisAdapter]]:
-        """Makes a client of the store with these rights."""
-        opened: list[RedisAdapter] = []
-
-        def make(*rights: str) -> RedisAdapter:
-            client.execute_command("ACL", "SETUSER", "limited", "reset", "on", "nopass", *rights)
-            url = server.url().replace("unix://", "unix://limited:any@")
-            opened.append(RedisAdapter(url))
-            return opened[-1]
-
-        yield make
-        for each in opened:
-            each.close()
-        client.acl_deluser("limited")
-
-    @pytest.mark.parametrize(
-        "rights",
-        [
-            ["~{jobkit}:queue*", "&*", "+@all"],
-            ["~*", "&*", "+@all", "-@scripting"],
-            ["~*", "&*", "+@all", "-@pubsub"],
-            ["~*", "&*", "+@all", "-hdel"],
-            ["~*", "&*", "+@all", "-hrandfield"],
-        ],
-        ids=["queue-keys-only", "no-scripts", "no-pubsub", "no-hdel", "no-hrandfield"],
-    )
-    def test_who_may_push_stores_all_the_same(
-        self,
-        adapter: RedisAdapter,
-        limited: Callable[..., RedisAdapter],
-        became: Callable[[], LentOrNot],
-        rights: list[str],
-    ) -> None:
-        offer(adapter)
-        limited(*rights).enqueue([job()])
-        assert became() == PUSHED
-
-    def test_who_may_run_no_scripts_tries_it_once(
-        self,
-        adapter: RedisAdapter,
-        limited: Callable[..., RedisAdapter],
-        client: Any,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        offer(adapter)
-        monkeypatch.setattr(jobkit_redis.store, "WINDOW", 0)
-        producer = limited("~*", "&*", "+@all", "-@scripting")
-        client.config_resetstat()
-        for _ in range(3):
-            producer.enqueue([job()])
-        assert client.llen(QUEUE) == 3
-        assert client.info("commandstats")["cmdstat_evalsha"]["rejected_calls"] == 1
-
-    @pytest.mark.usefixtures("adapter")
-    def test_who_may_not_push_is_told_so(
-        self, limited: Callable[..., RedisAdapter], client: Any
-    ) -> None:
-        with pytest.raises(AdapterError, match="lpush"):
-            limited("~*", "&*", "+@all", "-lpush").enqueue([job()])
-        assert not client.exists(QUEUE)
-
-    def test_jobs_are_lent_again_when_there_is_memory_again(
-        self,
-        adapter: RedisAdapter,
-        producer: RedisAdapter,
-        client: Any,
-        became: Callable[[], LentOrNot],
-    ) -> None:
-        client.config_set("maxmemory", 1)
-        try:
-            with pytest.raises(AdapterError, match="maxmemory"):
-                producer.enqueue([job()])
-        finally:
-            client.config_set("maxmemory", 0)
-        offer(adapter)
-        producer.enqueue([job()])
-        assert became() == LENT
-
-    def test_an_offer_that_is_refused_does_not_stand(
-        self, adapter: RedisAdapter, client: Any, listener: Listener
-    ) -> None:
-        offer(adapter)
-        assert adapter.withdraw("worker") == []
-        client.set(OFFERS, "text")
-        for _ in range(3):
-            assert adapter.offer(["default"], 0.01, worker="worker") == []
-        assert adapter._take._offers.of("worker") is None
-        assert listener._letters == {}
