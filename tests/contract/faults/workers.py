@@ -104,7 +104,7 @@ FAULTS = (
         "enqueues what it should hand on",
         "Recovering",
         "leases.py",
-        "return [self._store.lend(job, to, now).claim for job in self._store.held(worker)]",
+        "return [self._handed_on(job, to, now) for job in self._store.held(worker)]",
         "return [(self._store.move(job, job.waiting(now)), job.claim)[1]"
         " for job in self._store.held(worker)]",
         model=True,
