@@ -86,11 +86,9 @@ class Store:
 
     def waking(self, queues: Iterable[str]) -> list[str]:
         """Those of the queues whose workers this process has not woken within the window."""
-        home, now = self.here, monotonic()
-        due = [queue for queue in queues if now - home.woken.get(queue, -WINDOW) >= WINDOW]
-        if len(home.woken) > _MANY:
-            home.woken.clear()
-        home.woken.update(dict.fromkeys(due, now))
+        due = [queue for queue in queues if self.wakes(queue)]
+        for queue in due:
+            self.woke(queue)
         return due
 
     def wakes(self, queue: str) -> bool:

@@ -193,28 +193,21 @@ class Offering:
         lent = [*offerer.withdraw(worker), *claim(adapter, worker)]
         assert ids(lent) == [first.id, second.id]
 
+    @pytest.mark.parametrize("priority", [None, -5])
     def test_what_waits_in_an_earlier_queue_of_the_offer_is_not_overtaken(
-        self, adapter: Adapter, offerer: SupportsOffers, worker: str, pauser: SupportsPause
+        self,
+        adapter: Adapter,
+        offerer: SupportsOffers,
+        worker: str,
+        pauser: SupportsPause,
+        priority: int | None,
     ) -> None:
         """A claim of both would have it first."""
-        both = ["first", "default"]
-        pauser.pause("first")
-        first = enqueue(adapter, queue="first")
-        offerer.offer(both, _SOON, worker=worker)
-        pauser.resume("first")
-        sleep(_PAUSE)
-        second = enqueue(adapter)
-        lent = [*offerer.withdraw(worker), *claim(adapter, worker, *both)]
-        assert ids(lent) == [first.id, second.id]
-
-    def test_nobody_who_counts_for_more_in_an_earlier_queue_is_overtaken(
-        self, adapter: Adapter, offerer: SupportsOffers, worker: str, pauser: SupportsPause
-    ) -> None:
-        if not adapter.features.priority:
+        if priority is not None and not adapter.features.priority:
             pytest.skip(f"{type(adapter).__name__} has no priorities (features.priority)")
         both = ["first", "default"]
         pauser.pause("first")
-        first = enqueue(adapter, queue="first", priority=-5)
+        first = enqueue(adapter, queue="first", priority=priority)
         offerer.offer(both, _SOON, worker=worker)
         pauser.resume("first")
         sleep(_PAUSE)
