@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 # pydantic loads what it names at first use, and in circles: threads that enter it by different
@@ -39,7 +40,7 @@ class Typed:
         """Raises what pydantic raises for an annotation that it does not know."""
         wire = with_serializers(annotation)
         self._name = annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
-        self._exact = annotation if wire in (int, str, bool) else None
+        self._exact = annotation if wire in (int, str, bool, float) else None
         # Within a tuple, because pydantic takes no configuration beside a dataclass or a model.
         self._adapter: TypeAdapter[tuple[Any]] = TypeAdapter(_tuple_of(wire), config=_CONFIG)
 
@@ -53,7 +54,7 @@ class Typed:
 
     def load(self, value: Any) -> Any:
         """The value of what JSON has. Raises ValidationError, or what a serializer raises."""
-        if type(value) is self._exact:
+        if type(value) is self._exact and (type(value) is not float or isfinite(value)):
             return value
         return self._adapter.validate_json(dumps([value]))[0]
 

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from typing_extensions import TypedDict
 
+from jobkit.errors import DeserializationError
 from tests.unit.core.support import arguments_for, round_trip
 
 LONGEST_INTEGER = 10**4_200
@@ -216,6 +217,31 @@ def test_a_whole_number_for_a_float_is_widened() -> None:
     assert arguments_for(float).dump([3], {}) == ([3.0], {})
     loaded = round_trip(float, 3)
     assert (loaded, type(loaded)) == (3.0, float)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"), [(int, 7), (str, "x"), (bool, True), (float, 2.5)]
+)
+def test_what_json_has_itself_is_not_for_pydantic(
+    monkeypatch: pytest.MonkeyPatch, annotation: Any, value: object
+) -> None:
+    """It takes longer than all else that is done with the argument of such a job."""
+    monkeypatch.setattr(TypeAdapter, "validate_python", None)
+    monkeypatch.setattr(TypeAdapter, "validate_json", None)
+    arguments = arguments_for(annotation)
+    assert arguments.dump([value], {}) == ([value], {})
+    assert arguments.load([value], {}) == ([value], {})
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_has_not_is_not_loaded(number: float) -> None:
+    """Python's decoder takes the words for them, and makes an infinity of 1e999."""
+    with pytest.raises(DeserializationError):
+        arguments_for(float).load([number], {})
+
+
+def test_a_float_keeps_its_sign_at_zero() -> None:
+    assert str(round_trip(float, -0.0)) == "-0.0"
 
 
 def test_stored_values_are_loaded_leniently() -> None:
