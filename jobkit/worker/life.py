@@ -32,7 +32,7 @@ def run_supervised(
     worker = Worker(
         adapter,
         options,
-        board=link.board(options.concurrency),
+        board=link.board(options.concurrency + 1),
         announce=lambda identity: link.tell(Joining(identity, url, options.lease)),
         stuck=lambda: link.tell(Stuck()),
     )

@@ -1,4 +1,4 @@
-"""A part of the worker that runs on a thread of its own."""
+"""A part of the worker that runs beside the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _log = logging.getLogger("jobkit.worker")
 
 
 class Part:
-    """Runs `work` until it returns; an error it does not expect ends the worker, not just it."""
+    """Runs `work` until it returns; an error it does not expect ends the worker, not just it.
+
+    On a thread of its own, if it does not say otherwise.
+    """
 
     name = "part"
 
@@ -33,6 +36,10 @@ class Part:
         """Ask the part to end and wait; False when it has not within `timeout` seconds."""
         self.ending.set()
         self.wake()
+        return self.ended(timeout)
+
+    def ended(self, timeout: float | None = None) -> bool:
+        """Wait for the end of a part that was asked to end; as `end`."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -45,6 +52,7 @@ class Part:
         raise NotImplementedError
 
     def _run(self) -> None:
+        """Work; what breaks is told."""
         try:
             self.work()
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which leaves

@@ -30,10 +30,14 @@ _LAST_MOMENT: Final = 0.5
 
 Perform = Callable[[Claim], Settlement | Settled]
 Deliver = Callable[[Settlement | Settled, float], None]
+Lead = Callable[[], Claim | None]
 
 
 class Pool:
-    """`concurrency` threads that take claims from one place, in their order.
+    """Threads that take claims from one place, in their order.
+
+    `concurrency` of them, and one more that leads: it finds the claims. With one that is not to
+    wait until another thread has been called, it leaves the lead to any and performs it itself.
 
     A thread that has nothing to do sleeps until it is called; one that runs takes the next claim
     without asking anybody. A job that raises anything at all never ends its thread.
@@ -52,21 +56,36 @@ class Pool:
         self._deliver = deliver
         self._rested = rested
         self._waiting: deque[Claim] = deque()
-        self._calls: SimpleQueue[None] = SimpleQueue()
+        self._calls: SimpleQueue[Lead | None] = SimpleQueue()
         self._ending = False
-        self._slots: list[Claim | None] = [None] * desk.options.concurrency
+        self._slots: list[Claim | None] = [None] * (desk.options.concurrency + 1)
+        self._leads = 0
+        """The slot of the thread that leads."""
         self._room = threading.Event()
         self._low = 0
         self._watched = False
         self._threads = [
             threading.Thread(target=self._live, args=(slot,), name=f"jobkit-{slot}", daemon=True)
-            for slot in range(desk.options.concurrency)
+            for slot in range(len(self._slots))
         ]
 
     def start(self) -> None:
         """Begin."""
         for thread in self._threads:
             thread.start()
+
+    def lead(self, lead: Lead) -> None:
+        """Have a thread lead: call that, and perform the claim that it returns, if any."""
+        self._calls.put(lead)
+
+    def keep(self, claim: Claim, lead: Lead) -> Claim:
+        """The claim, to be returned by the one who leads: from now on another thread does.
+
+        Only while all are idle.
+        """
+        self._slots[self._leads] = claim
+        self._calls.put(lead)
+        return claim
 
     def hand_over(self, claims: list[Claim]) -> None:
         """Have the claims performed, in this order, as threads get free."""
@@ -82,8 +101,8 @@ class Pool:
         return [claim for claim in self._slots if claim is not None]
 
     def free(self) -> int:
-        """Threads without a job."""
-        return self._slots.count(None)
+        """Threads without a job, but for the one that leads."""
+        return self._slots.count(None) - 1
 
     def waiting(self) -> int:
         """Claims that no thread has taken yet."""
@@ -192,7 +211,10 @@ class Pool:
                 return
             if self.idle():
                 self._rested()
-            self._calls.get()
+            if (lead := self._calls.get()) is not None:
+                self._leads = slot
+                if (claim := lead()) is not None:
+                    self._run(slot, claim)
 
     def _run(self, slot: int, claim: Claim) -> None:
         self._slots[slot] = claim

@@ -141,17 +141,18 @@ def test_what_is_lent_too_late_is_given_back(
         "it is the worker's until it was given back"
     )
     assert still._pool.waiting() == 0
+    assert still._claimer._kept is None
 
 
 def test_what_is_lent_in_time_is_run(still: Worker, producer: RedisAdapter, client: Any) -> None:
     begin_to_offer(still, client)
     producer.enqueue([job()])
 
-    def waits() -> bool:  # for a thread, once the word has come
+    def is_kept() -> bool:  # once the word has come
         still._claimer._run_lent(still._claimer._idle.offer)
-        return still._pool.waiting() == 1
+        return still._claimer._kept is not None
 
-    until(waits)
+    until(is_kept)
     assert given_back(still) == []
 
 
