@@ -86,11 +86,19 @@ def numbers() -> list[int]:
     return [number for number, _ in ran]
 
 
+def until_runs(number: int) -> None:
+    until(lambda: numbers()[-1:] == [number])
+
+
+def until_counts(lender: Lender, what: str, number: int) -> None:
+    until(lambda: getattr(lender.stats(), what) == number)
+
+
 def test_the_thread_that_hears_of_a_job_runs_it(lender: Lender, start_worker: StartWorker) -> None:
     worker = start_worker(lender, concurrency=3)
     for number in range(30):
         Note.perform_later(number)
-        until(lambda number=number: lender.stats().processed == number + 1)
+        until_counts(lender, "processed", number + 1)
     assert numbers() == list(range(30))
     assert [thread for _, thread in ran] == lender.heard
     assert set(lender.heard) <= set(worker._pool._threads)
@@ -204,7 +212,7 @@ def test_whatever_it_raises_the_next_is_run(lender: Lender, start_worker: StartW
     worker = start_worker(lender, concurrency=1)
     for number in range(3):
         Exits.perform_later()
-        until(lambda number=number: lender.stats().dead == number + 1)
+        until_counts(lender, "dead", number + 1)
     Note.perform_later(1)
     until(lambda: numbers() == [1])
     assert worker.desk.inbox.empty()
@@ -240,14 +248,14 @@ def test_the_supervisor_can_read_which_job_each_thread_started(
 ) -> None:
     noted: dict[int, str] = {}
     worker = start_worker(lender, concurrency=1)
-    worker.desk.board.start = noted.__setitem__  # type: ignore[method-assign]
+    worker.desk.board.start = noted.__setitem__  # type: ignore[assignment, method-assign]
     assert lender.waits.acquire(timeout=30)
     for number in range(2):  # while one runs the other thread leads, and is to hear of the next
         Hold.perform_later(number)
-        until(lambda number=number: numbers()[-1:] == [number])
+        until_runs(number)
         looks_anew(worker)
         gate.set()
-        until(lambda number=number: lender.stats().processed == number + 1)
+        until_counts(lender, "processed", number + 1)
         gate.clear()
     assert set(noted) == {0, 1}, "a row for each of its threads, of which one leads"
 
@@ -263,6 +271,6 @@ def test_middleware_is_told_once_that_it_begins(lender: Lender, start_worker: St
     start_worker(lender, concurrency=2)
     for number in range(4):
         Note.perform_later(number)
-        until(lambda number=number: lender.stats().processed == number + 1)
+        until_counts(lender, "processed", number + 1)
     assert told == ["startup"]
     middleware.clear()
