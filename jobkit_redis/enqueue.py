@@ -16,8 +16,9 @@ from jobkit_redis.errors import Refused, Unanswered
 from jobkit_redis.keys import Keys, encoded
 from jobkit_redis.placing import KeyList, names, place_of
 from jobkit_redis.scripts import script
-from jobkit_redis.server import Command
+from jobkit_redis.server import Command, called
 from jobkit_redis.store import Store
+from jobkit_redis.wire import HOLE, Form
 
 __all__ = ["REMEMBERED", "Enqueue", "has_key"]
 
@@ -38,16 +39,19 @@ class _Route:
     keys: tuple[Any, ...]
     """Its list and what else `enqueue_offered` asks for."""
     channel: str
+    pushing: Form
+    """Stores a job that wakes nobody, without a script."""
+    lending: Form
+    """Calls `enqueue_offered`, by the server's time."""
 
     @classmethod
     def to(cls, queue: str, keys: Keys) -> _Route:
-        name, where = encoded(queue), (keys.listed(queue), keys.ranked(queue))
-        return cls(
-            name,
-            ("SADD", keys.queues, name),
-            (*where, keys.paused, keys.workers, keys.offers),
-            keys.channel,
-        )
+        name, listed = encoded(queue), keys.listed(queue)
+        known = ("SADD", keys.queues, name)
+        where = (listed, keys.ranked(queue), keys.paused, keys.workers, keys.offers)
+        lend = called(script("enqueue_offered"), where, (name, HOLE, keys.channel, ""))
+        pushing, lending = Form(known, ("LPUSH", listed, HOLE)), Form(known, lend)
+        return cls(name, known, where, keys.channel, pushing, lending)
 
 
 class Enqueue:
@@ -60,6 +64,8 @@ class Enqueue:
         self._routes: dict[str, _Route] = {}
         self._offers = True
         """Whether jobs may be lent as they are stored."""
+        self._usual = not store.location.wait_replicas and not store.now
+        """Whether nothing has to be said beside the job that is not said with each."""
 
     def __call__(self, payloads: Sequence[Payload]) -> None:
         if not payloads:
@@ -82,7 +88,7 @@ class Enqueue:
         """Store jobs of one queue without priority, time or key."""
         try:
             route = self._routes.get(queue) or self._route(queue)
-            texts = _texts(payloads)
+            texts = [encoded(payloads[0].text)] if len(payloads) == 1 else _texts(payloads)
         except UnicodeEncodeError as error:
             raise _half(error) from error
         wakes = self._store.wakes(queue)
@@ -102,10 +108,13 @@ class Enqueue:
     def _offer(self, queue: str, route: _Route, text: bytes, payloads: Sequence[Payload]) -> None:
         """Store a job by lending it to a worker that waits for one, or as the others."""
         args = (route.name, text, route.channel, self._store.now)
+        written = route.lending.filled(text) if self._usual else None
         # In one go with the script, as the server then writes to whoever is to run the job before
         # it answers: it begins with the one who was last to be given something.
         try:
-            lent = self.send("enqueue_offered", route.keys, args, payloads, route.known)
+            lent = self.send(
+                "enqueue_offered", route.keys, args, payloads, before=route.known, written=written
+            )
         except Refused as error:
             if not isinstance(error.__cause__, NoPermissionError):
                 raise
@@ -123,7 +132,9 @@ class Enqueue:
         The queue is known before its jobs are there. What else is said to that, or to the message,
         counts for nothing: those who wait find the jobs by polling.
         """
-        store = self._store
+        store, written = self._store, None
+        if self._usual and not wakes and len(texts) == 1:
+            written = route.pushing.filled(texts[0])
         commands: list[Command] = [route.known, ("LPUSH", route.keys[0], *texts)]
         if wakes:
             commands.append(("PUBLISH", route.channel, route.name))
@@ -131,7 +142,7 @@ class Enqueue:
         if replicas:
             commands.append(self._wait())
         try:
-            answers = store.here.pool.tell(*commands, decisive=1)
+            answers = store.here.pool.tell(*commands, decisive=1, written=written)
         except Unanswered as error:
             raise _uncertain(str(error), payloads) from error
         if replicas:
@@ -143,13 +154,15 @@ class Enqueue:
         keys: Sequence[Any],
         args: Sequence[Any],
         payloads: Sequence[Payload],
+        *,
         before: Command | None = None,
+        written: bytes | None = None,
     ) -> Any:
-        """What the script answers, once as many replicas have it as must."""
+        """What the script answers, once as many replicas have it as must; see `Pool.run`."""
         wait = [self._wait()] if self._store.location.wait_replicas else []
         pool = self._store.here.pool
         try:
-            answer = pool.run(script(name), keys, args, *wait, before=before)
+            answer = pool.run(script(name), keys, args, *wait, before=before, written=written)
         except Unanswered as error:
             raise _uncertain(str(error), payloads) from error
         if not wait:
@@ -227,8 +240,6 @@ def _plain(payloads: Sequence[Payload]) -> str | None:
 
 
 def _texts(payloads: Sequence[Payload]) -> list[bytes]:
-    if len(payloads) == 1:
-        return [encoded(payloads[0].text)]
     if type(payloads) is Alike:
         return [encoded(text) for text in payloads.texts]
     return [encoded(payload.text) for payload in payloads]

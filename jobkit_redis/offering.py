@@ -9,7 +9,7 @@ from typing import Any, Final
 from jobkit.adapter import Claim
 from jobkit_redis.errors import Refused, Unanswered
 from jobkit_redis.listener import Letter
-from jobkit_redis.receipts import claims_of
+from jobkit_redis.receipts import claim_of
 from jobkit_redis.store import Store
 
 __all__ = ["Offer", "Offers"]
@@ -101,7 +101,7 @@ class Offers:
         self.forget(worker)
         length, _, rest = word.partition(b":")
         end = int(length)
-        return claims_of(worker, (rest[:end], rest[end:]))
+        return [claim_of(worker, rest[:end], rest[end:])]
 
     def forget(self, worker: str) -> None:
         """It ended otherwise."""

@@ -11,7 +11,7 @@ from jobkit.errors import PayloadError
 from jobkit.limits import MARK, limits_of
 from jobkit.payload import Payload
 
-__all__ = ["Field", "Receipt", "claims_of", "decoded"]
+__all__ = ["Field", "Receipt", "claim_of", "claims_of", "decoded"]
 
 _DECODING: Final = ("utf-8", "surrogateescape")
 _DISCARDED: Final = re.compile(r"[^:]*:[0-9a-f]{26,}x([0-9]+):")
@@ -57,15 +57,14 @@ def decoded(text: bytes) -> str:
 
 def claims_of(worker: str, flat: Sequence[Any]) -> list[Claim]:
     """The claims of a worker from fields and payloads in turn."""
-    prefix = f"{len(worker)}:{worker}:"  # `Receipt.text` of nothing
-    return [
-        _claim(text.decode(*_DECODING), prefix, field.decode(*_DECODING))
-        for field, text in zip(flat[::2], flat[1::2], strict=True)
-    ]
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    return [claim_of(worker, field, text) for field, text in pairs]
 
 
-def _claim(text: str, prefix: str, field: str) -> Claim:
-    receipt = prefix + field
+def claim_of(worker: str, written: bytes, stored: bytes) -> Claim:
+    """The claim of a worker from its field and its payload."""
+    field, text = written.decode(*_DECODING), stored.decode(*_DECODING)
+    receipt = f"{len(worker)}:{worker}:{field}"  # `Receipt.text`
     payload = Payload(text)
     # Few jobs have lost a worker, few are under limits: only those are read here.
     deliveries = _deliveries(payload) if '"deliveries"' in text else 0

@@ -22,7 +22,7 @@ from jobkit_redis.scripts import Script
 from jobkit_redis.url import Address, Location
 from jobkit_redis.wire import Connection, packed, readable
 
-__all__ = ["Command", "Pool", "Server"]
+__all__ = ["Command", "Pool", "Server", "called"]
 
 Command: TypeAlias = Sequence[Any]
 
@@ -107,15 +107,16 @@ class Pool:
         args: Sequence[Any],
         *more: Command,
         before: Command | None = None,
+        written: bytes | None = None,
     ) -> Any:
         """The script's answer; with `more` commands behind it, the answers of all.
 
         The server learns a script when it asks for it. What it says to the command `before` counts
-        for nothing.
+        for nothing. `written`: `before` and the call as they go over the wire, if that is known.
         """
-        call = ("EVALSHA", script.digest, len(keys), *keys, *args)
+        call = called(script, keys, args)
         first = () if before is None else (before,)
-        replies = self._ask_again((*first, call, *more), len(first))[len(first) :]
+        replies = self._ask_again((*first, call, *more), len(first), written)[len(first) :]
         if isinstance(replies[0], NoScriptError):
             _, *replies = self._ask_again((("SCRIPT", "LOAD", script.source), call, *more), 1)
         _raise_first(replies)
@@ -127,12 +128,13 @@ class Pool:
         _raise_first(replies)
         return replies
 
-    def tell(self, *commands: Command, decisive: int) -> list[Any]:
+    def tell(self, *commands: Command, decisive: int, written: bytes | None = None) -> list[Any]:
         """The answers to commands that are sent in one go; those that are errors as values.
 
-        Raises Refused when the decisive one was refused, or Unanswered.
+        Raises Refused when the decisive one was refused, or Unanswered. `written`: the commands as
+        they go over the wire, if that is known.
         """
-        replies = self._ask_again(commands, decisive)
+        replies = self._ask_again(commands, decisive, written)
         _raise_first(replies[decisive : decisive + 1])
         return replies
 
@@ -141,9 +143,11 @@ class Pool:
         while self._idle:
             self._idle.pop().connection.disconnect()
 
-    def _ask_again(self, commands: Sequence[Command], decisive: int = 0) -> list[Any]:
+    def _ask_again(
+        self, commands: Sequence[Command], decisive: int = 0, written: bytes | None = None
+    ) -> list[Any]:
         """Once more, elsewhere perhaps, if the decisive answer proves that nothing was done."""
-        replies = self._ask(commands, decisive)
+        replies = self._ask(commands, decisive, written)
         answer = replies[decisive]
         if not _not_now(answer):
             return replies
@@ -152,11 +156,14 @@ class Pool:
         self._server.forget((moved.host, moved.port) if moved and moved.host else None)
         return self._ask(commands, decisive)
 
-    def _ask(self, commands: Sequence[Command], decisive: int = 0) -> list[Any]:
+    def _ask(
+        self, commands: Sequence[Command], decisive: int = 0, written: bytes | None = None
+    ) -> list[Any]:
         line = self._take()
         connection = line.connection
         try:
-            connection.send_packed_command(packed(connection, commands), check_health=False)
+            data = packed(connection, commands) if written is None else (written,)
+            connection.send_packed_command(data, check_health=False)
             replies = [_reply(connection) for _ in commands]
         except _NETWORK as error:
             connection.disconnect()
@@ -188,6 +195,11 @@ class Pool:
             self._idle.append(line)
         else:
             line.connection.disconnect()
+
+
+def called(script: Script, keys: Sequence[Any], args: Sequence[Any]) -> Command:
+    """The command that calls the script, which the server may not know yet."""
+    return ("EVALSHA", script.digest, len(keys), *keys, *args)
 
 
 class _Line:

@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from jobkit.arguments.codecs import PLAIN, Codec, PydanticUndefinedAnnotation, Typed, reason_of
 from jobkit.arguments.exact import Unstorable, ascii_cut, shown
@@ -41,6 +41,8 @@ class Arguments:
         self._signature = _signature(self._perform, skip_first=bound)
         self._shape = Shape(self._signature)
         self._privacy = Privacy(self._signature, redact, secret=secret)
+        self.private = self._privacy.any
+        """Whether there are arguments that must not be shown."""
         self._codecs: _Codecs | None = None
 
     def dump(
@@ -82,19 +84,27 @@ class Arguments:
         except TypeError as error:
             raise DeserializationError(f"the stored arguments do not fit: {error}") from error
         codecs = self._resolved()
-        return (
-            [
-                self._load_one(name, codec, value)
-                for (name, codec), value in zip(codecs.positional(len(args)), args, strict=False)
-            ],
-            {name: self._load_one(name, codecs.named(name), kwargs[name]) for name in kwargs}
-            if kwargs
-            else {},
-        )
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        name, value = "", None
+        try:
+            known = codecs.positional(len(args))
+            for (name, codec), value in zip(known, args, strict=False):  # noqa: B007 - told below
+                positional.append(codec.load(value))
+            for name, value in kwargs.items():
+                named[name] = codecs.named(name).load(value)
+        except JobkitError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+            self._refuse(name, value, error)
+        return positional, named
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise TypeError, as the call itself would, when `perform` takes no such arguments."""
-        if self._shape.surely_takes(args, kwargs):
+        shape = self._shape
+        if not kwargs and shape.least <= len(args) <= shape.most:
+            return  # as nearly all: without a call, which is one of two for each job
+        if shape.surely_takes(args, kwargs):
             return
         try:
             self._signature.bind(*args, **kwargs)
@@ -115,12 +125,7 @@ class Arguments:
 
         True for all of them, else their positions and names; empty for none.
         """
-        return self._privacy.hidden(positional, names) if self._privacy.any else []
-
-    @property
-    def private(self) -> bool:
-        """True when there are arguments that must not be shown."""
-        return self._privacy.any
+        return self._privacy.hidden(positional, names) if self.private else []
 
     def check(self) -> None:
         """Raise SerializationError when an annotation cannot be used, with the remedy."""
@@ -165,19 +170,14 @@ class Arguments:
             "`if TYPE_CHECKING:`"
         )
 
-    def _load_one(self, name: str, codec: Codec, value: Any) -> Any:
-        try:
-            return codec.load(value)
-        except JobkitError:
-            raise
-        except Exception as error:
-            problem = DeserializationError(
-                f"{self._job}: argument {name!r} cannot be loaded from "
-                f"{self._show(name, value)}{self._told(name, reason_of(error))}"
-            )
-            if self._privacy.hides(name):
-                raise problem from None  # pydantic's own text shows the value
-            raise problem from error
+    def _refuse(self, name: str, value: Any, error: Exception) -> NoReturn:
+        problem = DeserializationError(
+            f"{self._job}: argument {name!r} cannot be loaded from "
+            f"{self._show(name, value)}{self._told(name, reason_of(error))}"
+        )
+        if self._privacy.hides(name):
+            raise problem from None  # pydantic's own text shows the value
+        raise problem from error
 
     def _show(self, name: str, value: Any) -> str:
         return REDACTED if self._privacy.hides(name) else shown(value)

@@ -23,17 +23,18 @@ class Shape:
         self._positional = tuple(each.name for each in parameters if each.kind in _BY_POSITION)
         self._named = frozenset(each.name for each in parameters if each.kind in _BY_NAME)
         self._required = frozenset(each.name for each in required)
-        self._most = float("inf") if rest else len(self._positional)
-        self._least = float("inf") if only_named else len(required)
+        self.most = float("inf") if rest else len(self._positional)
+        self.least = float("inf") if only_named else len(required)
+        """How many arguments fit where all are positional: none, if `least` is above `most`."""
 
     def surely_takes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """True if the call fits; False if it does not, or if only the signature itself can tell."""
         count = len(args)
         if not kwargs:
-            return self._least <= count <= self._most
+            return self.least <= count <= self.most
         taken, names = self._positional[:count], kwargs.keys()
         return (
-            count <= self._most
+            count <= self.most
             and names <= self._named
             and names.isdisjoint(taken)
             and self._required <= names | frozenset(taken)

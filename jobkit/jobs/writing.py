@@ -138,7 +138,7 @@ def _write_arguments(job: Any, fields: dict[str, Any]) -> None:
     fields["args"] = args
     if kwargs:
         fields["kwargs"] = kwargs
-    if hidden := plan.arguments.hidden(len(args), kwargs):
+    if plan.arguments.private and (hidden := plan.arguments.hidden(len(args), kwargs)):
         fields["redact"] = hidden
 
 

@@ -14,7 +14,7 @@ from jobkit.errors import PayloadError, WorkerLost
 from jobkit.execution import Await, buried
 from jobkit.failure import failure_of
 from jobkit.holding import with_progress
-from jobkit.jobs import run_of
+from jobkit.jobs.base import Job
 from jobkit.jobs.performing import (
     dropped_unrun,
     outcome_of,
@@ -22,7 +22,7 @@ from jobkit.jobs.performing import (
     settled,
     tell_outcome,
 )
-from jobkit.jobs.running import Run
+from jobkit.jobs.running import Run, run_of
 from jobkit.outcome import SUCCEEDED, Abandoned, Buried, Outcome
 from jobkit.settlement import settlement_of
 from jobkit.transactions import Completion, Settled
@@ -65,7 +65,7 @@ class Performer:
         Raises Abandoned when the run was written off meanwhile: this thread has no place any more.
         """
         try:
-            run = run_of(claim.payload)
+            run = run_of(claim.payload, Job)
             return self._settled(claim, run)
         except Abandoned:
             raise
