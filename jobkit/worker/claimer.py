@@ -107,13 +107,12 @@ class Claimer(Part):
         self._returned([Release(claim, started=False) for claim in taken])
 
     def _lead(self) -> Claim | None:
-        """Work; the job to go on with, whose place another thread has taken."""
+        """Work; the job to go on with while another thread leads, None at the end."""
         self._run()
         kept, self._kept = self._kept, None
         if kept is None:
             self._left.set()
-            return None
-        return self._pool.keep(kept, self._lead)
+        return kept
 
     def _returned(self, settlements: list[Settlement]) -> None:
         """Settle what no thread has started: it counts as never claimed."""
@@ -162,7 +161,8 @@ class Claimer(Part):
 
     def _room(self) -> int:
         """How many jobs to ask for: 0 until the threads run short of work."""
-        free, waiting, prefetch = self._pool.free(), self._pool.waiting(), self._pace.prefetch()
+        # In this order: one that a thread takes meanwhile is counted twice, not missed.
+        waiting, free, prefetch = self._pool.waiting(), self._pool.free(), self._pace.prefetch()
         if waiting > prefetch // 2 or not (free or prefetch):
             return 0
         most = self.desk.options.max_jobs
@@ -246,7 +246,7 @@ class Claimer(Part):
         """Have the threads run them; there was room for `left` more."""
         self._waiting.handed(len(claims), self.desk.clock.monotonic())
         self._pool.hand_over(claims)
-        if left:
+        if left > 0:
             # What there is has been claimed: those who were called begin before more is asked.
             sleep(_TURN)
 

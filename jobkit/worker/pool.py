@@ -38,6 +38,7 @@ class Pool:
 
     `concurrency` of them, and one more that leads: it finds the claims. With one that is not to
     wait until another thread has been called, it leaves the lead to any and performs it itself.
+    The one that leads to the end does nothing more, so that never more perform at once.
 
     A thread that has nothing to do sleeps until it is called; one that runs takes the next claim
     without asking anybody. A job that raises anything at all never ends its thread.
@@ -59,8 +60,6 @@ class Pool:
         self._calls: SimpleQueue[Lead | None] = SimpleQueue()
         self._ending = False
         self._slots: list[Claim | None] = [None] * (desk.options.concurrency + 1)
-        self._leads = 0
-        """The slot of the thread that leads."""
         self._room = threading.Event()
         self._low = 0
         self._watched = False
@@ -75,17 +74,11 @@ class Pool:
             thread.start()
 
     def lead(self, lead: Lead) -> None:
-        """Have a thread lead: call that, and perform the claim that it returns, if any."""
-        self._calls.put(lead)
+        """Have a thread lead by calling that. None: the end of it.
 
-    def keep(self, claim: Claim, lead: Lead) -> Claim:
-        """The claim, to be returned by the one who leads: from now on another thread does.
-
-        Only while all are idle.
+        A claim: the thread performs it while another leads. Only while all are idle.
         """
-        self._slots[self._leads] = claim
         self._calls.put(lead)
-        return claim
 
     def hand_over(self, claims: list[Claim]) -> None:
         """Have the claims performed, in this order, as threads get free."""
@@ -94,7 +87,11 @@ class Pool:
 
     def take_back(self) -> list[Claim]:
         """The claims that no thread has started: none will."""
-        return list(iter(self._next, None))
+        taken: list[Claim] = []
+        with suppress(IndexError):
+            while True:
+                taken.append(self._waiting.popleft())
+        return taken
 
     def running(self) -> list[Claim]:
         """The claims whose jobs run now."""
@@ -168,12 +165,18 @@ class Pool:
         for _ in range(min(threads, len(self._threads)) - self._calls.qsize()):
             self._calls.put(None)
 
-    def _next(self) -> Claim | None:
-        """The next claim that waits."""
+    def _next(self, slot: int) -> Claim | None:
+        """The next claim that waits, for the thread of this slot.
+
+        Its slot is taken before it waits no longer: at no moment does it seem to be nowhere.
+        """
         try:
-            return self._waiting.popleft()
-        except IndexError:
+            self._slots[slot] = self._waiting[0]
+            claim = self._slots[slot] = self._waiting.popleft()
+        except IndexError:  # another thread was sooner
+            self._slots[slot] = None
             return None
+        return claim
 
     def replace(self, stuck: threading.Thread, settled: Callable[[], Settlement | Settled]) -> None:
         """Have a new thread take the place of one that does not come back from its job.
@@ -205,19 +208,20 @@ class Pool:
         stop_signal.set(self._desk.stopping.is_set)
         holder.set(self._desk.holder)
         while True:
-            while (claim := self._next()) is not None:
+            while (claim := self._next(slot)) is not None:
                 self._run(slot, claim)
             if self._ending:
                 return
             if self.idle():
                 self._rested()
             if (lead := self._calls.get()) is not None:
-                self._leads = slot
-                if (claim := lead()) is not None:
-                    self._run(slot, claim)
+                if (claim := lead()) is None:
+                    return
+                self._slots[slot] = claim  # before another leads, who has room for the others
+                self._calls.put(lead)
+                self._run(slot, claim)
 
     def _run(self, slot: int, claim: Claim) -> None:
-        self._slots[slot] = claim
         self._desk.board.start(slot, claim.receipt)
         began = perf_counter()
         settlement = self._perform(claim)

@@ -12,6 +12,7 @@ from jobkit.settings import Queues
 from jobkit.worker import Worker, WorkerOptions
 from jobkit.worker.pace import Waiting
 from jobkit_inline import MemoryAdapter
+from tests.unit.worker.lending import Lender
 
 StartWorker = Callable[..., Worker]
 
@@ -23,6 +24,14 @@ def store() -> Iterator[MemoryAdapter]:
         yield adapter
     middleware.clear()
     settings.reset()
+
+
+@pytest.fixture
+def lender(store: MemoryAdapter) -> Iterator[Lender]:
+    del store  # in its place: what is overridden last counts
+    lender = Lender()
+    with backends.override(lender):
+        yield lender
 
 
 @pytest.fixture

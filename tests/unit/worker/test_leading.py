@@ -3,52 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from jobkit import Job, backends, middleware
+from jobkit import Job, middleware
 from jobkit.adapter import Claim, State
 from jobkit.errors import AdapterError
-from jobkit.offering import SupportsOffers
+from jobkit.worker.alone import SUSPECT
 from jobkit.worker.desk import Broken
 from jobkit.worker.idle import IDLE_WAIT
-from jobkit.worker.timer import Timer
+from jobkit.worker.pace import Pace
 from jobkit_inline import MemoryAdapter
 from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import looks_anew, until
-
-
-class Lender(MemoryAdapter, SupportsOffers):
-    """Lends every job to a worker that waits, and notes to which of its threads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: list[threading.Thread] = []
-        self.breaks = False
-        self.waits = threading.Semaphore(0)
-        self.busy_claims = 0
-
-    def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
-        """Nothing, while all rest: what comes is lent."""
-        return super().claim(queues, limit=limit, worker=worker) if self.busy_claims else []
-
-    def offer(self, queues: Sequence[str], timeout: float, *, worker: str) -> list[Claim]:
-        self.waits.release()
-        if self.breaks:
-            raise ZeroDivisionError
-        lent = super().claim(queues, limit=1, worker=worker)
-        if not lent:
-            self.wait(queues, timeout)
-            lent = super().claim(queues, limit=1, worker=worker)
-        if lent:
-            self.heard.append(threading.current_thread())
-        return lent
-
-    def withdraw(self, worker: str) -> list[Claim]:
-        return []
-
+from tests.unit.worker.lending import Lender, until_counts
 
 ran: list[tuple[int, threading.Thread]] = []
 gate = threading.Event()
@@ -73,25 +45,12 @@ def fresh() -> Iterator[None]:
     gate.set()
 
 
-@pytest.fixture
-def lender(store: MemoryAdapter) -> Iterator[Lender]:
-    del store  # in its place: what is overridden last counts
-    lender = Lender()
-    with backends.override(lender):
-        yield lender
-    gate.set()
-
-
 def numbers() -> list[int]:
     return [number for number, _ in ran]
 
 
 def until_runs(number: int) -> None:
     until(lambda: numbers()[-1:] == [number])
-
-
-def until_counts(lender: Lender, what: str, number: int) -> None:
-    until(lambda: getattr(lender.stats(), what) == number)
 
 
 def test_the_thread_that_hears_of_a_job_runs_it(lender: Lender, start_worker: StartWorker) -> None:
@@ -176,6 +135,86 @@ def test_a_claimer_that_never_began_has_ended(lender: Lender) -> None:
     assert worker._claimer.end(0)
 
 
+def test_who_led_to_the_end_runs_nothing_more(
+    lender: Lender, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what came just before the end one more would run at once than are to."""
+    monkeypatch.setattr(Pace, "prefetch", lambda _: 3)
+    lender.busy_claims = 1
+    worker = start_worker(lender, concurrency=1)
+    Hold.perform_later(0)
+    until(lambda: numbers() == [0])
+    claim, asked = lender.claim, threading.Event()
+
+    def comes_late(*args: Any, **kwargs: Any) -> list[Claim]:
+        asked.set()
+        assert worker._claimer.ending.wait(30)
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(lender, "claim", comes_late)
+    assert asked.wait(30)
+    for number in (1, 2, 3):
+        Hold.perform_later(number)
+    stopping = threading.Thread(target=lambda: worker.stop(30))
+    stopping.start()
+    until(lambda: lender.stats().enqueued == 3 and worker._claimer._left.is_set())
+    gate.set()
+    stopping.join(30)
+    assert numbers() == [0]
+
+
+def test_a_job_is_counted_at_every_moment_of_its_way_to_a_thread(
+    store: MemoryAdapter, start_worker: StartWorker
+) -> None:
+    """Or the worker, which seems to rest, could be lent another for the thread that leads."""
+    taken, goes_on = threading.Event(), threading.Event()
+
+    class Slow(deque[Claim]):
+        def popleft(self) -> Claim:
+            claim = super().popleft()
+            taken.set()
+            assert goes_on.wait(30)
+            return claim
+
+    worker = start_worker(concurrency=1)
+    worker._pool._waiting = Slow()
+    Note.perform_later(1)
+    assert taken.wait(30)
+    assert worker._pool.waiting() == 0
+    assert not worker._pool.idle()
+    assert worker._pool.free() == worker._claimer._room() == 0
+    goes_on.set()
+    until(lambda: store.stats().processed == 1)
+
+
+def test_no_more_are_lent_than_it_may_run(lender: Lender, start_worker: StartWorker) -> None:
+    for number in range(4):
+        Note.perform_later(number)
+    worker = start_worker(lender, concurrency=3, max_jobs=2)
+    assert worker.next_message() == "done"
+    assert (numbers(), lender.stats().enqueued) == ([0, 1], 2)
+
+
+def test_one_that_brought_down_processes_runs_alone_on_another_thread(
+    lender: Lender, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lent = lender.offer
+    monkeypatch.setattr(
+        lender,
+        "offer",
+        lambda *args, **kwargs: [
+            replace(each, deliveries=SUSPECT) for each in lent(*args, **kwargs)
+        ],
+    )
+    worker = start_worker(lender, concurrency=2)
+    for number in range(3):
+        Note.perform_later(number)
+        until_counts(lender, "processed", number + 1)
+    assert numbers() == [0, 1, 2]
+    assert set(lender.heard).isdisjoint(thread for _, thread in ran), "one leads all the while"
+    assert worker._claimer.claimed == 3
+
+
 def test_what_breaks_the_thread_that_leads_ends_the_worker(
     lender: Lender, start_worker: StartWorker
 ) -> None:
@@ -204,10 +243,13 @@ def test_a_store_that_fails_is_asked_again_by_the_same_thread(
     assert [thread for _, thread in ran] == failed == lender.heard
 
 
-def test_whatever_it_raises_the_next_is_run(lender: Lender, start_worker: StartWorker) -> None:
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_whatever_it_raises_the_next_is_run(
+    lender: Lender, start_worker: StartWorker, error: type[BaseException]
+) -> None:
     class Exits(Job, retry=0):
         def perform(self) -> None:
-            raise SystemExit(3)
+            raise error
 
     worker = start_worker(lender, concurrency=1)
     for number in range(3):
@@ -216,31 +258,6 @@ def test_whatever_it_raises_the_next_is_run(lender: Lender, start_worker: StartW
     Note.perform_later(1)
     until(lambda: numbers() == [1])
     assert worker.desk.inbox.empty()
-
-
-def test_its_time_limit_is_kept_and_its_thread_replaced(
-    lender: Lender, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Deaf(Job, timeout=0.05, retry=0):
-        def perform(self) -> None:
-            ran.append((0, threading.current_thread()))
-            gate.wait(30)
-
-    plain = Timer.__init__
-    monkeypatch.setattr(
-        Timer, "__init__", lambda self, desk, off: plain(self, desk, off, grace=0.1)
-    )
-    worker = start_worker(lender, concurrency=1)
-    assert lender.waits.acquire(timeout=30)
-    Deaf.perform_later()
-    until(lambda: lender.stats().dead == 1)
-    [(_, stuck)] = ran
-    assert stuck not in worker._pool._threads
-    Note.perform_later(1)
-    until(lambda: numbers() == [0, 1])
-    gate.set()
-    until(lambda: not stuck.is_alive())
-    assert lender.stats().processed == 2
 
 
 def test_the_supervisor_can_read_which_job_each_thread_started(
