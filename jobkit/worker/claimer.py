@@ -146,18 +146,18 @@ class Claimer(Part):
         self._settler.give_back([Release(claim, started=False) for claim in claims])
 
     def _held_back(self) -> bool:
-        desk = self.desk
-        if self._used_up():
+        desk, enough = self.desk, self._has_enough()
+        if enough and not desk.held:
             desk.inbox.put("done")
             self.ending.set()
-        if desk.quiet.is_set() or desk.fenced.is_set() or desk.worn.is_set() or desk.lapsed:
+        if desk.quiet.is_set() or desk.fenced.is_set() or desk.lapsed:
             return True
-        return self._settler.behind or self._alone.holds_back()
+        # In this order: one that is to run alone is begun by this, if need be as the last of all.
+        return self._settler.behind or self._alone.holds_back() or enough
 
-    def _used_up(self) -> bool:
+    def _has_enough(self) -> bool:
         most = self.desk.options.max_jobs
-        enough = most is not None and self.claimed >= most
-        return (enough or self.desk.worn.is_set()) and not self.desk.held
+        return self.desk.worn.is_set() or (most is not None and self.claimed >= most)
 
     def _room(self) -> int:
         """How many jobs to ask for: 0 until the threads run short of work."""

@@ -113,3 +113,17 @@ def test_a_stop_gives_back_one_that_still_waits_for_the_others(
     opener.join()
     assert store.stats().enqueued == 1
     assert world.met == [frozenset({"first"})]
+
+
+def test_a_worker_that_may_take_no_more_runs_the_one_that_waits_and_leaves(
+    store: MemoryAdapter, start_worker: StartWorker
+) -> None:
+    put(store, "first")
+    worker = start_worker(concurrency=4)
+    until(lambda: world.inside == {"first"})
+    put(store, "quick-suspect", deliveries=2)
+    until(lambda: len(worker.desk.held) == 2)
+    worker.desk.worn.set()
+    world.gate.set()
+    assert worker.desk.inbox.get(timeout=10) == "done"
+    assert store.stats().processed == 2

@@ -195,6 +195,21 @@ def test_no_more_are_lent_than_it_may_run(lender: Lender, start_worker: StartWor
     assert (numbers(), lender.stats().enqueued) == ([0, 1], 2)
 
 
+def test_a_worker_that_has_taken_all_it_may_looks_calmly_for_their_end(
+    lender: Lender, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, looks = start_worker(lender, concurrency=2, max_jobs=1), list[None]()
+    assert lender.waits.acquire(timeout=30)
+    Hold.perform_later(0)
+    until(lambda: numbers() == [0])
+    looks_anew(worker)
+    monkeypatch.setattr(worker._claimer, "_return_the_stale", lambda: looks.append(None))
+    assert not gate.wait(0.3)
+    gate.set()
+    assert worker.next_message() == "done"
+    assert len(looks) < 30
+
+
 def test_one_that_brought_down_processes_runs_alone_on_another_thread(
     lender: Lender, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
