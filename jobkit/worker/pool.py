@@ -60,6 +60,8 @@ class Pool:
         self._calls: SimpleQueue[Lead | None] = SimpleQueue()
         self._ending = False
         self._slots: list[Claim | None] = [None] * (desk.options.concurrency + 1)
+        self._leads: int | None = None
+        """The slot of the thread that leads; None while the lead waits to be taken."""
         self._room = threading.Event()
         self._low = 0
         self._watched = False
@@ -135,13 +137,14 @@ class Pool:
     def drained(self, timeout: float) -> bool:
         """Let the threads end after what they run now; False when one has not within `timeout`.
 
-        In a hurry a moment must do.
+        In a hurry a moment must do. Who still leads runs nothing, and is not waited for: it is
+        the store that does not let it end.
         """
         self._ending = True
         self._call(len(self._threads))
         desk, hurried = self._desk, False
         deadline = desk.clock.monotonic() + timeout
-        while alive := [thread for thread in self._threads if thread.is_alive()]:
+        while alive := self._alive():
             now = desk.clock.monotonic()
             if desk.hurried and not hurried:
                 hurried, deadline = True, min(deadline, now + _LAST_MOMENT)
@@ -150,6 +153,11 @@ class Pool:
             alive[0].join(min(deadline - now, _GLANCE))
             desk.board.turn()
         return True
+
+    def _alive(self) -> list[threading.Thread]:
+        """The threads that have not ended, but for the one that leads."""
+        threads, leads = enumerate(self._threads), self._leads
+        return [thread for slot, thread in threads if thread.is_alive() and slot != leads]
 
     def interrupt(self, *, spare: frozenset[int]) -> None:
         """Have what still runs end by `Interrupted`, once its jobs are nobody's business here.
@@ -215,7 +223,10 @@ class Pool:
             if self.idle():
                 self._rested()
             if (lead := self._calls.get()) is not None:
-                if (claim := lead()) is None:
+                self._leads = slot
+                claim = lead()
+                self._leads = None
+                if claim is None:
                     return
                 self._slots[slot] = claim  # before another leads, who has room for the others
                 self._calls.put(lead)

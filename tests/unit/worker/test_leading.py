@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from jobkit import Job, middleware
 from jobkit.adapter import Claim, State
 from jobkit.errors import AdapterError
+from jobkit.worker import process
 from jobkit.worker.alone import SUSPECT
 from jobkit.worker.desk import Broken
 from jobkit.worker.idle import IDLE_WAIT
@@ -125,6 +127,28 @@ def test_a_worker_that_waits_stops_at_once(lender: Lender, start_worker: StartWo
     assert worker._claimer.end(30 * IDLE_WAIT)
     assert worker._claimer.end(0), "asked again it has still ended"
     assert worker.stop(5)
+
+
+def test_a_stop_does_not_wait_for_a_store_that_does_not_answer_who_leads(
+    lender: Lender, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job runs on that thread, and those that ran have ended."""
+    asked = threading.Event()
+
+    def hangs(*_: Any, **__: Any) -> list[Claim]:
+        asked.set()
+        assert gate.wait(60)
+        return []
+
+    monkeypatch.setattr(process, "PART_ENDS_WITHIN", 0.1)
+    monkeypatch.setattr(lender, "claim", hangs)
+    worker = start_worker(lender, concurrency=2)
+    assert asked.wait(30)
+    began = monotonic()
+    assert worker.stop(30), "all jobs have ended"
+    assert monotonic() - began < 15
+    gate.set()
+    until(lambda: not any(thread.is_alive() for thread in worker._pool._threads))
 
 
 def test_a_claimer_that_never_began_has_ended(lender: Lender) -> None:
