@@ -1,8 +1,8 @@
 """`python -m benchmarks.peers.sending APP URL WHAT NUMBER`: send jobs of one queue, and tell.
 
-WHAT is `prepare`, `one`, `many` (a thousand a call), `send` (spread out, each with its moment) or
-`nap`. Prints jobs a second and microseconds of CPU a job as JSON. A process of its own, so that no
-queue's library meets another's.
+WHAT is `prepare`, `one`, `many` (a thousand a call), `send` (spread out, each with its moment),
+`nap` or `work`. Prints jobs a second and microseconds of CPU a job as JSON. A process of its own,
+so that no queue's library meets another's.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _send(app: Any, what: str, number: int, call: Callable[..., None]) -> None:
                 call(app.send, time.monotonic())
                 time.sleep(GAP)
         case _:
-            call(app.nap, range(number))
+            call(getattr(app, what), range(number))
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 import time
 from dataclasses import dataclass
 from itertools import count
@@ -48,8 +49,17 @@ class _Sheet:
 _sheets: dict[int, _Sheet] = {}
 
 
+_lock = threading.Lock()
+
+
 def _sheet() -> _Sheet:
-    return _sheets.get(os.getpid()) or _sheets.setdefault(os.getpid(), _Sheet())
+    return _sheets.get(os.getpid()) or _new_sheet()
+
+
+def _new_sheet() -> _Sheet:
+    # One at a time: a second one would cut off the file that the first has mapped.
+    with _lock:
+        return _sheets.get(os.getpid()) or _sheets.setdefault(os.getpid(), _Sheet())
 
 
 def ran() -> None:

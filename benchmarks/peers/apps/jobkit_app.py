@@ -4,7 +4,7 @@ import jobkit
 from benchmarks.peers.tally import ran, started
 from jobkit import Job
 
-__all__ = ["Nap", "NoOp", "Timed"]
+__all__ = ["Nap", "NoOp", "Timed", "Work"]
 
 
 class NoOp(Job):
@@ -20,6 +20,15 @@ class Timed(Job):
 class Nap(Job):
     def perform(self, number: int) -> None:
         time.sleep(0.01)
+        ran()
+
+
+class Work(Job):
+    """Takes 0.1 ms of CPU, about: what a job does that does anything."""
+
+    def perform(self, number: int) -> None:
+        for _ in range(6_000):
+            pass
         ran()
 
 
@@ -42,6 +51,10 @@ def one(number):
 
 def many(numbers):
     NoOp.perform_bulk((number,) for number in numbers)
+
+
+def work(numbers):
+    Work.perform_bulk((number,) for number in numbers)
 
 
 def send(sent):
