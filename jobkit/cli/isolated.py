@@ -14,7 +14,7 @@ from jobkit.cli import logs
 from jobkit.cli.collecting import collect_as_usual, collect_rarely
 from jobkit.worker.carried import Broke, Task, Word
 from jobkit.worker.inside import Line, die_with_parent, performed
-from jobkit.worker.life import leave
+from jobkit.worker.life import leave, write_out
 from jobkit.worker.link import ignore_signals, leave_signals_to_the_supervisor
 
 __all__ = ["main"]
@@ -27,7 +27,9 @@ def main() -> NoReturn:
     leave_signals_to_the_supervisor()
     line = Line(int(sys.argv[1]))
     task = line.task()
-    line.tell(_performed(task, line))
+    word = _performed(task, line)
+    write_out()  # before it is said that the job has ended: from then on the worker may kill it
+    line.tell(word)
     leave(0)
 
 

@@ -15,7 +15,7 @@ from jobkit.worker.options import WorkerOptions
 from jobkit.worker.process import Worker
 from jobkit.worker.wire import Hello, Joining, Leaving, Refused, Stuck
 
-__all__ = ["leave", "run_supervised"]
+__all__ = ["leave", "run_supervised", "write_out"]
 
 _log = logging.getLogger("jobkit.worker")
 
@@ -101,7 +101,12 @@ def _why(message: Message, *, burst: bool) -> Leaving:
 def leave(code: int) -> NoReturn:
     """End the process without waiting for threads whose jobs have not ended."""
     logging.shutdown()
+    write_out()
+    os._exit(code)
+
+
+def write_out() -> None:
+    """Have all that was printed leave the process."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from jobkit import Job
@@ -97,3 +100,37 @@ def test_what_inherits_is_isolated_too_and_may_go_back() -> None:
 
     assert (Child._options.isolation, Child._options.max_memory) == ("process", 100)
     assert Back._options.isolation == "thread"
+
+
+def test_what_was_printed_is_out_before_the_worker_hears_of_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From then on the worker waits for a few seconds, and kills the process."""
+    from jobkit.cli import isolated
+
+    order: list[str] = []
+
+    class Noting(io.StringIO):
+        def flush(self) -> None:
+            order.append("printed")
+
+    class Told:
+        def __init__(self, fd: int) -> None:
+            del fd
+
+        def task(self) -> None:
+            return None
+
+        def tell(self, word: object) -> None:
+            order.append("told")
+
+    monkeypatch.setattr(isolated, "Line", Told)
+    monkeypatch.setattr(isolated, "_performed", lambda task, line: None)
+    monkeypatch.setattr(isolated, "leave", sys.exit)
+    for name in ("die_with_parent", "collect_rarely", "leave_signals_to_the_supervisor"):
+        monkeypatch.setattr(isolated, name, lambda: None)
+    monkeypatch.setattr(sys, "argv", ["isolated", "0"])
+    monkeypatch.setattr(sys, "stdout", Noting())
+    with pytest.raises(SystemExit):
+        isolated.main()
+    assert order == ["printed", "told"]
