@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -297,6 +298,62 @@ def test_whatever_it_raises_the_next_is_run(
     Note.perform_later(1)
     until(lambda: numbers() == [1])
     assert worker.desk.inbox.empty()
+
+
+def test_coroutines_run_side_by_side_with_what_is_lent(
+    lender: Lender, start_worker: StartWorker
+) -> None:
+    class Awaits(Job, timeout=30):
+        async def perform(self, number: int) -> None:
+            ran.append((number, threading.current_thread()))
+            await asyncio.to_thread(gate.wait, 30)
+
+    worker = start_worker(lender, concurrency=2)
+    assert lender.waits.acquire(timeout=30)
+    Awaits.perform_later(0)
+    until_runs(0)
+    assert len(lender.heard) == 1
+    lender.busy_claims = 1
+    for number in (1, 2):
+        Awaits.perform_later(number)
+    until_runs(1)
+    looks_anew(worker)
+    assert numbers() == [0, 1]
+    gate.set()
+    until_counts(lender, "processed", 3)
+
+
+def test_quiet_it_ends_and_nothing_is_taken(lender: Lender, start_worker: StartWorker) -> None:
+    worker = start_worker(lender, concurrency=2)
+    assert lender.waits.acquire(timeout=30)
+    Hold.perform_later(0)
+    until_runs(0)
+    worker.quiet()
+    lender.busy_claims = 1
+    Note.perform_later(1)
+    gate.set()
+    until_counts(lender, "processed", 1)
+    looks_anew(worker)
+    assert numbers() == [0]
+    assert worker.stop(30)
+
+
+def test_when_the_lease_is_lost_meanwhile_another_leads_on_under_a_new_name(
+    lender: Lender, start_worker: StartWorker
+) -> None:
+    worker = start_worker(lender, concurrency=1)
+    assert lender.waits.acquire(timeout=30)
+    Hold.perform_later(0)
+    until_runs(0)
+    lost = worker.id
+    lender.beat("rescuer", lease=60, claims=[], register=True)
+    assert len(lender.recover(lost, to="rescuer")) == 1
+    until(lambda: worker.id != lost and not worker.desk.fenced.is_set())
+    gate.set()
+    Note.perform_later(1)
+    until_counts(lender, "processed", 1)
+    assert numbers() == [0, 1]
+    assert len(lender.held("rescuer") or ()) == 1, "its late end counts for nothing"
 
 
 def test_the_supervisor_can_read_which_job_each_thread_started(
