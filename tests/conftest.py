@@ -53,7 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for all tests that only need one: they take a schema each.
 
-    `JOBKIT_TEST_POSTGRES_URL` names one that runs already.
+    `JOBKIT_TEST_POSTGRES_URL` names one that runs already; `JOBKIT_TEST_POSTGRES_BIN` the programs
+    of another version, for those that the tests start.
     """
     # Loaded by those who need a server: of the many processes that run a few tests few do.
     from tests.servers.postgres import Elsewhere, Postgres

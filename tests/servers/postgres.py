@@ -1,8 +1,13 @@
-"""A private PostgreSQL server: started below a temporary folder, on a socket and a free port."""
+"""A private PostgreSQL server: started below a temporary folder, on a socket and a free port.
+
+`JOBKIT_TEST_POSTGRES_BIN` names the folder of the programs of another version than the wheel's:
+`initdb` and `postgres`, which the user nobody must be able to run where the tests run as root.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -35,6 +40,8 @@ _SETTINGS: Final = {
     "max_wal_size": "2GB",
     "autovacuum_naptime": "5s",
     "log_min_messages": "warning",
+}
+_SINCE_14: Final = {
     # After a crash it would sync each of its files for itself, which takes seconds.
     "recovery_init_sync_method": "syncfs",
 }
@@ -45,10 +52,12 @@ class Postgres:
 
     def __init__(self, *, durable: bool = False, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jobkit-postgres-"))
+        self._binaries = _named() or _reachable(_installed(), self.folder)
         self._settings = {**_SETTINGS, **settings}
+        if _major(self._binaries) >= 14:
+            self._settings |= _SINCE_14
         if not durable:
             self._settings |= {"fsync": "off", "full_page_writes": "off"}
-        self._binaries = _reachable(_installed(), self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._schemas: set[str] = set()
         self.port = free_port()
@@ -235,6 +244,21 @@ def _runs(pid: int) -> bool:
 def _user() -> str | None:
     """As root PostgreSQL refuses to run."""
     return _USER if os.geteuid() == 0 else None
+
+
+def _named() -> Path | None:
+    named = os.environ.get("JOBKIT_TEST_POSTGRES_BIN")
+    return Path(named) if named else None
+
+
+def _major(binaries: Path) -> int:
+    """The version of the server; its answer is `postgres (PostgreSQL) 13.23`, or goes on."""
+    answer = subprocess.run(
+        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    found = re.search(r"\) (\d+)", answer)
+    assert found is not None, answer
+    return int(found[1])
 
 
 def _installed() -> Path:
