@@ -22,7 +22,7 @@ from tests.chaos.application import JOURNAL
 from tests.chaos.evidence import Closing, Evidence, Lend, Run
 from tests.chaos.fleet import ROOT, Fleet, Form
 from tests.chaos.journal import Journal, Reader
-from tests.chaos.nemesis import PROXY_ACTS, Act, Nemesis
+from tests.chaos.nemesis import PROXY_ACTS, STORE_ACTS, Act, Nemesis
 from tests.chaos.oracle import Violation, violations
 from tests.chaos.processes import Guard, hears, members
 from tests.chaos.stores import STORES, Server
@@ -71,7 +71,12 @@ class Result:
 
     @property
     def busy(self) -> float:
-        """The share of aimed acts that hit a process with a job begun and not settled."""
+        """The share of aimed acts that hit a process with a job begun and not settled.
+
+        All of them, where the plan has none: stores and networks are not aimed at.
+        """
+        if not self.plan.acts.keys() - STORE_ACTS - PROXY_ACTS:
+            return 1.0
         aims = [each for each in self.evidence.entries if each.word == "aim"]
         return sum(self._was_busy(aim.pid, aim.at) for aim in aims) / max(1, len(aims))
 
