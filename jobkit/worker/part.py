@@ -26,10 +26,11 @@ class Part:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"jobkit-{self.name}", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin, on a new thread."""
+        self._thread = threading.Thread(target=self._run, name=f"jobkit-{self.name}", daemon=True)
         self._thread.start()
 
     def end(self, timeout: float | None = None) -> bool:
@@ -40,9 +41,11 @@ class Part:
 
     def ended(self, timeout: float | None = None) -> bool:
         """Wait for the end of a part that was asked to end; as `end`."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        thread = self._thread
+        if thread is None or thread.ident is None:  # it has not begun
+            return True
+        thread.join(timeout)
+        return not thread.is_alive()
 
     def wake(self) -> None:
         """Interrupt a wait of the part's own, where it has one."""
