@@ -61,6 +61,9 @@ _LEFT_OPEN: Final = text(
     " ORDER BY xact_start LIMIT 3"
 ).bindparams(bindparam("seconds", type_=Double()))
 
+_OLDEST: Final = 13
+"""The first version whose servers are served; a claim is a syntax error before 12."""
+
 LEFT_OPEN: Final = 30.0
 """Seconds after which a transaction is told of: it keeps dead rows from being removed."""
 
@@ -87,6 +90,12 @@ class Postgresql:
         return Connections(self._options)
 
     def prepare(self, connection: Connection) -> None:
+        version = connection.dialect.server_version_info or (_OLDEST,)
+        if version < (_OLDEST,):
+            raise ConfigurationError(
+                f"{place(self._options.url)} is PostgreSQL {'.'.join(map(str, version))}:"
+                f" jobkit needs {_OLDEST} or newer"
+            )
         most = int(connection.scalar(_MAX_CONNECTIONS) or 0)
         if self._options.pool_size >= most:
             raise ConfigurationError(

@@ -22,6 +22,7 @@ from jobkit.adapter import Ack, Bury, State
 from jobkit.capabilities import Move
 from jobkit.errors import AdapterError, ConfigurationError
 from jobkit_sql import SqlAdapter
+from jobkit_sql.dialects.postgresql import dialect
 from jobkit_sql.dialects.postgresql.connections import Connections
 from jobkit_sql.dialects.postgresql.pool import Hand
 from jobkit_sql.dialects.postgresql.session import Session, statement_of
@@ -240,6 +241,20 @@ def _pumped(source: socket.socket, to: socket.socket) -> None:
     with suppress(OSError), source, to:
         while data := source.recv(65_536):
             to.sendall(data)
+
+
+@pytest.mark.parametrize("use", [SqlAdapter.stats, SqlAdapter.migrate, enqueue])
+def test_a_server_of_an_older_version_is_refused_at_the_start(
+    use: Callable[[SqlAdapter], object], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialect, "_OLDEST", 99)
+    with (
+        closing(SqlAdapter(url)) as adapter,
+        pytest.raises(
+            ConfigurationError, match=r"^127.0.0.1\S* is PostgreSQL 1\S+: jobkit needs 99 or newer$"
+        ),
+    ):
+        use(adapter)
 
 
 class TestRunningOut:
