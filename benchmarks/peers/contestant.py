@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
@@ -36,12 +37,16 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """`app` is a module of `benchmarks.peers.apps`; `cores` are those that its processes get."""
+    """`app` is a module of `benchmarks.peers.apps`; `cores` are those that its processes get.
+
+    `apart`: each worker process one of them, once all are at work, wherever the system has it run.
+    """
 
     name: str
     app: str
     url: str
     cores: frozenset[int]
+    apart: bool = False
 
     def send(self, what: str, number: int) -> dict[str, float]:
         """See `sending`."""
@@ -87,12 +92,20 @@ class Contestant:
         """
         with self.working(processes, logs=logs) as (_, folder):
             start = _all_at_work(folder, jobs, processes)
+            if self.apart:
+                self._set_apart(folder)
+                start = seen(folder)
             return replace(until(folder, jobs), before=start.jobs, first=start.last)
 
     @property
     def everywhere(self) -> Contestant:
         """The same on all cores."""
         return replace(self, cores=frozenset(range(os.cpu_count() or 1)) | self.cores)
+
+    def _set_apart(self, folder: Path) -> None:
+        for sheet, core in zip(folder.iterdir(), cycle(sorted(self.cores))):  # named by process
+            for thread in Path(f"/proc/{sheet.name}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
 
     def _pin(self) -> None:
         os.sched_setaffinity(0, self.cores)

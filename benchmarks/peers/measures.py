@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Final
 
@@ -51,9 +51,12 @@ def processes(field: Field, sizes: Sizes, rounds: Rounds) -> None:
     """
     for _ in range(sizes.rounds):
         for each in field.contestants:
+            everywhere = each.everywhere
             for number in (1, 2):
-                everywhere, what = each.everywhere, f"{number} on all cores"
+                what = f"{number} on all cores"
                 _drain(field, sizes, rounds, everywhere, what=what, number=number)
+            apart = replace(everywhere, apart=True)
+            _drain(field, sizes, rounds, apart, what="2, a core each", number=2)
         ours = field.contestants[0].everywhere
         for number in (1, 2):
             contestant = field.fresh(ours)

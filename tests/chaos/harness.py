@@ -73,11 +73,11 @@ class Result:
     def busy(self) -> float:
         """The share of aimed acts that hit a process with a job begun and not settled.
 
-        All of them, where the plan has none: stores and networks are not aimed at.
+        All of them, where there were none to be: stores and networks are not aimed at.
         """
-        if not self.plan.acts.keys() - STORE_ACTS - PROXY_ACTS:
-            return 1.0
         aims = [each for each in self.evidence.entries if each.word == "aim"]
+        if not aims and not self.plan.acts.keys() - STORE_ACTS - PROXY_ACTS:
+            return 1.0
         return sum(self._was_busy(aim.pid, aim.at) for aim in aims) / max(1, len(aims))
 
     def again(self) -> Counter[str]:
