@@ -163,7 +163,7 @@ class Claimer(Part):
         """How many jobs to ask for: 0 until the threads run short of work."""
         # In this order: one that a thread takes meanwhile is counted twice, not missed.
         waiting, free, prefetch = self._pool.waiting(), self._pool.free(), self._pace.prefetch()
-        if waiting > prefetch // 2 or not (free or prefetch):
+        if waiting > self._low() or not (free or prefetch):
             return 0
         most = self.desk.options.max_jobs
         room = free + prefetch - waiting
@@ -193,7 +193,14 @@ class Claimer(Part):
         return desk.adapter.claim(order_of(desk.options.queues), limit=room, worker=desk.identity)
 
     def _await_room(self) -> None:
-        self._pool.wait_for_room(self._pace.prefetch() // 2, PATIENCE)
+        self._pool.wait_for_room(self._low(), PATIENCE)
+
+    def _low(self) -> int:
+        """Claims in hand at which more are asked for.
+
+        None while more threads are at work than are to: they rest when there is nothing.
+        """
+        return self._pace.low() if self._pool.awake() <= self._pace.threads else 0
 
     def _wait(self) -> None:
         self._run_lent(self._idle.offer)
@@ -245,7 +252,7 @@ class Claimer(Part):
     def _hand_over(self, claims: list[Claim], left: int) -> None:
         """Have the threads run them; there was room for `left` more."""
         self._waiting.handed(len(claims), self.desk.clock.monotonic())
-        self._pool.hand_over(claims)
+        self._pool.hand_over(claims, self._pace.threads)
         if left > 0:
             # What there is has been claimed: those who were called begin before more is asked.
             sleep(_TURN)

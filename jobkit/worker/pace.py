@@ -18,17 +18,24 @@ _NEWEST = 0.3
 
 
 class Pace:
-    """The recent duration of jobs, and what follows for the prefetch.
+    """The recent duration of jobs, and what follows for how many are held.
 
     Written by one thread, read by others.
     """
 
     def __init__(self, concurrency: int) -> None:
-        self._concurrency = concurrency
+        self.threads = concurrency
+        """Threads that are to be at work."""
+        self.ended = 0
+        """Jobs that have ended since the start."""
+        self.lasted = 0.0
+        """Seconds that these took in all."""
         self._mean: float | None = None
 
     def observe(self, jobs: int, seconds: float) -> None:
         """So many jobs took so long in all."""
+        self.ended += jobs
+        self.lasted += seconds
         mean = seconds / jobs
         known = self._mean
         self._mean = mean if known is None else known + _NEWEST * (mean - known)
@@ -39,9 +46,20 @@ class Pace:
 
     def prefetch(self) -> int:
         """Jobs to hold beyond what the threads can start at once."""
+        return min(_MOST, self._within(HOLD))
+
+    def low(self) -> int:
+        """Jobs in hand at which more are asked for: what lasts for half the hold.
+
+        It takes a while to be given the interpreter's lock for all that it takes to ask, and
+        whatever is tiny must last so long. But never so often that a quarter is not gone.
+        """
+        return min(_MOST * 3 // 4, self._within(HOLD / 2))
+
+    def _within(self, seconds: float) -> int:
         if self._mean is None:
             return 0
-        return min(_MOST, int(HOLD * self._concurrency / max(self._mean, 1e-6)))
+        return int(seconds * self.threads / max(self._mean, 1e-6))
 
 
 class Waiting:

@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
 from sys import maxsize
 from time import perf_counter
 from typing import Final
@@ -17,6 +16,7 @@ from jobkit.execution import stop_signal
 from jobkit.holding import holder
 from jobkit.outcome import Abandoned
 from jobkit.transactions import Settled
+from jobkit.worker.calls import Calls, made_bed
 from jobkit.worker.desk import Broken, Desk
 from jobkit.worker.timer import raise_in
 
@@ -57,7 +57,8 @@ class Pool:
         self._deliver = deliver
         self._rested = rested
         self._waiting: deque[Claim] = deque()
-        self._calls: SimpleQueue[Lead | None] = SimpleQueue()
+        self._calls = Calls[Lead]()
+        self._handed = 0
         self._ending = False
         self._slots: list[Claim | None] = [None] * (desk.options.concurrency + 1)
         self._leads: int | None = None
@@ -82,10 +83,17 @@ class Pool:
         """
         self._calls.put(lead)
 
-    def hand_over(self, claims: list[Claim]) -> None:
-        """Have the claims performed, in this order, as threads get free."""
+    def hand_over(self, claims: list[Claim], threads: int) -> None:
+        """Have the claims performed, in this order, as so many threads get free."""
+        self._handed += len(claims)
         self._waiting.extend(claims)
-        self._call(len(claims))
+        self.call(threads)
+
+    def call(self, threads: int) -> None:
+        """Have so many threads at work, if there is work for them."""
+        # Counted when the claims are there: a thread that is awake looks for them before it rests.
+        for _ in range(min(threads, self.busy() + self.waiting()) - self.awake()):
+            self._calls.put(None)
 
     def take_back(self) -> list[Claim]:
         """The claims that no thread has started: none will."""
@@ -101,7 +109,19 @@ class Pool:
 
     def free(self) -> int:
         """Threads without a job, but for the one that leads."""
-        return self._slots.count(None) - 1
+        return len(self._slots) - 1 - self.busy()
+
+    def busy(self) -> int:
+        """Threads with a job."""
+        return len(self._slots) - self._slots.count(None)
+
+    def awake(self) -> int:
+        """Threads that have a job or look for one, but for the one that leads."""
+        return len(self._slots) - 1 - self._calls.resting()
+
+    def taken(self) -> int:
+        """Claims that waited and do no more, since the start."""
+        return self._handed - len(self._waiting)
 
     def waiting(self) -> int:
         """Claims that no thread has taken yet."""
@@ -109,7 +129,7 @@ class Pool:
 
     def idle(self) -> bool:
         """True when nothing runs and nothing waits."""
-        return not self._waiting and self._slots.count(None) == len(self._slots)
+        return not self._waiting and not self.busy()
 
     def wait_for_room(self, low: int, timeout: float) -> None:
         """Return when a thread is free and at most `low` claims wait, or after `timeout` s."""
@@ -141,7 +161,8 @@ class Pool:
         the store that does not let it end.
         """
         self._ending = True
-        self._call(len(self._threads))
+        for _ in self._threads:
+            self._calls.put(None)
         desk, hurried = self._desk, False
         deadline = desk.clock.monotonic() + timeout
         while alive := self._alive():
@@ -167,11 +188,6 @@ class Pool:
         for thread, claim in zip(self._threads, self._slots, strict=True):
             if claim is not None and thread.ident is not None and thread.ident not in spare:
                 raise_in(thread.ident, Interrupted)
-
-    def _call(self, threads: int) -> None:
-        """Wake as many threads. A call that nobody needed makes the next that rests look again."""
-        for _ in range(min(threads, len(self._threads)) - self._calls.qsize()):
-            self._calls.put(None)
 
     def _next(self, slot: int) -> Claim | None:
         """The next claim that waits, for the thread of this slot.
@@ -215,6 +231,7 @@ class Pool:
     def _work(self, slot: int) -> None:
         stop_signal.set(self._desk.stopping.is_set)
         holder.set(self._desk.holder)
+        bed = made_bed()
         while True:
             while (claim := self._next(slot)) is not None:
                 self._run(slot, claim)
@@ -222,7 +239,7 @@ class Pool:
                 return
             if self.idle():
                 self._rested()
-            if (lead := self._calls.get()) is not None:
+            if (lead := self._calls.get(bed, self.waiting)) is not None:
                 self._leads = slot
                 claim = lead()
                 self._leads = None

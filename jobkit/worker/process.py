@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +21,7 @@ from jobkit.transactions import Settled
 from jobkit.worker.board import Board
 from jobkit.worker.claimer import Claimer
 from jobkit.worker.coroutines import EventLoop
+from jobkit.worker.crew import Crew
 from jobkit.worker.desk import Desk, Message, resident_bytes
 from jobkit.worker.heart import Heart
 from jobkit.worker.holding import Holding
@@ -42,7 +44,7 @@ __all__ = ["Worker"]
 PART_ENDS_WITHIN: Final = 5.0
 """Seconds that a part gets to end when the worker leaves; longer than a store call's time-out."""
 
-_TURN: Final = 0.2
+_HAS_GIL: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 _log = logging.getLogger("jobkit.worker")
 
@@ -82,6 +84,12 @@ class Worker:
         perform = self._performer.perform
         watched = perform if lanes is None else lanes.performing(perform)
         self._pool = Pool(desk, watched, self._deliver, self._rested)
+        self._crew = Crew(
+            self._pool,
+            pace,
+            clock,
+            always_all=lanes is not None or options.embedded or not _HAS_GIL,
+        )
         desk.holder = Holding(desk, self._deliver)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
@@ -165,7 +173,7 @@ class Worker:
         while True:
             self._turn()
             try:
-                return self.desk.inbox.get(timeout=_TURN)
+                return self.desk.inbox.get(timeout=self._crew.pause)
             except Empty:
                 continue
 
@@ -173,6 +181,7 @@ class Worker:
         """Show that the main thread turns, and look whether the process has grown too large."""
         desk, most = self.desk, self.desk.options.max_memory
         desk.board.turn()
+        self._crew.look()
         if most is not None and not desk.worn.is_set() and resident_bytes() > most:
             _log.info("%s has more than %d MB: it leaves when nothing runs", self.id, most >> 20)
             desk.worn.set()

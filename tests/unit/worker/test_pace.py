@@ -65,3 +65,29 @@ def test_what_was_taken_back_does_not_count_as_waiting_later() -> None:
     assert waiting.age(left=0, now=11.0) == 0.0
     waiting.handed(2, now=20.0)
     assert waiting.age(left=2, now=20.5) == pytest.approx(0.5)
+
+
+def test_more_are_asked_for_when_what_is_left_lasts_for_half_the_hold() -> None:
+    pace = Pace(10)
+    pace.observe(100, 100 * 0.001)
+    assert pace.low() == pace.prefetch() // 2 == int(HOLD / 2 * 10 / 0.001)
+
+
+def test_of_the_tiniest_jobs_a_quarter_is_gone_before_more_are_asked_for() -> None:
+    pace = Pace(10)
+    pace.observe(100, 0.0)
+    assert pace.low() == 750
+
+
+def test_one_thread_holds_what_one_does() -> None:
+    pace = Pace(10)
+    pace.observe(100, 100 * 0.001)
+    pace.threads = 1
+    assert pace.prefetch() == int(HOLD / 0.001)
+
+
+def test_what_has_ended_is_summed_up() -> None:
+    pace = Pace(10)
+    pace.observe(100, 0.5)
+    pace.observe(50, 0.25)
+    assert (pace.ended, pace.lasted) == (150, 0.75)

@@ -1,0 +1,143 @@
+"""How many threads are at work: all, or one where more would only wait for each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from jobkit.clock import Clock
+from jobkit.worker.pace import Pace
+from jobkit.worker.pool import Pool
+
+__all__ = ["LOOK", "Crew"]
+
+LOOK: Final = 0.03
+"""Seconds between looks while one is at work: so long a job may wait behind one that waits.
+
+To look takes the interpreter's lock from who is at work: at 0.01 two processes lose a tenth.
+"""
+
+_SELDOM: Final = 0.2
+"""Seconds between looks while all are."""
+
+_MANY: Final = 5_000
+"""Jobs a second from which on one thread is tried."""
+
+_FEW: Final = 1_000
+"""Jobs a second below which one thread does not do."""
+
+_TRIAL: Final = 2 * LOOK
+"""Seconds after which it shows if one thread does far less than all did."""
+
+_FAR_LESS: Final = 0.6
+"""Times what all did: as much as the rate of the same jobs varies from moment to moment."""
+
+_WINDOW: Final = 0.3
+"""Seconds by which is judged whether jobs wait for something: several batches of outcomes."""
+
+_WAITED: Final = 1.5
+"""Times the process's CPU time that the jobs of one thread may last."""
+
+_AGAIN: Final = 3.0
+"""Seconds until one thread is tried again; twice as many each time that it did not do."""
+
+_SELDOM_TRIED: Final = 60.0
+"""At most so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What there is to see at a moment: sums since the worker's start, times in seconds."""
+
+    at: float
+    taken: int
+    ended: int
+    lasted: float
+    cpu: float
+    waiting: bool
+
+    def rate(self, since: _Sight) -> float:
+        """Jobs a second that threads have taken."""
+        return (self.taken - since.taken) / (self.at - since.at)
+
+
+class Crew:
+    """Has one thread do all jobs while they are tiny and wait for nothing, and else all threads.
+
+    Threads that want nothing but the interpreter's lock get no more done than one does. They make
+    each other and the claimer wait for it, and whom they call the system may put on the core where
+    another process is at work. Whether jobs wait for something else is told by how long they last
+    beside the CPU time that the process takes.
+
+    One thread looks, and decides; those that decide nothing read `Pace.threads`.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        pace: Pace,
+        clock: Clock,
+        cpu: Callable[[], float] = time.process_time,
+        *,
+        always_all: bool = False,
+    ) -> None:
+        """`cpu` tells the seconds of CPU time that the process has taken.
+
+        `always_all`: where that says nothing of the jobs, or one thread cannot be enough.
+        """
+        self._pool = pool
+        self._pace = pace
+        self._clock = clock
+        self._cpu = cpu
+        self._all = pace.threads
+        self._last = self._since = self._sight()
+        self._all_did = 0.0
+        """Jobs a second before one thread was tried; 0 once that has proved to do."""
+        self._pause = _AGAIN
+        self._again = inf if always_all else 0.0
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next look."""
+        return _SELDOM if self._pace.threads == self._all else LOOK
+
+    def look(self) -> None:
+        """See whether another number of threads should be at work."""
+        last, now = self._last, self._sight()
+        if now.at <= last.at:
+            return
+        self._last = now
+        rate = now.rate(last)
+        if self._pace.threads == self._all:
+            if rate >= _MANY and now.at >= self._again:
+                self._pace.threads, self._since, self._all_did = 1, now, rate
+        elif (last.waiting and now.waiting and rate < _FEW) or not self._does(now):
+            self._call_all(now)
+
+    def _does(self, now: _Sight) -> bool:
+        """False when it shows, from window to window, that one thread does not do."""
+        since = self._since
+        seconds = now.at - since.at
+        if seconds >= _TRIAL and now.rate(since) < _FAR_LESS * self._all_did:
+            return False
+        if seconds < _WINDOW:
+            return True
+        if now.ended - since.ended < _FEW * seconds:
+            return False
+        if now.lasted - since.lasted > _WAITED * (now.cpu - since.cpu):
+            return False
+        self._since, self._all_did, self._pause = now, 0.0, _AGAIN
+        return True
+
+    def _call_all(self, now: _Sight) -> None:
+        self._again, self._pause = now.at + self._pause, min(2 * self._pause, _SELDOM_TRIED)
+        self._pace.threads = self._all
+        self._pool.call(self._all)
+
+    def _sight(self) -> _Sight:
+        pool, pace = self._pool, self._pace
+        taken, waiting = pool.taken(), pool.waiting() > 0
+        return _Sight(self._clock.monotonic(), taken, pace.ended, pace.lasted, self._cpu(), waiting)
