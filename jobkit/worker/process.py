@@ -84,21 +84,12 @@ class Worker:
         perform = self._performer.perform
         watched = perform if lanes is None else lanes.performing(perform)
         self._pool = Pool(desk, watched, self._deliver, self._rested)
-        self._crew = Crew(
-            self._pool,
-            pace,
-            clock,
-            always_all=lanes is not None or options.embedded or not _HAS_GIL,
-        )
+        self._crew = Crew(self._pool, pace, clock, always_all=not _one_may_do(options))
         desk.holder = Holding(desk, self._deliver)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
         self._recorder = Recorder(desk, measures)
-        self._claimer = (
-            Claimer(desk, self._pool, self._settler, pace)
-            if lanes is None
-            else LaneClaimer(desk, self._pool, self._settler, pace, lanes)
-        )
+        self._claimer = self._made_claimer(lanes)
         self._keeper = Keeper(desk, self._settler.give_back)
         self._heart = Heart(desk, self._pool.take_back, self._beaten, self._loop.cancel)
 
@@ -216,6 +207,10 @@ class Worker:
             self._stuck()
             desk.inbox.put("stuck")
 
+    def _made_claimer(self, lanes: Lanes | None) -> Claimer:
+        parts = self.desk, self._pool, self._settler, self._pace
+        return Claimer(*parts) if lanes is None else LaneClaimer(*parts, lanes)
+
     def _registered(self, failed: Callable[[AdapterError], object]) -> bool:
         desk, patience = self.desk, Patience("start")
         limit = desk.options.boot_timeout
@@ -260,3 +255,8 @@ class Worker:
             returned = 0
             _log.warning("could not retire, the lease will tell the others: %s", error)
         events.emit("worker_stop", adapter=self.desk.adapter, worker=self.id, returned=returned)
+
+
+def _one_may_do(options: WorkerOptions) -> bool:
+    """True where one thread may be enough, and it can be told whether it is; see `Crew`."""
+    return _HAS_GIL and not (options.embedded or options.queues.reserved)
