@@ -21,7 +21,6 @@ from jobkit.transactions import Settled
 from jobkit.worker.board import Board
 from jobkit.worker.claimer import Claimer
 from jobkit.worker.coroutines import EventLoop
-from jobkit.worker.crew import Crew
 from jobkit.worker.desk import Desk, Message, resident_bytes
 from jobkit.worker.heart import Heart
 from jobkit.worker.holding import Holding
@@ -34,6 +33,7 @@ from jobkit.worker.part import Part, Patience
 from jobkit.worker.performing import Performer
 from jobkit.worker.pool import Pool
 from jobkit.worker.settler import Settler
+from jobkit.worker.sizing import Sizing
 from jobkit.worker.timer import Alarm, Timer, stack_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Worker:
         perform = self._performer.perform
         watched = perform if lanes is None else lanes.performing(perform)
         self._pool = Pool(desk, watched, self._deliver, self._rested)
-        self._crew = Crew(self._pool, pace, clock, always_all=not _one_may_do(options))
+        self._sizing = Sizing(self._pool, pace, clock, always_all=not _one_may_do(options))
         desk.holder = Holding(desk, self._deliver)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)
@@ -164,7 +164,7 @@ class Worker:
         while True:
             self._turn()
             try:
-                return self.desk.inbox.get(timeout=self._crew.pause)
+                return self.desk.inbox.get(timeout=self._sizing.pause)
             except Empty:
                 continue
 
@@ -172,7 +172,7 @@ class Worker:
         """Show that the main thread turns, and look whether the process has grown too large."""
         desk, most = self.desk, self.desk.options.max_memory
         desk.board.turn()
-        self._crew.look()
+        self._sizing.look()
         if most is not None and not desk.worn.is_set() and resident_bytes() > most:
             _log.info("%s has more than %d MB: it leaves when nothing runs", self.id, most >> 20)
             desk.worn.set()
@@ -258,5 +258,5 @@ class Worker:
 
 
 def _one_may_do(options: WorkerOptions) -> bool:
-    """True where one thread may be enough, and it can be told whether it is; see `Crew`."""
+    """True where one thread may be enough, and it can be told whether it is; see `Sizing`."""
     return _HAS_GIL and not (options.embedded or options.queues.reserved)

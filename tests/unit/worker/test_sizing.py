@@ -14,8 +14,8 @@ from jobkit import Job, backends
 from jobkit.adapter import Claim
 from jobkit.testing import ManualClock
 from jobkit.worker import Worker
-from jobkit.worker.crew import LOOK, Crew
 from jobkit.worker.pace import Pace
+from jobkit.worker.sizing import LOOK, Sizing
 from jobkit_inline import MemoryAdapter
 from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import until
@@ -25,7 +25,7 @@ ALL = 10
 
 @dataclass
 class Hands:
-    """What a crew sees of a pool, and asks of it."""
+    """What a sizing sees of a pool, and asks of it."""
 
     done: int = 0
     left: int = 100
@@ -42,13 +42,13 @@ class Hands:
 
 
 class Day:
-    """A crew with its pool, and jobs that take as long as the test says."""
+    """A sizing with its pool, and jobs that take as long as the test says."""
 
     def __init__(self) -> None:
         self.hands, self.pace, self.clock = Hands(), Pace(ALL), ManualClock()
         self.cpu = 0.0
         pool: Any = self.hands
-        self.crew = Crew(pool, self.pace, self.clock, lambda: self.cpu)
+        self.sizing = Sizing(pool, self.pace, self.clock, lambda: self.cpu)
 
     def passes(
         self, seconds: float, *, a_second: float, lasting: float = 1.0, busy: float = 1.0
@@ -60,7 +60,7 @@ class Day:
         if jobs:
             self.pace.observe(jobs, lasting * seconds)
         self.cpu += busy * seconds
-        self.crew.look()
+        self.sizing.look()
 
     def one_works(self) -> None:
         self.passes(0.2, a_second=50_000)
@@ -84,9 +84,9 @@ def test_all_stay_at_work_while_there_are_fewer(day: Day) -> None:
 
 
 def test_it_is_looked_at_more_often_while_one_is_at_work(day: Day) -> None:
-    assert day.crew.pause > LOOK
+    assert day.sizing.pause > LOOK
     day.one_works()
-    assert day.crew.pause == LOOK
+    assert day.sizing.pause == LOOK
 
 
 def test_one_stays_at_work_as_long_as_that_does(day: Day) -> None:
@@ -186,7 +186,7 @@ def test_once_it_did_it_is_soon_tried_again(day: Day) -> None:
 
 def test_a_clock_that_stands_still_tells_nothing(day: Day) -> None:
     day.hands.done = 10_000
-    day.crew.look()
+    day.sizing.look()
     assert day.pace.threads == ALL
 
 
@@ -327,7 +327,7 @@ def test_a_worker_in_another_program_has_all_its_threads_at_work(
     """The CPU time of the process is the program's, too, and tells nothing of the jobs."""
     worker = start_worker(concurrency=4, embedded=True)
     worker._pool._handed = 10**9
-    worker._crew.look()
+    worker._sizing.look()
     assert worker._pace.threads == 4
 
 

@@ -12,7 +12,7 @@ from jobkit.clock import Clock
 from jobkit.worker.pace import Pace
 from jobkit.worker.pool import Pool
 
-__all__ = ["LOOK", "Crew"]
+__all__ = ["LOOK", "Sizing"]
 
 LOOK: Final = 0.03
 """Seconds between looks while one is at work: so long a job may wait behind one that waits.
@@ -64,7 +64,7 @@ class _Sight:
         return (self.taken - since.taken) / (self.at - since.at)
 
 
-class Crew:
+class Sizing:
     """Has one thread do all jobs while they are tiny and wait for nothing, and else all threads.
 
     Threads that want nothing but the interpreter's lock get no more done than one does. They make
