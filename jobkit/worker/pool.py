@@ -85,8 +85,8 @@ class Pool:
 
     def hand_over(self, claims: list[Claim], threads: int) -> None:
         """Have the claims performed, in this order, as so many threads get free."""
-        self._handed += len(claims)
         self._waiting.extend(claims)
+        self._handed += len(claims)
         self.call(threads)
 
     def call(self, threads: int) -> None:
