@@ -72,7 +72,8 @@ class Alone:
             return False
         if not self._started and held == {suspect.receipt}:
             self._started = True
-            self._pool.hand_over([suspect], self._desk.options.concurrency)
+            self._pool.hand_over([suspect])
+            self._pool.call(self._desk.options.concurrency)
         return True
 
     def _without_suspect(self, claims: list[Claim]) -> list[Claim]:

@@ -162,7 +162,7 @@ class Claimer(Part):
     def _room(self) -> int:
         """How many jobs to ask for: 0 until the threads run short of work."""
         # In this order: one that a thread takes meanwhile is counted twice, not missed.
-        waiting, free, prefetch = self._pool.waiting(), self._pool.free(), self._pace.prefetch()
+        waiting, free, prefetch = self._pool.waiting(), self._free(), self._pace.prefetch()
         if waiting > self._low() or not (free or prefetch):
             return 0
         most = self.desk.options.max_jobs
@@ -195,12 +195,18 @@ class Claimer(Part):
     def _await_room(self) -> None:
         self._pool.wait_for_room(self._low(), PATIENCE)
 
+    def _free(self) -> int:
+        """Threads without a job; only those to be at work, while it is known how long jobs take."""
+        if not self._pace.prefetch():
+            return self._pool.free()
+        return max(0, self._pace.at_work - self._pool.busy())
+
     def _low(self) -> int:
         """Claims in hand at which more are asked for.
 
         None while more threads are at work than are to: they rest when there is nothing.
         """
-        return self._pace.low() if self._pool.awake() <= self._pace.threads else 0
+        return self._pace.low() if self._pool.awake() <= self._pace.at_work else 0
 
     def _wait(self) -> None:
         self._run_lent(self._idle.offer)
@@ -252,7 +258,9 @@ class Claimer(Part):
     def _hand_over(self, claims: list[Claim], left: int) -> None:
         """Have the threads run them; there was room for `left` more."""
         self._waiting.handed(len(claims), self.desk.clock.monotonic())
-        self._pool.hand_over(claims, self._pace.threads)
+        self._pool.hand_over(claims)
+        # Asked after that: whoever has more called meanwhile has counted these, or is heard here.
+        self._pool.call(self._pace.at_work)
         if left > 0:
             # What there is has been claimed: those who were called begin before more is asked.
             sleep(_TURN)

@@ -25,12 +25,19 @@ class Pace:
 
     def __init__(self, concurrency: int) -> None:
         self.threads = concurrency
-        """Threads that are to be at work."""
+        """Threads that are to share the jobs in hand."""
+        self.beside = 0
+        """Threads that have a long job each, beside these."""
         self.ended = 0
         """Jobs that have ended since the start."""
         self.lasted = 0.0
         """Seconds that these took in all."""
         self._mean: float | None = None
+
+    @property
+    def at_work(self) -> int:
+        """Threads that are to be at work."""
+        return self.threads + self.beside
 
     def observe(self, jobs: int, seconds: float) -> None:
         """So many jobs took so long in all."""

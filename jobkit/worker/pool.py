@@ -83,16 +83,17 @@ class Pool:
         """
         self._calls.put(lead)
 
-    def hand_over(self, claims: list[Claim], threads: int) -> None:
-        """Have the claims performed, in this order, as so many threads get free."""
+    def hand_over(self, claims: list[Claim]) -> None:
+        """Have the claims performed, in this order, by who is called after that or is awake."""
         self._waiting.extend(claims)
         self._handed += len(claims)
-        self.call(threads)
 
     def call(self, threads: int) -> None:
         """Have so many threads at work, if there is work for them."""
         # Counted when the claims are there: a thread that is awake looks for them before it rests.
-        for _ in range(min(threads, self.busy() + self.waiting()) - self.awake()):
+        # In this order: one that is taken meanwhile is counted twice, not missed.
+        waiting = self.waiting()
+        for _ in range(min(threads, waiting + self.busy()) - self.awake()):
             self._calls.put(None)
 
     def take_back(self) -> list[Claim]:
@@ -101,6 +102,7 @@ class Pool:
         with suppress(IndexError):
             while True:
                 taken.append(self._waiting.popleft())
+        self._handed -= len(taken)
         return taken
 
     def running(self) -> list[Claim]:
@@ -120,7 +122,7 @@ class Pool:
         return len(self._slots) - 1 - self._calls.resting()
 
     def taken(self) -> int:
-        """Claims that waited and do no more, since the start."""
+        """Claims that threads have taken since the start, about."""
         return self._handed - len(self._waiting)
 
     def waiting(self) -> int:

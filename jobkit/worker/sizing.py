@@ -27,7 +27,7 @@ _MANY: Final = 5_000
 """Jobs a second from which on one thread is tried."""
 
 _FEW: Final = 1_000
-"""Jobs a second below which one thread does not do."""
+"""Jobs a second below which one thread is held up, if claims wait."""
 
 _TRIAL: Final = 2 * LOOK
 """Seconds after which it shows if one thread does far less than all did."""
@@ -37,6 +37,9 @@ _FAR_LESS: Final = 0.6
 
 _WINDOW: Final = 0.3
 """Seconds by which is judged whether jobs wait for something: several batches of outcomes."""
+
+_OTHERS: Final = 3.0
+"""Times the mean duration, or one over that, that tells jobs from others."""
 
 _WAITED: Final = 1.5
 """Times the process's CPU time that the jobs of one thread may last."""
@@ -58,10 +61,15 @@ class _Sight:
     lasted: float
     cpu: float
     waiting: bool
+    running: frozenset[str]
 
     def rate(self, since: _Sight) -> float:
         """Jobs a second that threads have taken."""
         return (self.taken - since.taken) / (self.at - since.at)
+
+    def mean(self, since: _Sight) -> float:
+        """Seconds that each job lasted that has ended."""
+        return (self.lasted - since.lasted) / (self.ended - since.ended)
 
 
 class Sizing:
@@ -70,9 +78,10 @@ class Sizing:
     Threads that want nothing but the interpreter's lock get no more done than one does. They make
     each other and the claimer wait for it, and whom they call the system may put on the core where
     another process is at work. Whether jobs wait for something else is told by how long they last
-    beside the CPU time that the process takes.
+    beside the CPU time that the process takes. A job that lasts from look to look has a thread of
+    its own, beside the one.
 
-    One thread looks, and decides; those that decide nothing read `Pace.threads`.
+    One thread looks, and decides; those that decide nothing read `Pace.at_work`.
     """
 
     def __init__(
@@ -96,6 +105,8 @@ class Sizing:
         self._last = self._since = self._sight()
         self._all_did = 0.0
         """Jobs a second before one thread was tried; 0 once that has proved to do."""
+        self._mean = 0.0
+        """Seconds that the jobs lasted with which that was proved."""
         self._pause = _AGAIN
         self._again = inf if always_all else 0.0
 
@@ -110,34 +121,60 @@ class Sizing:
         if now.at <= last.at:
             return
         self._last = now
-        rate = now.rate(last)
         if self._pace.threads == self._all:
-            if rate >= _MANY and now.at >= self._again:
-                self._pace.threads, self._since, self._all_did = 1, now, rate
-        elif (last.waiting and now.waiting and rate < _FEW) or not self._does(now):
-            self._call_all(now)
+            if now.rate(last) >= _MANY and now.at >= self._again:
+                self._all_did, self._since = now.rate(last), now
+                self._have_at_work(1, _long(last, now))
+        elif not self._does(last, now):
+            self._again, self._pause = now.at + self._pause, min(2 * self._pause, _SELDOM_TRIED)
+            self._have_at_work(self._all, 0)
+        elif now.at - self._since.at >= _WINDOW:
+            self._prove(now)
+        else:
+            self._have_at_work(1, _long(last, now))
 
-    def _does(self, now: _Sight) -> bool:
-        """False when it shows, from window to window, that one thread does not do."""
+    def _does(self, last: _Sight, now: _Sight) -> bool:
+        """False when it shows that one thread does not do."""
         since = self._since
         seconds = now.at - since.at
+        if last.waiting and now.waiting and now.rate(last) < _FEW:
+            return False
         if seconds >= _TRIAL and now.rate(since) < _FAR_LESS * self._all_did:
             return False
         if seconds < _WINDOW:
             return True
-        if now.ended - since.ended < _FEW * seconds:
+        if now.ended - since.ended < _MANY * seconds:
             return False
-        if now.lasted - since.lasted > _WAITED * (now.cpu - since.cpu):
-            return False
-        self._since, self._all_did, self._pause = now, 0.0, _AGAIN
-        return True
+        return now.lasted - since.lasted <= _WAITED * (now.cpu - since.cpu)
 
-    def _call_all(self, now: _Sight) -> None:
-        self._again, self._pause = now.at + self._pause, min(2 * self._pause, _SELDOM_TRIED)
-        self._pace.threads = self._all
-        self._pool.call(self._all)
+    def _prove(self, now: _Sight) -> None:
+        """Note that it does; with other jobs than before that is to be tried anew."""
+        mean, known = now.mean(self._since), 0.0 if self._all_did else self._mean
+        self._since, self._all_did, self._mean, self._pause = now, 0.0, mean, _AGAIN
+        if known and not known / _OTHERS <= mean <= known * _OTHERS:
+            self._have_at_work(self._all, 0)
+
+    def _have_at_work(self, threads: int, beside: int) -> None:
+        pace = self._pace
+        before, pace.threads, pace.beside = pace.at_work, threads, min(beside, self._all - threads)
+        if pace.at_work > before:
+            self._pool.call(pace.at_work)
 
     def _sight(self) -> _Sight:
         pool, pace = self._pool, self._pace
-        taken, waiting = pool.taken(), pool.waiting() > 0
-        return _Sight(self._clock.monotonic(), taken, pace.ended, pace.lasted, self._cpu(), waiting)
+        running = frozenset(claim.receipt for claim in pool.running())
+        waits = pool.waiting() > 0
+        return _Sight(
+            self._clock.monotonic(),
+            pool.taken(),
+            pace.ended,
+            pace.lasted,
+            self._cpu(),
+            waits,
+            running,
+        )
+
+
+def _long(last: _Sight, now: _Sight) -> int:
+    """How many jobs have lasted from one look to the next."""
+    return len(last.running & now.running)

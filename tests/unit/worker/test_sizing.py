@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
+from time import sleep
 from typing import Any
 
 import pytest
@@ -30,6 +32,10 @@ class Hands:
     done: int = 0
     left: int = 100
     called: list[int] = field(default_factory=list)
+    long: list[Claim] = field(default_factory=list)
+
+    def running(self) -> list[Claim]:
+        return self.long
 
     def taken(self) -> int:
         return self.done
@@ -65,6 +71,16 @@ class Day:
     def one_works(self) -> None:
         self.passes(0.2, a_second=50_000)
         assert self.pace.threads == 1
+
+
+def claims_of(job: type[Job], number: int) -> list[Claim]:
+    """As they are claimed; they are not in the worker's store."""
+    elsewhere = MemoryAdapter()
+    with backends.override(elsewhere):
+        for _ in range(number):
+            job.perform_later()
+    elsewhere.beat("another", lease=60, claims=[], register=True)
+    return elsewhere.claim(["default"], limit=number, worker="another")
 
 
 @pytest.fixture
@@ -138,6 +154,59 @@ def test_what_is_proved_may_become_less_later(day: Day) -> None:
     assert day.pace.threads == 1
 
 
+def test_jobs_that_are_tiny_no_more_are_for_all(day: Day) -> None:
+    """They may use other cores, where one thread uses one."""
+    day.one_works()
+    for _ in range(11):
+        day.passes(LOOK, a_second=50_000)
+    for _ in range(22):
+        day.passes(LOOK, a_second=4_000)
+    assert (day.pace.threads, day.hands.called) == (ALL, [ALL])
+
+
+def test_with_other_jobs_than_it_was_proved_with_one_thread_is_tried_anew(day: Day) -> None:
+    """These may use other cores, as soon as more threads do them."""
+    day.one_works()
+    for _ in range(11):
+        day.passes(LOOK, a_second=50_000)
+    for _ in range(30):
+        if day.pace.threads == 1:
+            day.passes(LOOK, a_second=12_000)
+    assert day.clock.monotonic() < 2
+    assert day.hands.called == [ALL]
+    day.passes(0.2, a_second=24_000)
+    assert day.pace.threads == 1, "at once, and measured by what all did"
+    for _ in range(3):
+        day.passes(LOOK, a_second=12_000)
+    assert day.pace.threads == ALL
+
+
+def test_a_job_that_lasts_from_look_to_look_has_a_thread_beside_the_one(day: Day) -> None:
+    day.one_works()
+    day.hands.long = claims_of(Holds, 2)
+    day.passes(LOOK, a_second=40_000)
+    assert day.pace.at_work == 1, "they may have begun this moment"
+    day.passes(LOOK, a_second=40_000)
+    assert (day.pace.threads, day.pace.at_work, day.hands.called) == (1, 3, [3])
+    day.hands.long = day.hands.long[1:]
+    day.passes(LOOK, a_second=40_000)
+    assert (day.pace.at_work, day.hands.called) == (2, [3])
+
+
+def test_one_is_tried_beside_those_that_have_a_long_job(day: Day) -> None:
+    day.hands.long = claims_of(Holds, 1)
+    day.passes(0.2, a_second=4_000)
+    day.passes(0.2, a_second=50_000)
+    assert (day.pace.threads, day.pace.at_work) == (1, 2)
+
+
+def test_there_are_never_more_at_work_than_there_are(day: Day) -> None:
+    day.hands.long = claims_of(Holds, ALL)
+    day.passes(0.2, a_second=4_000)
+    day.passes(0.2, a_second=50_000)
+    assert day.pace.at_work == ALL
+
+
 def test_jobs_that_wait_for_something_are_for_all(day: Day) -> None:
     day.one_works()
     for _ in range(11):
@@ -203,6 +272,7 @@ class Tiny(Job):
     def perform(self, number: int) -> None:
         if at_once.acquire(blocking=False):
             ran.append(threading.current_thread())
+            sleep(0)  # whoever else is at work begins now
             at_once.release()
         else:
             collided.append(number)
@@ -235,20 +305,11 @@ def attended(worker: Worker) -> None:
     threading.Thread(target=worker.next_message, daemon=True).start()
 
 
-def claims_of(job: type[Job], number: int) -> list[Claim]:
-    """As they are claimed; they are not in the worker's store."""
-    elsewhere = MemoryAdapter()
-    with backends.override(elsewhere):
-        for _ in range(number):
-            job.perform_later()
-    elsewhere.beat("another", lease=60, claims=[], register=True)
-    return elsewhere.claim(["default"], limit=number, worker="another")
-
-
 def test_one_thread_takes_the_jobs_one_after_the_other(
     store: MemoryAdapter, start_worker: StartWorker, unhurried: None
 ) -> None:
     worker = start_worker(concurrency=4)
+    until(lambda: worker._pool.awake() == 0)
     worker._pace.threads = 1
     Tiny.perform_bulk((number,) for number in range(3_000))
     until(lambda: store.stats().processed == 3_000)
@@ -282,6 +343,7 @@ def test_jobs_that_wait_for_each_other_are_soon_at_work_together(
 ) -> None:
     """Or the first would wait for those that wait behind it."""
     worker = start_worker(concurrency=4)
+    until(lambda: worker._pool.awake() == 0)
     worker._pace.threads = 1
     attended(worker)
     for _ in range(4):
@@ -295,6 +357,7 @@ def test_one_that_is_at_work_alone_is_ended_like_others(
     store: MemoryAdapter, start_worker: StartWorker
 ) -> None:
     worker = start_worker(concurrency=4)
+    until(lambda: worker._pool.awake() == 0)
     worker._pace.threads = 1
     Holds.perform_later()
     until(lambda: len(ran) == 1)
@@ -316,8 +379,9 @@ def test_as_many_are_called_as_have_work_though_those_called_before_are_not_up_y
     worker = start_worker(concurrency=4)
     until(lambda: worker._pool.awake() == 0)
     claims = claims_of(Holds, 4)
-    worker._pool.hand_over(claims[:2], 4)
-    worker._pool.hand_over(claims[2:], 4)
+    for some in (claims[:2], claims[2:]):
+        worker._pool.hand_over(some)
+        worker._pool.call(4)
     until(lambda: len(ran) == 4)
 
 
@@ -342,10 +406,60 @@ def test_who_has_found_nothing_looks_again_before_it_rests(
 
     def more_comes() -> None:
         if claims:
-            pool.hand_over([claims.pop()], 1)
+            pool.hand_over([claims.pop()])
+            pool.call(1)
 
     monkeypatch.setattr(pool, "_rested", more_comes)
     gate.set()
-    pool.hand_over([claims.pop()], 1)
+    pool.hand_over([claims.pop()])
+    pool.call(1)
     until(lambda: len(ran) == 2)
     assert len(set(ran)) == 1
+
+
+def test_a_claim_that_is_taken_while_it_is_counted_who_is_at_work_is_not_forgotten(
+    start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a thread that was about to look: the other claim needs another thread."""
+    worker = start_worker(concurrency=4)
+    pool = worker._pool
+    until(lambda: pool.awake() == 0)
+    asked, caller = list[str](), threading.current_thread()
+
+    def asks(what: str, count: Callable[[], int]) -> int:
+        if threading.current_thread() is caller:
+            asked.append(what)
+            if len(asked) == 2:  # between the first answer and the second
+                pool._calls.put(None)
+                until(lambda: len(ran) == 1)
+        return count()
+
+    monkeypatch.setattr(pool, "waiting", partial(asks, "waiting", pool.waiting))
+    monkeypatch.setattr(pool, "busy", partial(asks, "busy", pool.busy))
+    pool.hand_over(claims_of(Holds, 2))
+    pool.call(4)
+    until(lambda: len(ran) == 2, 20)
+
+
+def test_claims_that_are_given_back_were_not_taken(start_worker: StartWorker) -> None:
+    worker = start_worker(concurrency=1)
+    pool = worker._pool
+    until(lambda: pool.awake() == 0)
+    pool.hand_over(claims_of(Holds, 3))
+    assert pool.taken() == 0
+    assert len(pool.take_back()) == 3
+    assert pool.taken() == 0
+
+
+def test_no_more_are_asked_for_than_are_for_those_at_work(start_worker: StartWorker) -> None:
+    """Or what is held for the others would wait too long, and be given back."""
+    worker = start_worker(concurrency=4)
+    worker.quiet()
+    pace, claimer = worker._pace, worker._claimer
+    assert claimer._room() == 4, "while nothing is known of the jobs"
+    pace.observe(10, 0.01)
+    assert claimer._room() == 4 + pace.prefetch()
+    pace.threads = 1
+    assert claimer._room() == 1 + pace.prefetch()
+    pace.beside = 1
+    assert claimer._room() == 2 + pace.prefetch()
