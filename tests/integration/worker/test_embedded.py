@@ -12,6 +12,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from textwrap import dedent
 from typing import Self
@@ -197,7 +198,7 @@ class Web:
 
     def _load(self) -> None:
         while not self._ending.wait(0.002):
-            with suppress(OSError):
+            with suppress(OSError, HTTPException):  # a kill may cut an answer anywhere
                 address = f"http://127.0.0.1:{self._port}/{self.promised}"
                 with urllib.request.urlopen(address, timeout=10) as answer:
                     self.served.add(int(answer.read()))
