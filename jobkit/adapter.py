@@ -64,7 +64,8 @@ class Features:
     """What an adapter promises and has no method for.
 
     `max_payload` in bytes, None = no limit; `gather` is how long it pays to wait for more outcomes
-    before they are settled together, in seconds.
+    before they are settled together, in seconds. `quick`: to claim or to settle many takes far less
+    time than to run them takes, tiny as they may be, so that a thread which runs jobs may do so.
     """
 
     durable: bool
@@ -72,6 +73,7 @@ class Features:
     priority: bool = True
     max_payload: int | None = None
     gather: float = 0.01
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class RedisAdapter(
     server's own setting. Raises ConfigurationError for a URL it cannot use.
     """
 
-    features = Features(durable=True, gather=0.005)
+    features = Features(durable=True, gather=0.005, quick=True)
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from jobkit.worker.idle import Idle
 from jobkit.worker.pace import PATIENCE, Pace, Waiting
 from jobkit.worker.part import Part, Patience
 from jobkit.worker.pool import Pool
-from jobkit.worker.settler import Settler
+from jobkit.worker.settler import BATCH, Settler
 
 __all__ = ["Claimer", "order_of"]
 
@@ -57,6 +57,7 @@ class Claimer(Part):
         self._pool = pool
         self._settler = settler
         self._pace = pace
+        self._quick = desk.adapter.features.quick
         self._waiting = Waiting()
         self._patience = Patience(self.name)
         self._alone = Alone(desk, pool, self._returned)
@@ -79,6 +80,7 @@ class Claimer(Part):
 
     def wake(self) -> None:
         self._pool.wake()
+        self._pool.relieve()
 
     def work(self) -> None:
         """Claim until asked to end or, in a burst, until there is nothing left to do.
@@ -89,7 +91,9 @@ class Claimer(Part):
             self._return_the_stale()
             if self._audit.due():
                 self._look_for_the_lost()
-            if self._held_back():
+            if self._does_all() and self._pool.waiting():
+                self._run_here()
+            elif self._held_back():
                 self._withdraw()
                 self.ending.wait(PATIENCE)
             elif (room := self._room()) <= 0:
@@ -159,15 +163,34 @@ class Claimer(Part):
         most = self.desk.options.max_jobs
         return self.desk.worn.is_set() or (most is not None and self.claimed >= most)
 
+    def _does_all(self) -> bool:
+        """True if this thread runs the jobs as well as it claims and settles them.
+
+        Another rests then, so that never too many run at once.
+        """
+        pace = self._pace
+        return self._quick and pace.one and pace.turn() > 0 and self._pool.resting() > 0
+
+    def _run_here(self) -> None:
+        """Run what is in hand, and settle it. Raises Relieved if another leads meanwhile."""
+        self._pool.run_here(self._settler.keep, self._has_others)
+        self._settler.kept(enough=min(BATCH, self._pace.turn() // 2))
+
+    def _has_others(self) -> bool:
+        return not self._pace.one or self.ending.is_set()
+
     def _room(self) -> int:
         """How many jobs to ask for: 0 until the threads run short of work."""
+        room = self._pace.turn() if self._does_all() else self._room_of_all()
+        most = self.desk.options.max_jobs
+        return room if most is None else min(room, most - self.claimed)
+
+    def _room_of_all(self) -> int:
         # In this order: one that a thread takes meanwhile is counted twice, not missed.
         waiting, free, prefetch = self._pool.waiting(), self._free(), self._pace.prefetch()
         if waiting > self._low() or not (free or prefetch):
             return 0
-        most = self.desk.options.max_jobs
-        room = free + prefetch - waiting
-        return room if most is None else min(room, most - self.claimed)
+        return free + prefetch - waiting
 
     def _claim(self, room: int) -> bool:
         """Claim up to that many jobs and hand them over; False when there were none."""
@@ -260,6 +283,8 @@ class Claimer(Part):
         self._waiting.handed(len(claims), self.desk.clock.monotonic())
         self._pool.hand_over(claims)
         # Asked after that: whoever has more called meanwhile has counted these, or is heard here.
+        if self._does_all():
+            return
         self._pool.call(self._pace.at_work)
         if left > 0:
             # What there is has been claimed: those who were called begin before more is asked.

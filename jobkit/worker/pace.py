@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-__all__ = ["HOLD", "PATIENCE", "Pace", "Waiting"]
+__all__ = ["HOLD", "PATIENCE", "TURN", "Pace", "Waiting"]
 
 HOLD: Final = 0.03
 """Seconds of work, by the recent duration of jobs, that may wait in hand."""
+
+TURN: Final = 0.01
+"""Seconds of work that one thread does before it settles that and asks for more."""
 
 PATIENCE: Final = 0.05
 """Seconds after which a job that has not started is given back."""
@@ -24,20 +27,26 @@ class Pace:
     """
 
     def __init__(self, concurrency: int) -> None:
-        self.threads = concurrency
-        """Threads that are to share the jobs in hand."""
+        self.one = False
+        """One thread is to share the jobs in hand with none; see `Sizing`."""
         self.beside = 0
-        """Threads that have a long job each, beside these."""
+        """Threads that have a long job each, beside that."""
         self.ended = 0
         """Jobs that have ended since the start."""
         self.lasted = 0.0
         """Seconds that these took in all."""
+        self._threads = concurrency
         self._mean: float | None = None
+
+    @property
+    def threads(self) -> int:
+        """Threads that are to share the jobs in hand."""
+        return 1 if self.one else self._threads
 
     @property
     def at_work(self) -> int:
         """Threads that are to be at work."""
-        return self.threads + self.beside
+        return min(self._threads, self.threads + self.beside)
 
     def observe(self, jobs: int, seconds: float) -> None:
         """So many jobs took so long in all."""
@@ -62,6 +71,12 @@ class Pace:
         whatever is tiny must last so long. But never so often that a quarter is not gone.
         """
         return min(_MOST * 3 // 4, self._within(HOLD / 2))
+
+    def turn(self) -> int:
+        """Jobs that one thread is to run between its claims; 0 while that is not known."""
+        if self._mean is None:
+            return 0
+        return max(1, min(_MOST // 2, int(TURN / max(self._mean, 1e-6))))
 
     def _within(self, seconds: float) -> int:
         if self._mean is None:

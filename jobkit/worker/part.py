@@ -8,11 +8,16 @@ import threading
 from collections.abc import Iterator
 
 from jobkit import events
+from jobkit.outcome import Abandoned
 from jobkit.worker.desk import Broken, Desk
 
-__all__ = ["Part", "Patience"]
+__all__ = ["Part", "Patience", "Relieved"]
 
 _log = logging.getLogger("jobkit.worker")
+
+
+class Relieved(BaseException):
+    """Another thread does this part meanwhile: the one that it ran on does no more of it."""
 
 
 class Part:
@@ -58,6 +63,8 @@ class Part:
         """Work; what breaks is told."""
         try:
             self.work()
+        except (Abandoned, Relieved):
+            raise  # it is the thread's end here, not the part's
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which leaves
             self.desk.inbox.put(Broken(self.name, error))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from sys import maxsize
 from time import perf_counter
@@ -18,6 +18,7 @@ from jobkit.outcome import Abandoned
 from jobkit.transactions import Settled
 from jobkit.worker.calls import Calls, made_bed
 from jobkit.worker.desk import Broken, Desk
+from jobkit.worker.part import Relieved
 from jobkit.worker.timer import raise_in
 
 __all__ = ["Pool"]
@@ -38,7 +39,8 @@ class Pool:
 
     `concurrency` of them, and one more that leads: it finds the claims. With one that is not to
     wait until another thread has been called, it leaves the lead to any and performs it itself.
-    The one that leads to the end does nothing more, so that never more perform at once.
+    One that performs what waits while it leads can be relieved of the lead by another. The one
+    that leads to the end does nothing more, so that never more perform at once.
 
     A thread that has nothing to do sleeps until it is called; one that runs takes the next claim
     without asking anybody. A job that raises anything at all never ends its thread.
@@ -63,6 +65,9 @@ class Pool:
         self._slots: list[Claim | None] = [None] * (desk.options.concurrency + 1)
         self._leads: int | None = None
         """The slot of the thread that leads; None while the lead waits to be taken."""
+        self._lead: Lead = lambda: None
+        self._out: set[int] = set()
+        """Holds the slot of the one that leads while it performs: who takes it out has the lead."""
         self._room = threading.Event()
         self._low = 0
         self._watched = False
@@ -81,7 +86,47 @@ class Pool:
 
         A claim: the thread performs it while another leads. Only while all are idle.
         """
+        self._lead = lead
         self._calls.put(lead)
+
+    def run_here(self, keep: Deliver, unless: Callable[[], bool]) -> None:
+        """Perform what waits on the thread that leads, which asks for it.
+
+        Returns when nothing waits, and at once if `unless` is true when it can be relieved; then
+        and after that `keep` has each settlement, and the caller is to see to them. Only while
+        another thread rests.
+
+        Raises Relieved if another thread leads meanwhile; `rested` has been told.
+        """
+        if (slot := self._leads) is None:
+            raise RuntimeError("only the thread that leads performs here")
+        self._out.add(slot)
+        if not unless():  # after that, so that whoever has them all called meanwhile is seen
+            while self._leads == slot and (claim := self._next(slot)) is not None:
+                self._run(slot, claim, keep)
+        try:
+            self._out.remove(slot)
+        except KeyError:
+            self._rested()
+            raise Relieved from None
+
+    def relieve(self, receipts: Collection[str] | None = None) -> bool:
+        """Have another thread lead if the one that does is performing; one of these, if given."""
+        slot = self._leads
+        if slot is None or not self._performs(slot, receipts):
+            return False
+        try:
+            self._out.remove(slot)
+        except KeyError:
+            return False
+        self._leads = None
+        self._calls.put(self._lead)
+        self._rested()
+        return True
+
+    def _performs(self, slot: int, receipts: Collection[str] | None) -> bool:
+        claim = self._slots[slot]
+        return receipts is None or (claim is not None and claim.receipt in receipts)
 
     def hand_over(self, claims: list[Claim]) -> None:
         """Have the claims performed, in this order, by who is called after that or is awake."""
@@ -120,6 +165,10 @@ class Pool:
     def awake(self) -> int:
         """Threads that have a job or look for one, but for the one that leads."""
         return len(self._slots) - 1 - self._calls.resting()
+
+    def resting(self) -> int:
+        """Threads that do nothing until they are called."""
+        return self._calls.resting()
 
     def taken(self) -> int:
         """Claims that threads have taken since the start, about."""
@@ -210,6 +259,8 @@ class Pool:
         `settled`: what becomes of the job, to be asked in the new thread.
         """
         slot = self._threads.index(stuck)
+        if slot == self._leads:
+            self.relieve()
         self._threads[slot] = thread = threading.Thread(
             target=self._take_over, args=(slot, settled), name=stuck.name, daemon=True
         )
@@ -236,26 +287,29 @@ class Pool:
         bed = made_bed()
         while True:
             while (claim := self._next(slot)) is not None:
-                self._run(slot, claim)
+                self._run(slot, claim, self._deliver)
             if self._ending:
                 return
             if self.idle():
                 self._rested()
             if (lead := self._calls.get(bed, self.waiting)) is not None:
                 self._leads = slot
-                claim = lead()
+                try:
+                    claim = lead()
+                except Relieved:
+                    continue
                 self._leads = None
                 if claim is None:
                     return
                 self._slots[slot] = claim  # before another leads, who has room for the others
                 self._calls.put(lead)
-                self._run(slot, claim)
+                self._run(slot, claim, self._deliver)
 
-    def _run(self, slot: int, claim: Claim) -> None:
+    def _run(self, slot: int, claim: Claim, deliver: Deliver) -> None:
         self._desk.board.start(slot, claim.receipt)
         began = perf_counter()
         settlement = self._perform(claim)
         self._slots[slot] = None
-        self._deliver(settlement, perf_counter() - began)
+        deliver(settlement, perf_counter() - began)
         if self._watched and len(self._waiting) <= self._low:
             self._room.set()

@@ -84,7 +84,8 @@ class Worker:
         perform = self._performer.perform
         watched = perform if lanes is None else lanes.performing(perform)
         self._pool = Pool(desk, watched, self._deliver, self._rested)
-        self._sizing = Sizing(self._pool, pace, clock, always_all=not _one_may_do(options))
+        quick, one_may_do = adapter.features.quick, _one_may_do(options)
+        self._sizing = Sizing(self._pool, pace, clock, quick=quick, always_all=not one_may_do)
         desk.holder = Holding(desk, self._deliver)
         measures = Measures(kept=isinstance(adapter, SupportsMetrics))
         self._settler = Settler(desk, pace, measures, self._pool.idle)

@@ -56,6 +56,10 @@ class Settler(Part):
         self._patience = Patience(self.name)
         self._refusals = Refusals(desk.clock)
         self._failures = 0
+        self._turn = threading.Lock()
+        """Held by who settles."""
+        self._left: list[Settlement] = []
+        """What `settle_now` could not settle."""
         self.settled = 0
         """Jobs settled since the start, given-back ones not counted."""
 
@@ -73,10 +77,36 @@ class Settler(Part):
         if len(self._ready) >= BATCH and not self._enough.is_set():
             self._enough.set()
 
+    def keep(self, settlement: Settlement | Settled, seconds: float) -> None:
+        """Take it as `deliver` does, from a thread that sees to it: by `kept`, or `hurry`."""
+        self._ready.append((settlement, seconds))
+
+    def kept(self, enough: int) -> None:
+        """Settle what was kept on this thread if it is enough; else it waits for others.
+
+        What the store does not take from it is left to the part's own thread.
+        """
+        if len(self._ready) >= enough and self._turn.acquire(blocking=False):
+            try:
+                self._settle_once()
+            finally:
+                self._turn.release()
+            if self._left:
+                self.wake()
+        elif self._ready:
+            self._some.set()
+            if len(self._ready) >= BATCH:
+                self._enough.set()
+
+    def _settle_once(self) -> None:
+        self._left += self._applied(self._unsettled(self._gathered()))
+        if not self._left:
+            self._patience.worked()
+
     def hurry(self) -> None:
         """Nothing runs any more: what was gathered need not wait for others."""
         if self._ready:
-            self._enough.set()
+            self.wake()
 
     def give_back(self, settlements: list[Settlement]) -> None:
         """Take settlements of claims that were never started."""
@@ -95,8 +125,10 @@ class Settler(Part):
             self._some.wait()
             if not self._idle() and not self.ending.is_set():
                 self._enough.wait(self._gather)
+            with self._turn:
+                self._settle(self._gathered())
+        with self._turn:
             self._settle(self._gathered())
-        self._settle(self._gathered())
 
     def _gathered(self, most: int = _MOST) -> list[tuple[Settlement | Settled, float]]:
         # Cleared first: what is delivered from here on sets them again.
@@ -108,9 +140,9 @@ class Settler(Part):
         return batch
 
     def _settle(self, batch: list[tuple[Settlement | Settled, float]]) -> None:
-        if not batch:
+        left, self._left = self._left + self._unsettled(batch), []
+        if not batch and not left:
             return
-        left = self._unsettled(batch)
         while left and (left := self._applied(left)):
             if self.ending.wait(self._delay):
                 if left := self._applied(left):

@@ -1,4 +1,4 @@
-"""How many threads are at work: all, or one where more would only wait for each other."""
+"""Who is at work: all threads, or one where more would only wait for each other."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ class Sizing:
     beside the CPU time that the process takes. A job that lasts from look to look has a thread of
     its own, beside the one.
 
-    One thread looks, and decides; those that decide nothing read `Pace.at_work`.
+    On a store that is quick, the one is the thread that leads, which claims and settles as well:
+    beside a long job another thread leads in its place.
+
+    One thread looks, and decides; those that decide nothing read `Pace`.
     """
 
     def __init__(
@@ -91,17 +94,19 @@ class Sizing:
         clock: Clock,
         cpu: Callable[[], float] = time.process_time,
         *,
+        quick: bool = False,
         always_all: bool = False,
     ) -> None:
         """`cpu` tells the seconds of CPU time that the process has taken.
 
-        `always_all`: where that says nothing of the jobs, or one thread cannot be enough.
+        `always_all`: where that says nothing of the jobs, or one thread cannot be enough. `quick`:
+        see `Features`.
         """
         self._pool = pool
         self._pace = pace
         self._clock = clock
         self._cpu = cpu
-        self._all = pace.threads
+        self._quick = quick
         self._last = self._since = self._sight()
         self._all_did = 0.0
         """Jobs a second before one thread was tried; 0 once that has proved to do."""
@@ -113,7 +118,7 @@ class Sizing:
     @property
     def pause(self) -> float:
         """Seconds until the next look."""
-        return _SELDOM if self._pace.threads == self._all else LOOK
+        return LOOK if self._pace.one else _SELDOM
 
     def look(self) -> None:
         """See whether another number of threads should be at work."""
@@ -121,17 +126,17 @@ class Sizing:
         if now.at <= last.at:
             return
         self._last = now
-        if self._pace.threads == self._all:
+        if not self._pace.one:
             if now.rate(last) >= _MANY and now.at >= self._again:
                 self._all_did, self._since = now.rate(last), now
-                self._have_at_work(1, _long(last, now))
+                self._have_one(last.running & now.running)
         elif not self._does(last, now):
             self._again, self._pause = now.at + self._pause, min(2 * self._pause, _SELDOM_TRIED)
-            self._have_at_work(self._all, 0)
+            self._have_all()
         elif now.at - self._since.at >= _WINDOW:
             self._prove(now)
         else:
-            self._have_at_work(1, _long(last, now))
+            self._have_one(last.running & now.running)
 
     def _does(self, last: _Sight, now: _Sight) -> bool:
         """False when it shows that one thread does not do."""
@@ -152,13 +157,24 @@ class Sizing:
         mean, known = now.mean(self._since), 0.0 if self._all_did else self._mean
         self._since, self._all_did, self._mean, self._pause = now, 0.0, mean, _AGAIN
         if known and not known / _OTHERS <= mean <= known * _OTHERS:
-            self._have_at_work(self._all, 0)
+            self._have_all()
 
-    def _have_at_work(self, threads: int, beside: int) -> None:
+    def _have_one(self, long: frozenset[str]) -> None:
+        """Have one at work, beside those that have a long job."""
         pace = self._pace
-        before, pace.threads, pace.beside = pace.at_work, threads, min(beside, self._all - threads)
+        before, pace.one = pace.at_work, True
+        if self._quick:
+            self._pool.relieve(long)
+            return
+        pace.beside = len(long)
         if pace.at_work > before:
             self._pool.call(pace.at_work)
+
+    def _have_all(self) -> None:
+        self._pace.one, self._pace.beside = False, 0
+        # In this order: the one may be the thread that leads, which is not counted as at work.
+        self._pool.relieve()
+        self._pool.call(self._pace.at_work)
 
     def _sight(self) -> _Sight:
         pool, pace = self._pool, self._pace
@@ -173,8 +189,3 @@ class Sizing:
             waits,
             running,
         )
-
-
-def _long(last: _Sight, now: _Sight) -> int:
-    """How many jobs have lasted from one look to the next."""
-    return len(last.running & now.running)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobkit.worker.pace import HOLD, Pace, Waiting
+from jobkit.worker.pace import HOLD, TURN, Pace, Waiting
 
 
 def test_nothing_is_prefetched_before_any_job_has_ended() -> None:
@@ -79,10 +79,26 @@ def test_of_the_tiniest_jobs_a_quarter_is_gone_before_more_are_asked_for() -> No
     assert pace.low() == 750
 
 
+def test_one_thread_takes_what_lasts_for_its_turn() -> None:
+    pace = Pace(10)
+    assert pace.turn() == 0, "unknown"
+    pace.observe(100, 100 * 0.0001)
+    assert pace.turn() == round(TURN / 0.0001) == 100
+
+
+def test_one_thread_takes_not_all_that_is_tiny_and_always_one() -> None:
+    pace = Pace(10)
+    pace.observe(100, 0.0)
+    assert pace.turn() == 500
+    pace = Pace(10)
+    pace.observe(100, 100 * 1.0)
+    assert pace.turn() == 1
+
+
 def test_one_thread_holds_what_one_does() -> None:
     pace = Pace(10)
     pace.observe(100, 100 * 0.001)
-    pace.threads = 1
+    pace.one = True
     assert pace.prefetch() == int(HOLD / 0.001)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -33,6 +33,7 @@ class Hands:
     left: int = 100
     called: list[int] = field(default_factory=list)
     long: list[Claim] = field(default_factory=list)
+    relieved: list[Collection[str] | None] = field(default_factory=list)
 
     def running(self) -> list[Claim]:
         return self.long
@@ -43,6 +44,10 @@ class Hands:
     def waiting(self) -> int:
         return self.left
 
+    def relieve(self, receipts: Collection[str] | None = None) -> bool:
+        self.relieved.append(receipts)
+        return False
+
     def call(self, threads: int) -> None:
         self.called.append(threads)
 
@@ -50,11 +55,11 @@ class Hands:
 class Day:
     """A sizing with its pool, and jobs that take as long as the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool = False) -> None:
         self.hands, self.pace, self.clock = Hands(), Pace(ALL), ManualClock()
         self.cpu = 0.0
         pool: Any = self.hands
-        self.sizing = Sizing(pool, self.pace, self.clock, lambda: self.cpu)
+        self.sizing = Sizing(pool, self.pace, self.clock, lambda: self.cpu, quick=quick)
 
     def passes(
         self, seconds: float, *, a_second: float, lasting: float = 1.0, busy: float = 1.0
@@ -68,9 +73,12 @@ class Day:
         self.cpu += busy * seconds
         self.sizing.look()
 
+    def solo(self) -> bool:
+        return self.pace.one
+
     def one_works(self) -> None:
         self.passes(0.2, a_second=50_000)
-        assert self.pace.threads == 1
+        assert self.solo()
 
 
 def claims_of(job: type[Job], number: int) -> list[Claim]:
@@ -90,13 +98,13 @@ def day() -> Day:
 
 def test_one_thread_is_enough_for_many_tiny_jobs(day: Day) -> None:
     day.passes(0.2, a_second=5_000)
-    assert (day.pace.threads, day.hands.called) == (1, [])
+    assert (day.solo(), day.hands.called) == (True, [])
 
 
 def test_all_stay_at_work_while_there_are_fewer(day: Day) -> None:
     for _ in range(20):
         day.passes(0.2, a_second=4_900)
-    assert day.pace.threads == ALL
+    assert not day.solo()
 
 
 def test_it_is_looked_at_more_often_while_one_is_at_work(day: Day) -> None:
@@ -109,7 +117,7 @@ def test_one_stays_at_work_as_long_as_that_does(day: Day) -> None:
     day.one_works()
     for _ in range(100):
         day.passes(LOOK, a_second=50_000)
-    assert (day.pace.threads, day.hands.called) == (1, [])
+    assert (day.solo(), day.hands.called) == (True, [])
 
 
 def test_when_a_job_holds_up_others_all_are_called_at_the_next_look(day: Day) -> None:
@@ -117,7 +125,7 @@ def test_when_a_job_holds_up_others_all_are_called_at_the_next_look(day: Day) ->
     for _ in range(20):
         day.passes(LOOK, a_second=50_000)
     day.passes(LOOK, a_second=900)
-    assert (day.pace.threads, day.hands.called) == (ALL, [ALL])
+    assert (day.solo(), day.hands.called) == (False, [ALL])
 
 
 def test_a_moment_without_jobs_is_no_reason_to_call_anybody(day: Day) -> None:
@@ -126,7 +134,7 @@ def test_a_moment_without_jobs_is_no_reason_to_call_anybody(day: Day) -> None:
         day.passes(LOOK, a_second=50_000)
     day.hands.left = 0
     day.passes(LOOK, a_second=0)
-    assert (day.pace.threads, day.hands.called) == (1, [])
+    assert (day.solo(), day.hands.called) == (True, [])
 
 
 def test_when_no_more_jobs_come_the_next_are_for_all(day: Day) -> None:
@@ -134,7 +142,7 @@ def test_when_no_more_jobs_come_the_next_are_for_all(day: Day) -> None:
     day.hands.left = 0
     for _ in range(11):
         day.passes(LOOK, a_second=0)
-    assert day.pace.threads == ALL
+    assert not day.solo()
 
 
 def test_one_that_does_far_less_than_all_did_is_not_left_alone(day: Day) -> None:
@@ -142,7 +150,7 @@ def test_one_that_does_far_less_than_all_did_is_not_left_alone(day: Day) -> None
     day.passes(LOOK, a_second=10_000)
     day.passes(LOOK, a_second=10_000)
     day.passes(LOOK, a_second=10_000)
-    assert (day.pace.threads, day.hands.called) == (ALL, [ALL])
+    assert (day.solo(), day.hands.called) == (False, [ALL])
 
 
 def test_what_is_proved_may_become_less_later(day: Day) -> None:
@@ -151,7 +159,7 @@ def test_what_is_proved_may_become_less_later(day: Day) -> None:
         day.passes(LOOK, a_second=50_000)
     for _ in range(40):
         day.passes(LOOK, a_second=10_000)
-    assert day.pace.threads == 1
+    assert day.solo()
 
 
 def test_jobs_that_are_tiny_no_more_are_for_all(day: Day) -> None:
@@ -161,7 +169,7 @@ def test_jobs_that_are_tiny_no_more_are_for_all(day: Day) -> None:
         day.passes(LOOK, a_second=50_000)
     for _ in range(22):
         day.passes(LOOK, a_second=4_000)
-    assert (day.pace.threads, day.hands.called) == (ALL, [ALL])
+    assert (day.solo(), day.hands.called) == (False, [ALL])
 
 
 def test_with_other_jobs_than_it_was_proved_with_one_thread_is_tried_anew(day: Day) -> None:
@@ -170,15 +178,15 @@ def test_with_other_jobs_than_it_was_proved_with_one_thread_is_tried_anew(day: D
     for _ in range(11):
         day.passes(LOOK, a_second=50_000)
     for _ in range(30):
-        if day.pace.threads == 1:
+        if day.solo():
             day.passes(LOOK, a_second=12_000)
     assert day.clock.monotonic() < 2
     assert day.hands.called == [ALL]
     day.passes(0.2, a_second=24_000)
-    assert day.pace.threads == 1, "at once, and measured by what all did"
+    assert day.solo(), "at once, and measured by what all did"
     for _ in range(3):
         day.passes(LOOK, a_second=12_000)
-    assert day.pace.threads == ALL
+    assert not day.solo()
 
 
 def test_a_job_that_lasts_from_look_to_look_has_a_thread_beside_the_one(day: Day) -> None:
@@ -187,7 +195,7 @@ def test_a_job_that_lasts_from_look_to_look_has_a_thread_beside_the_one(day: Day
     day.passes(LOOK, a_second=40_000)
     assert day.pace.at_work == 1, "they may have begun this moment"
     day.passes(LOOK, a_second=40_000)
-    assert (day.pace.threads, day.pace.at_work, day.hands.called) == (1, 3, [3])
+    assert (day.solo(), day.pace.at_work, day.hands.called) == (True, 3, [3])
     day.hands.long = day.hands.long[1:]
     day.passes(LOOK, a_second=40_000)
     assert (day.pace.at_work, day.hands.called) == (2, [3])
@@ -197,7 +205,7 @@ def test_one_is_tried_beside_those_that_have_a_long_job(day: Day) -> None:
     day.hands.long = claims_of(Holds, 1)
     day.passes(0.2, a_second=4_000)
     day.passes(0.2, a_second=50_000)
-    assert (day.pace.threads, day.pace.at_work) == (1, 2)
+    assert (day.solo(), day.pace.at_work) == (True, 2)
 
 
 def test_there_are_never_more_at_work_than_there_are(day: Day) -> None:
@@ -207,27 +215,48 @@ def test_there_are_never_more_at_work_than_there_are(day: Day) -> None:
     assert day.pace.at_work == ALL
 
 
+def test_on_a_quick_store_another_leads_in_the_place_of_one_with_a_long_job() -> None:
+    day = Day(quick=True)
+    day.one_works()
+    day.hands.long = claims_of(Holds, 2)
+    day.passes(LOOK, a_second=40_000)
+    assert not any(day.hands.relieved), "they may have begun this moment"
+    day.passes(LOOK, a_second=40_000)
+    assert day.hands.relieved[-1] == {claim.receipt for claim in day.hands.long}
+    assert (day.solo(), day.pace.at_work, day.hands.called) == (True, 1, []), "one goes on"
+
+
+def test_when_all_are_called_the_one_leads_no_more(day: Day) -> None:
+    """It may be in a job, and they need somebody who claims."""
+    day.one_works()
+    for _ in range(20):
+        day.passes(LOOK, a_second=50_000)
+    day.passes(LOOK, a_second=900)
+    assert day.hands.relieved[-1] is None
+    assert (day.solo(), day.hands.called) == (False, [ALL])
+
+
 def test_jobs_that_wait_for_something_are_for_all(day: Day) -> None:
     day.one_works()
     for _ in range(11):
         day.passes(LOOK, a_second=50_000, busy=0.6)
-    assert (day.pace.threads, day.hands.called) == (ALL, [ALL])
+    assert (day.solo(), day.hands.called) == (False, [ALL])
 
 
 def test_jobs_that_are_kept_from_the_cpu_a_little_are_for_one(day: Day) -> None:
     day.one_works()
     for _ in range(50):
         day.passes(LOOK, a_second=50_000, busy=0.75)
-    assert day.pace.threads == 1
+    assert day.solo()
 
 
 def test_it_is_tried_again_ever_more_seldom_while_it_does_not_do(day: Day) -> None:
     tried, seconds = list[float](), 0.0
     while seconds < 300:
-        alone = day.pace.threads == 1
+        alone = day.solo()
         day.passes(0.1, a_second=10_000 if alone else 50_000)
         seconds += 0.1
-        if not alone and day.pace.threads == 1:
+        if not alone and day.solo():
             tried.append(seconds)
     gaps = [round(later - earlier) for earlier, later in pairwise(tried)]
     assert gaps[:5] == [3, 6, 12, 24, 48]
@@ -236,19 +265,19 @@ def test_it_is_tried_again_ever_more_seldom_while_it_does_not_do(day: Day) -> No
 
 def test_once_it_did_it_is_soon_tried_again(day: Day) -> None:
     for _ in range(3):
-        while day.pace.threads == ALL:
+        while not day.solo():
             day.passes(0.2, a_second=50_000)
         for _ in range(3):
             day.passes(LOOK, a_second=10_000)
-        assert day.pace.threads == ALL
-    while day.pace.threads == ALL:
+        assert not day.solo()
+    while not day.solo():
         day.passes(0.2, a_second=50_000)
     for _ in range(12):
         day.passes(LOOK, a_second=50_000)
     day.passes(LOOK, a_second=0)
-    assert day.pace.threads == ALL
+    assert not day.solo()
     began = day.clock.monotonic()
-    while day.pace.threads == ALL:
+    while not day.solo():
         day.passes(0.2, a_second=50_000)
     assert day.clock.monotonic() - began == pytest.approx(3, abs=0.3)
 
@@ -256,7 +285,7 @@ def test_once_it_did_it_is_soon_tried_again(day: Day) -> None:
 def test_a_clock_that_stands_still_tells_nothing(day: Day) -> None:
     day.hands.done = 10_000
     day.sizing.look()
-    assert day.pace.threads == ALL
+    assert not day.solo()
 
 
 # At work.
@@ -300,6 +329,12 @@ def fresh() -> Iterator[None]:
     met.abort()
 
 
+def has_one_do_all(worker: Worker) -> None:
+    """As when a look has found that jobs are tiny."""
+    worker._pace.observe(100, 0.001)
+    worker._pace.one = True
+
+
 def attended(worker: Worker) -> None:
     """Have its owner wait for messages, as owners do."""
     threading.Thread(target=worker.next_message, daemon=True).start()
@@ -310,7 +345,7 @@ def test_one_thread_takes_the_jobs_one_after_the_other(
 ) -> None:
     worker = start_worker(concurrency=4)
     until(lambda: worker._pool.awake() == 0)
-    worker._pace.threads = 1
+    has_one_do_all(worker)
     Tiny.perform_bulk((number,) for number in range(3_000))
     until(lambda: store.stats().processed == 3_000)
     assert collided == []
@@ -326,7 +361,7 @@ def test_who_is_more_than_is_needed_goes_to_rest(
     until(lambda: len(ran) == 4)
     worker._pace.observe(100, 0.001)
     assert worker._claimer._low() == worker._pace.low() == 750
-    worker._pace.threads = 1
+    has_one_do_all(worker)
     assert worker._claimer._low() == 0, "what is in hand comes to its end, and so do they"
     Tiny.perform_bulk((number,) for number in range(3_000))
     gate.set()
@@ -344,13 +379,13 @@ def test_jobs_that_wait_for_each_other_are_soon_at_work_together(
     """Or the first would wait for those that wait behind it."""
     worker = start_worker(concurrency=4)
     until(lambda: worker._pool.awake() == 0)
-    worker._pace.threads = 1
+    has_one_do_all(worker)
     attended(worker)
     for _ in range(4):
         Meets.perform_later()
     until(lambda: store.stats().processed == 4)
     assert not met.broken
-    assert worker._pace.threads == 4
+    assert not worker._pace.one
 
 
 def test_one_that_is_at_work_alone_is_ended_like_others(
@@ -358,7 +393,7 @@ def test_one_that_is_at_work_alone_is_ended_like_others(
 ) -> None:
     worker = start_worker(concurrency=4)
     until(lambda: worker._pool.awake() == 0)
-    worker._pace.threads = 1
+    has_one_do_all(worker)
     Holds.perform_later()
     until(lambda: len(ran) == 1)
     for number in range(3):
@@ -392,7 +427,7 @@ def test_a_worker_in_another_program_has_all_its_threads_at_work(
     worker = start_worker(concurrency=4, embedded=True)
     worker._pool._handed = 10**9
     worker._sizing.look()
-    assert worker._pace.threads == 4
+    assert not worker._pace.one
 
 
 def test_who_has_found_nothing_looks_again_before_it_rests(
@@ -459,7 +494,7 @@ def test_no_more_are_asked_for_than_are_for_those_at_work(start_worker: StartWor
     assert claimer._room() == 4, "while nothing is known of the jobs"
     pace.observe(10, 0.01)
     assert claimer._room() == 4 + pace.prefetch()
-    pace.threads = 1
+    pace.one = True
     assert claimer._room() == 1 + pace.prefetch()
     pace.beside = 1
     assert claimer._room() == 2 + pace.prefetch()

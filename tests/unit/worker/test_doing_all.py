@@ -1,0 +1,374 @@
+"""While jobs are tiny the thread that leads does all: it claims, runs and settles."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from time import sleep
+from typing import Any
+
+import pytest
+
+from jobkit import Job, backends
+from jobkit.adapter import Claim, Settlement, State
+from jobkit.errors import AdapterError
+from jobkit.worker import Worker
+from jobkit.worker.desk import Broken
+from jobkit.worker.timer import Timer
+from jobkit_inline import MemoryAdapter
+from tests.unit.worker.conftest import StartWorker
+from tests.unit.worker.helpers import until
+
+gate = threading.Event()
+ran: list[tuple[int, threading.Thread]] = []
+
+
+class Noting(MemoryAdapter):
+    """Notes which threads ask it for what."""
+
+    features = replace(MemoryAdapter.features, quick=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.claiming: set[threading.Thread] = set()
+        self.settling: Counter[threading.Thread] = Counter()
+        self.away = False
+
+    def claim(self, queues: Sequence[str], *, limit: int, worker: str) -> list[Claim]:
+        found = super().claim(queues, limit=limit, worker=worker)
+        if found:
+            self.claiming.add(threading.current_thread())
+        return found
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Claim]:
+        if self.away:
+            raise AdapterError("away")
+        self.settling[threading.current_thread()] += len(settlements)
+        return super().settle(settlements)
+
+    def add(self, job: type[Job], *numbers: int) -> None:
+        with backends.override(self):
+            job.perform_bulk((number,) for number in numbers)
+
+
+class Tiny(Job):
+    def perform(self, number: int) -> None:
+        ran.append((number, threading.current_thread()))
+
+
+class Hold(Job):
+    def perform(self, number: int) -> None:
+        ran.append((number, threading.current_thread()))
+        gate.wait(30)
+
+
+class Deaf(Job, timeout=0.2, retry=0):
+    """Does not hear that its time is over."""
+
+    def perform(self, number: int) -> None:
+        ran.append((number, threading.current_thread()))
+        while not gate.is_set():
+            try:
+                gate.wait(30)
+            except BaseException:  # noqa: BLE001 - that is it
+                continue
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    ran.clear()
+    gate.clear()
+    yield
+    gate.set()
+
+
+@pytest.fixture
+def noting(store: MemoryAdapter) -> Iterator[Noting]:
+    del store
+    noting = Noting()
+    with backends.override(noting):
+        yield noting
+
+
+def one_does_all(worker: Worker) -> None:
+    worker._pace.observe(100, 0.001)
+    worker._pace.one = True
+
+
+def threads_of(number: int) -> set[threading.Thread]:
+    return {thread for each, thread in ran if each == number}
+
+
+def numbers() -> list[int]:
+    return sorted(number for number, _ in ran)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_thread_that_leads_claims_runs_and_settles(
+    noting: Noting, start_worker: StartWorker, unhurried: None, concurrency: int
+) -> None:
+    worker = start_worker(noting, concurrency=concurrency)
+    one_does_all(worker)
+    noting.add(Tiny, *range(3_000))
+    until(lambda: noting.stats().processed == 3_000)
+    assert numbers() == [*range(3_000)]
+    assert {thread for _, thread in ran} == noting.claiming
+    (leads,) = noting.claiming
+    assert noting.settling[leads] > 2_000, "but for what were few"
+    until(lambda: not worker.desk.held)
+    assert worker._claimer.claimed == 3_000
+
+
+def test_another_thread_takes_over_from_one_in_a_long_job(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+    noting.add(Tiny, 0, 1, 2)
+    noting.add(Hold, 3)
+    noting.add(Tiny, 4, 5)
+    until(lambda: 3 in numbers())
+    assert numbers() == [0, 1, 2, 3]
+    (held,) = worker._pool.running()
+    assert not worker._pool.relieve({"of another"})
+    assert worker._pool.relieve({held.receipt})
+    until(lambda: noting.stats().processed == 5)
+    assert threads_of(3) == threads_of(0)
+    assert threads_of(5) == threads_of(4)
+    assert threads_of(4) != threads_of(3)
+    assert not worker._pool.relieve(), "who leads runs nothing"
+    gate.set()
+    until(lambda: noting.stats().processed == 6)
+    until(lambda: worker._pool.resting() == 2)
+    assert worker._pace.one
+
+
+def test_what_it_did_before_is_settled_when_another_takes_over(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    """And with no more jobs there is nobody else to settle it."""
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+    noting.add(Tiny, *range(20))
+    noting.add(Hold, 20)
+    until(lambda: 20 in numbers())
+    assert worker._pool.relieve()
+    until(lambda: noting.stats().processed == 20)
+
+
+def test_what_it_does_at_the_moment_is_settled_when_another_has_taken_over(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+    noting.add(Hold, 0)
+    until(lambda: numbers() == [0])
+    assert worker._pool.relieve()
+    until(lambda: worker._pool._leads is not None)
+    gate.set()
+    until(lambda: noting.stats().processed == 1)
+
+
+def test_with_all_threads_in_long_jobs_nobody_runs_one_more(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+    noting.add(Hold, 0, 1, 2)
+    for number in range(2):
+        until(lambda number=number: len(ran) == number + 1)  # type: ignore[misc]
+        assert worker._pool.relieve() or number == 1
+    until(lambda: worker._pool.free() == 0)
+    worker._pool.relieve()
+    sleep(0.1)
+    assert len(ran) == 2
+    gate.set()
+    until(lambda: noting.stats().processed == 3)
+
+
+def test_a_stop_waits_for_its_job_and_gives_back_the_rest(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+    noting.add(Tiny, 0)
+    noting.add(Hold, 1)
+    noting.add(Tiny, 2, 3)
+    until(lambda: 1 in numbers())
+    stopping = threading.Thread(target=lambda: worker.stop(30))
+    stopping.start()
+    until(worker._claimer._left.is_set)
+    assert stopping.is_alive()
+    gate.set()
+    stopping.join(30)
+    assert not stopping.is_alive()
+    assert numbers() == [0, 1]
+    assert (noting.stats().processed, noting.stats().enqueued) == (2, 2)
+    assert not any(thread.is_alive() for thread in worker._pool._threads)
+    assert worker.desk.inbox.empty()
+
+
+def test_what_the_store_does_not_take_from_it_is_settled_later(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+    noting.away = True
+    noting.add(Tiny, *range(50))
+    until(lambda: worker._settler.behind)
+    noting.add(Tiny, *range(50, 60))
+    sleep(0.05)
+    assert len(ran) == 50, "nothing is claimed meanwhile"
+    noting.away = False
+    until(lambda: noting.stats().processed == 60)
+    assert numbers() == [*range(60)]
+    until(lambda: not worker._settler.behind)
+
+
+def test_what_the_store_did_not_take_is_tried_once_more_at_the_end(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+    noting.away = True
+    noting.add(Tiny, *range(50))
+    until(lambda: worker._settler.behind)
+    noting.away = False
+    assert worker.stop(30)
+    assert noting.stats().processed == 50
+
+
+def test_it_settles_what_others_deliver_beside_it(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=3)
+    one_does_all(worker)
+    noting.add(Hold, 0)
+    until(lambda: numbers() == [0])
+    assert worker._pool.relieve()
+    noting.add(Tiny, *range(1, 2_000))
+    until(lambda: noting.stats().processed > 0)
+    gate.set()
+    until(lambda: noting.stats().processed == 2_000)
+
+
+def test_a_thread_that_does_not_come_back_is_replaced_and_another_leads(
+    noting: Noting, start_worker: StartWorker, unhurried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Timer.__init__
+    monkeypatch.setattr(
+        Timer, "__init__", lambda self, desk, off: plain(self, desk, off, grace=0.2)
+    )
+    worker = start_worker(noting, concurrency=2, shutdown_timeout=0.2)
+    one_does_all(worker)
+    noting.add(Deaf, 0)
+    until(lambda: numbers() == [0])
+    noting.add(Tiny, 1, 2)
+    until(lambda: noting.stats().processed == 3)
+    assert noting.stats().dead == 1
+    (deaf,) = threads_of(0)
+    assert deaf not in worker._pool._threads
+    gate.set()
+    deaf.join(30)
+    assert not deaf.is_alive()
+    assert worker.desk.inbox.empty(), "no part broke by that"
+    noting.add(Tiny, 3)
+    until(lambda: noting.stats().processed == 4)
+
+
+def test_an_error_of_its_own_is_told(
+    noting: Noting, start_worker: StartWorker, unhurried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = start_worker(noting, concurrency=2)
+    one_does_all(worker)
+
+    def breaks(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker._settler, "kept", breaks)
+    noting.add(Tiny, 0)
+    message = worker.desk.inbox.get(timeout=30)
+    assert isinstance(message, Broken)
+    assert message.part == "claimer"
+
+
+def test_a_burst_comes_to_its_end(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    noting.add(Tiny, *range(1_000))
+    worker = start_worker(noting, concurrency=2, burst=True)
+    one_does_all(worker)
+    assert worker.desk.inbox.get(timeout=30) == "done"
+    assert worker.stop(30)
+    assert (noting.stats().processed, noting.jobs(State.RUNNING).items) == (1_000, ())
+
+
+def test_it_takes_no_more_than_it_may(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    noting.add(Tiny, *range(1_000))
+    worker = start_worker(noting, concurrency=2, max_jobs=700)
+    one_does_all(worker)
+    assert worker.desk.inbox.get(timeout=30) == "done"
+    assert worker.stop(30)
+    assert noting.stats().processed == 700
+
+
+# By chance.
+
+lock = threading.Lock()
+inside: set[int] = set()
+most: list[int] = []
+
+
+class Brief(Job, timeout=30, retry=0):
+    def perform(self, number: int) -> None:
+        with lock:
+            inside.add(number)
+            most.append(len(inside))
+            ran.append((number, threading.current_thread()))
+        sleep(random.choice((0, 0, 0, 0, 0, 0.0002, 0.002)))
+        with lock:
+            inside.remove(number)
+        if number % 7 == 0:
+            raise SystemExit(number)
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    inside.clear()
+    most.clear()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.00001)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+def test_whoever_leads_each_job_runs_once_and_not_too_many_at_once(
+    noting: Noting, start_worker: StartWorker, unhurried: None, hasty: None, concurrency: int
+) -> None:
+    worker = start_worker(noting, concurrency=concurrency)
+    one_does_all(worker)
+    for start in range(0, 1_200, 60):
+        noting.add(Brief, *range(start, start + 60))
+        for _ in range(4):
+            sleep(random.choice((0, 0.0005, 0.003)))
+            match random.randrange(4):
+                case 0:
+                    worker._sizing._have_all()
+                case 1:
+                    worker._pool.relieve({claim.receipt for claim in worker._pool.running()})
+                case _:
+                    worker._pace.one = True
+    until(lambda: noting.stats().processed == 1_200)
+    assert numbers() == [*range(1_200)]
+    assert max(most) <= concurrency
+    until(lambda: worker._pool.free() == concurrency)
+    assert worker._claimer.claimed == 1_200
+    assert worker.stop(30)
+    assert worker.desk.inbox.empty()
