@@ -24,6 +24,7 @@ from tests.unit.worker.conftest import StartWorker
 from tests.unit.worker.helpers import until
 
 gate = threading.Event()
+let_go = threading.Event()
 ran: list[tuple[int, threading.Thread]] = []
 
 
@@ -66,6 +67,14 @@ class Hold(Job):
         gate.wait(30)
 
 
+class Apart(Job):
+    """Holds until it is let go by itself."""
+
+    def perform(self, number: int) -> None:
+        ran.append((number, threading.current_thread()))
+        let_go.wait(30)
+
+
 class Deaf(Job, timeout=0.2, retry=0):
     """Does not hear that its time is over."""
 
@@ -82,8 +91,10 @@ class Deaf(Job, timeout=0.2, retry=0):
 def fresh() -> Iterator[None]:
     ran.clear()
     gate.clear()
+    let_go.clear()
     yield
     gate.set()
+    let_go.set()
 
 
 @pytest.fixture
@@ -173,6 +184,21 @@ def test_what_it_does_at_the_moment_is_settled_when_another_has_taken_over(
     until(lambda: noting.stats().processed == 1)
 
 
+def test_nor_does_that_wait_for_the_long_job_of_who_leads_now(
+    noting: Noting, start_worker: StartWorker, unhurried: None
+) -> None:
+    worker = start_worker(noting, concurrency=3)
+    one_does_all(worker)
+    noting.add(Apart, 0)
+    noting.add(Hold, 1)
+    until(lambda: numbers() == [0])
+    assert worker._pool.relieve()
+    until(lambda: numbers() == [0, 1])
+    let_go.set()
+    until(lambda: noting.stats().processed == 1)
+    assert threads_of(1) != threads_of(0)
+
+
 def test_with_all_threads_in_long_jobs_nobody_runs_one_more(
     noting: Noting, start_worker: StartWorker, unhurried: None
 ) -> None:
@@ -218,14 +244,14 @@ def test_what_the_store_does_not_take_from_it_is_settled_later(
     worker = start_worker(noting, concurrency=2)
     one_does_all(worker)
     noting.away = True
-    noting.add(Tiny, *range(50))
+    noting.add(Tiny, *range(400))
     until(lambda: worker._settler.behind)
-    noting.add(Tiny, *range(50, 60))
+    noting.add(Tiny, *range(400, 410))
     sleep(0.05)
-    assert len(ran) == 50, "nothing is claimed meanwhile"
+    assert len(ran) == 400, "nothing is claimed meanwhile"
     noting.away = False
-    until(lambda: noting.stats().processed == 60)
-    assert numbers() == [*range(60)]
+    until(lambda: noting.stats().processed == 410)
+    assert numbers() == [*range(410)]
     until(lambda: not worker._settler.behind)
 
 
@@ -235,11 +261,11 @@ def test_what_the_store_did_not_take_is_tried_once_more_at_the_end(
     worker = start_worker(noting, concurrency=2)
     one_does_all(worker)
     noting.away = True
-    noting.add(Tiny, *range(50))
+    noting.add(Tiny, *range(400))
     until(lambda: worker._settler.behind)
     noting.away = False
     assert worker.stop(30)
-    assert noting.stats().processed == 50
+    assert noting.stats().processed == 400
 
 
 def test_it_settles_what_others_deliver_beside_it(
