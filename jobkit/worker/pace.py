@@ -28,7 +28,7 @@ class Pace:
 
     def __init__(self, concurrency: int) -> None:
         self.one = False
-        """One thread is to share the jobs in hand with none; see `Sizing`."""
+        """One thread is to run the jobs in hand, and no other; see `Sizing`."""
         self.beside = 0
         """Threads that have a long job each, beside that."""
         self.ended = 0
