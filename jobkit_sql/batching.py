@@ -90,12 +90,12 @@ class Batches:
         self._enqueue = dialect.insert_new(jobs)
         self._new_batch = dialect.insert_new(batches).returning(batches.c.id)
         self._new_member = dialect.insert_new(members)
-        given = select(dialect.each("names", Text()).c.value)
-        theirs = (_THEIRS, members.c.member.in_(given))
+        stored = dialect.one_of(jobs.c.id, "names")
+        theirs = (_THEIRS, dialect.one_of(members.c.member, "names"))
         self._remove = delete(members).where(*theirs)
         self._mark = update(members).where(*theirs).values(failed=bindparam("ended_badly"))
-        self._there = select(jobs.c.id).where(jobs.c.id.in_(given))
-        self._states = select(jobs.c.id, jobs.c.state).where(jobs.c.id.in_(given))
+        self._there = select(jobs.c.id).where(stored)
+        self._states = select(jobs.c.id, jobs.c.state).where(stored)
         self._known = select(members.c.member, members.c.failed).where(*theirs)
 
     def there(self, connection: Connection, payloads: Sequence[Payload]) -> set[str]:

@@ -14,7 +14,7 @@ from jobkit_sql.lending import BORROWED, Borrowed, Lending, claim_of, key_of, ne
 from jobkit_sql.limiting import Limiting, Verdict
 from jobkit_sql.registry import Registry, not_registered
 from jobkit_sql.store import Store, again_if_undone
-from jobkit_sql.tables import in_state, jobs, paused
+from jobkit_sql.tables import has_job, in_state, jobs, paused
 
 __all__ = ["Take"]
 
@@ -35,7 +35,7 @@ class Take:
         enqueued = in_state(State.ENQUEUED)
         queue = store.dialect.each("queues", Text()).c.value
         self._look = select(queue).where(
-            exists().where(enqueued, jobs.c.queue == queue),
+            has_job(enqueued, jobs.c.queue == queue),
             ~exists().where(paused.c.queue == queue),
         )
         self._next = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Table
+from sqlalchemy import ColumnElement, Connection, FromClause, Insert, Select, Table
 from sqlalchemy.types import TypeEngine
 
 from jobkit_sql.naming import Naming
@@ -217,6 +217,22 @@ class Dialect(Protocol):
         """A list parameter of any length as a table with the one column `value`.
 
         JSON on SQLite, an array on PostgreSQL: one statement serves every batch.
+        """
+        ...
+
+    def one_of(self, column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+        """True where the column holds a value of the list parameter, of any length.
+
+        Found by the column's index, one by one. A join to the list reads all rows instead where the
+        planner takes them for few, as it does after the table was analyzed while it was empty.
+        """
+        ...
+
+    def found_by(self, column: ColumnElement[Any], rows: Select[Any]) -> ColumnElement[bool]:
+        """True where the column holds a value that the query of this one column finds.
+
+        The query is asked once. `IN` lets PostgreSQL ask it once for each row that is met, so that
+        a `LIMIT ... FOR UPDATE SKIP LOCKED` finds others each time, and in the end all.
         """
         ...
 

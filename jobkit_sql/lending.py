@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from typing import Final, TypeAlias
 
-from sqlalchemy import BigInteger, Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from jobkit.adapter import Claim, State
 from jobkit.payload import Payload
@@ -44,11 +44,11 @@ class Lending:
     """What is lent to whom. A receipt is `key.token`, its token new each time a row is lent."""
 
     def __init__(self, dialect: Dialect) -> None:
-        keys = select(dialect.each("keys", BigInteger()).c.value)
+        named = dialect.one_of(jobs.c.key, "keys")
         running = in_state(State.RUNNING)
         self._lend = (
             update(jobs)
-            .where(jobs.c.key.in_(keys))
+            .where(named)
             .values(
                 state=State.RUNNING.value,
                 at=bindparam("now"),
@@ -66,13 +66,13 @@ class Lending:
         self._receipts_of = receipts.where(running, jobs.c.worker == bindparam("borrower"))
         # Not by state: few running rows would tempt a planner to read them all.
         self._receipts_for = (
-            receipts.where(jobs.c.key.in_(keys), jobs.c.receipt.is_not(None))
+            receipts.where(named, jobs.c.receipt.is_not(None))
             .order_by(jobs.c.key)
             .with_for_update()
         )
         self._give_back = (
             update(jobs)
-            .where(jobs.c.key.in_(keys))
+            .where(named)
             .values(state=State.ENQUEUED.value, at=jobs.c.run_at, worker=None, receipt=None)
         )
 

@@ -39,7 +39,7 @@ from jobkit.limits import Limit, is_limited, limits_of, places_of
 from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.lending import Borrowed, Held
-from jobkit_sql.tables import blocked, in_state, jobs, limits, places
+from jobkit_sql.tables import blocked, has_job, in_state, jobs, limits, places
 
 __all__ = ["LOOK_DUE", "NEXT_LOOK", "Limiting", "Verdict"]
 
@@ -52,9 +52,10 @@ _LOOK_AGAIN: Final = 5.0
 _PLACE: Final = bindparam("of_place", type_=Text())
 _QUEUE: Final = bindparam("of_queue", type_=Text())
 _JOB: Final = bindparam("of_job", type_=BigInteger())
-_HELD: Final = exists().where(
+_HELD: Final = has_job(
     jobs.c.key == places.c.job, in_state(State.RUNNING), jobs.c.receipt == places.c.receipt
 )
+_IS_BLOCKED: Final = jobs.c.state == State.BLOCKED.value
 _IS_RATE: Final = exists().where(limits.c.place == places.c.place, limits.c.per.is_not(None))
 _FORGET_OLD: Final = delete(places).where(
     places.c.place == _PLACE, places.c.at <= bindparam("before", type_=Float())
@@ -99,27 +100,25 @@ _CALLED: Final = (
         blocked.c.place == _PLACE,
         blocked.c.queue == _QUEUE,
         blocked.c.called == 1,
-        exists().where(jobs.c.key == blocked.c.job, jobs.c.state == State.ENQUEUED.value),
+        has_job(jobs.c.key == blocked.c.job, jobs.c.state == State.ENQUEUED.value),
     )
     .order_by(blocked.c.priority, blocked.c.run_at, blocked.c.job)
     .limit(bindparam("room"))
 )
 _NEXT: Final = (
     select(blocked.c.job)
-    .join(jobs, jobs.c.key == blocked.c.job)
     .where(
         blocked.c.place == _PLACE,
         blocked.c.queue == _QUEUE,
         blocked.c.called == 0,
-        jobs.c.state == State.BLOCKED.value,
+        has_job(jobs.c.key == blocked.c.job, _IS_BLOCKED),
     )
     .order_by(blocked.c.priority, blocked.c.run_at, blocked.c.job)
     .limit(bindparam("room"))
-    .with_for_update(of=jobs, skip_locked=True)
 )
 _STRAY: Final = delete(blocked).where(
     blocked.c.place == _PLACE,
-    ~exists().where(
+    ~has_job(
         jobs.c.key == blocked.c.job,
         or_(
             jobs.c.state == State.BLOCKED.value,
@@ -169,31 +168,34 @@ class Limiting:
     """Keeps jobs within their limits, as a part of its caller's transaction."""
 
     def __init__(self, dialect: Dialect) -> None:
-        wanted = select(dialect.each("places", Text()).c.value)
-        keys = select(dialect.each("keys", BigInteger()).c.value)
+        wanted = dialect.one_of(places.c.place, "places")
+        waiting = dialect.one_of(blocked.c.job, "keys")
+        named = dialect.one_of(jobs.c.key, "keys")
+        # Whom somebody else has locked is about to leave, and upkeep looks after the others.
+        self._next = (
+            select(jobs.c.key)
+            .where(dialect.found_by(jobs.c.key, _NEXT), _IS_BLOCKED)
+            .with_for_update(skip_locked=True)
+        )
         self._new = dialect.insert_new(limits)
         self._lock = (
             select(limits)
-            .where(limits.c.place.in_(wanted))
+            .where(dialect.one_of(limits.c.place, "places"))
             .order_by(limits.c.place)
             .with_for_update()
         )
-        self._forget_ended = delete(places).where(places.c.place.in_(wanted), ~_IS_RATE, ~_HELD)
-        self._counts = (
-            select(places.c.place, func.count())
-            .where(places.c.place.in_(wanted))
-            .group_by(places.c.place)
-        )
-        self._unblock = delete(blocked).where(blocked.c.job.in_(keys))
+        self._forget_ended = delete(places).where(wanted, ~_IS_RATE, ~_HELD)
+        self._counts = select(places.c.place, func.count()).where(wanted).group_by(places.c.place)
+        self._unblock = delete(blocked).where(waiting)
         self._withdrawn = delete(blocked).where(
-            blocked.c.job.in_(keys),
-            ~exists().where(jobs.c.key == blocked.c.job, jobs.c.state == State.BLOCKED.value),
+            waiting,
+            ~has_job(jobs.c.key == blocked.c.job, _IS_BLOCKED),
         )
-        self._call = update(blocked).where(blocked.c.job.in_(keys)).values(called=1)
-        self._enqueue = update(jobs).where(jobs.c.key.in_(keys)).values(state=State.ENQUEUED.value)
+        self._call = update(blocked).where(waiting).values(called=1)
+        self._enqueue = update(jobs).where(named).values(state=State.ENQUEUED.value)
         self._set_aside = (
             update(jobs)
-            .where(jobs.c.key.in_(keys))
+            .where(named)
             .values(state=State.BLOCKED.value, at=jobs.c.run_at, worker=None, receipt=None)
         )
 
@@ -368,7 +370,7 @@ class Limiting:
             here = {"of_place": place, "of_queue": queue}
             called = len(connection.scalars(_CALLED, {**here, "room": room}).all())
             if called < room:
-                found += connection.scalars(_NEXT, {**here, "room": room - called})
+                found += connection.scalars(self._next, {**here, "room": room - called})
         return found, here["of_queue"] != ""
 
     def _look_later(

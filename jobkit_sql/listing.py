@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
-    Text,
     bindparam,
     literal_column,
     select,
@@ -91,8 +90,7 @@ class Listing:
             "text": store.dialect.contains(jobs.c.payload, "text"),
         }
         self._pages: dict[tuple[State, tuple[str, ...]], Select[*tuple[Any, ...]]] = {}
-        ids = select(store.dialect.each("ids", Text()).c.value)
-        self._find = select(*_STORED).where(jobs.c.id.in_(ids))
+        self._find = select(*_STORED).where(store.dialect.one_of(jobs.c.id, "ids"))
 
     def find(self, ids: Sequence[str]) -> list[StoredJob]:
         """See `SupportsInspect.find`; in the order of the ids."""

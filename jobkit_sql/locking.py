@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Float, Row, Text, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, Float, Row, Text, bindparam, delete, select, update
 
 from jobkit.adapter import State
 from jobkit.errors import AdapterError, PayloadError
 from jobkit.locks import MARK, Lock, Until
 from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
-from jobkit_sql.tables import OVER, jobs, locks, not_over
+from jobkit_sql.tables import OVER, has_job, jobs, locks, not_over
 
 __all__ = ["Locks", "locked"]
 
@@ -37,19 +37,17 @@ _GIVE: Final = (
     .where(locks.c.name == _NAME)
     .values(job=_JOB, ends_at=bindparam("to_end", type_=Float()))
 )
-_CLEAR: Final = delete(locks).where(
-    locks.c.name.in_(
-        select(locks.c.name)
-        .where(locks.c.ends_at <= _NOW)
-        .order_by(locks.c.ends_at)
-        .limit(_CLEARED)
-        .with_for_update(skip_locked=True)
-    )
+_ENDED: Final = (
+    select(locks.c.name)
+    .where(locks.c.ends_at <= _NOW)
+    .order_by(locks.c.ends_at)
+    .limit(_CLEARED)
+    .with_for_update(skip_locked=True)
 )
-_ITS_JOB: Final = exists().where(jobs.c.id == locks.c.job)
+_ITS_JOB: Final = jobs.c.id == locks.c.job
 _BY_JOB: Final = locks.c.ends_at.is_(None)
-_STRAY: Final = (_BY_JOB, ~_ITS_JOB)
-_OVER_NOW: Final = (_BY_JOB, ~_ITS_JOB.where(not_over()))
+_STRAY: Final = (_BY_JOB, ~has_job(_ITS_JOB))
+_OVER_NOW: Final = (_BY_JOB, ~has_job(_ITS_JOB, not_over()))
 
 
 class Locks:
@@ -57,10 +55,9 @@ class Locks:
 
     def __init__(self, dialect: Dialect) -> None:
         self._new = dialect.insert_new(locks)
-        names = select(dialect.each("names", Text()).c.value)
-        ids = select(dialect.each("ids", Text()).c.value)
-        self._owners = select(locks.c.name, locks.c.job).where(locks.c.name.in_(names))
-        named, of_jobs = locks.c.name.in_(names), locks.c.job.in_(ids)
+        named, of_jobs = dialect.one_of(locks.c.name, "names"), dialect.one_of(locks.c.job, "ids")
+        self._owners = select(locks.c.name, locks.c.job).where(named)
+        self._clear = delete(locks).where(dialect.found_by(locks.c.name, _ENDED))
         self._free = delete(locks).where(of_jobs, _BY_JOB)
         self._theirs = select(locks.c.name).where(of_jobs, _BY_JOB).with_for_update()
         self._stray = select(locks.c.name).where(*_STRAY).with_for_update(skip_locked=True)
@@ -74,7 +71,7 @@ class Locks:
         In the order of their names, so that two calls never wait for each other.
         """
         if any(ends_at is not None for _, _, ends_at in wanted):
-            connection.execute(_CLEAR, {"now": now})
+            connection.execute(self._clear, {"now": now})
         rows = {lock.name: _row(lock, job, ends_at) for lock, job, ends_at in reversed(wanted)}
         connection.execute(self._new, [rows[name] for name in sorted(rows)])
         owners = connection.execute(self._owners, {"names": list(rows)})

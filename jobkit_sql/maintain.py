@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from sqlalchemy import (
@@ -21,13 +22,14 @@ from sqlalchemy import (
 )
 
 from jobkit.adapter import Maintenance, Retention, State
+from jobkit_sql.dialect import Dialect
 from jobkit_sql.hindrances import Hindrances
 from jobkit_sql.limiting import LOOK_DUE, NEXT_LOOK, Limiting
 from jobkit_sql.registry import Registry
-from jobkit_sql.results import EXPIRED, FORGET_EXPIRED
+from jobkit_sql.results import EXPIRED, NEXT_EXPIRED
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.strays import Strays
-from jobkit_sql.tables import batches, in_state, jobs
+from jobkit_sql.tables import batches, in_state, jobs, results
 
 __all__ = ["Maintain"]
 
@@ -56,6 +58,18 @@ class Maintain:
         self._retention = retention
         self._hindrances = Hindrances(store)
         self._has_batches = self._has_expired = False
+        within = partial(_slice, store.dialect)
+        self._promote = tuple(
+            update(jobs).where(within(_due(state))).values(state=State.ENQUEUED.value)
+            for state in _WAITING
+        )
+        self._trim_dead = tuple(
+            delete(jobs).where(within(found)) for found in (_older(State.DEAD, "died"), _TOO_MANY)
+        )
+        self._trim_completed = (delete(jobs).where(within(_older(State.COMPLETED, "ended"))),)
+        self._forget_expired = delete(results).where(
+            store.dialect.found_by(results.c.job, NEXT_EXPIRED)
+        )
 
     def __call__(self, *, limit: int) -> Maintenance:
         """See `Adapter.maintain`."""
@@ -73,11 +87,11 @@ class Maintain:
         if self._has_work(now):
             with self._store.writing() as connection:
                 parameters = self._parameters(now)
-                promoted = _run(connection, _PROMOTE, limit, parameters)
-                trimmed = _run(connection, _TRIM_DEAD, limit, parameters)
-                trimmed += _run(connection, _TRIM_COMPLETED, limit, parameters)
+                promoted = _run(connection, self._promote, limit, parameters)
+                trimmed = _run(connection, self._trim_dead, limit, parameters)
+                trimmed += _run(connection, self._trim_completed, limit, parameters)
                 if self._has_expired:
-                    connection.execute(FORGET_EXPIRED, {"now": now, "limit": limit})
+                    connection.execute(self._forget_expired, {"now": now, "limit": limit})
                 called = self._limiting.look(connection, now, limit)
             if promoted or called:
                 self._store.announce()
@@ -102,6 +116,11 @@ class Maintain:
         }
 
 
+def _slice(dialect: Dialect, found: Select[int]) -> ColumnElement[bool]:
+    limited = found.limit(bindparam("limit")).with_for_update(skip_locked=True)
+    return dialect.found_by(jobs.c.key, limited)
+
+
 def _due(state: State) -> Select[int]:
     found = select(jobs.c.key).where(in_state(state), jobs.c.run_at <= bindparam("now"))
     return found.order_by(jobs.c.run_at, jobs.c.key)
@@ -121,19 +140,6 @@ _TOO_MANY: Final = (
 )
 
 
-def _slice(found: Select[int]) -> ColumnElement[bool]:
-    limited = found.limit(bindparam("limit")).with_for_update(skip_locked=True)
-    return jobs.c.key.in_(limited)
-
-
-_PROMOTE: Final = tuple(
-    update(jobs).where(_slice(_due(state))).values(state=State.ENQUEUED.value) for state in _WAITING
-)
-_TRIM_DEAD: Final = (
-    delete(jobs).where(_slice(_older(State.DEAD, "died"))),
-    delete(jobs).where(_slice(_TOO_MANY)),
-)
-_TRIM_COMPLETED: Final = (delete(jobs).where(_slice(_older(State.COMPLETED, "ended"))),)
 _LOOK: Final = select(
     or_(
         *(_due(state).exists() for state in _WAITING),

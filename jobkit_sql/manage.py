@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Float, Text, bindparam, delete, func, select
+from sqlalchemy import Float, Text, bindparam, delete, func, literal_column, select
 
 from jobkit.adapter import State
 from jobkit.capabilities import Move, StoredJob
@@ -37,14 +37,13 @@ _STILL_THERE: Final = (
 _MOVE: Final = PLACE.where(*_STILL_THERE)
 _DELETE: Final = delete(jobs).where(*_STILL_THERE)
 _OF_QUEUE: Final = (in_state(State.ENQUEUED), jobs.c.queue == bindparam("name"))
-_LAST: Final = select(func.max(jobs.c.key)).where(*_OF_QUEUE)
-_CLEAR: Final = delete(jobs).where(
-    jobs.c.key.in_(
-        select(jobs.c.key)
-        .where(*_OF_QUEUE, jobs.c.key <= bindparam("last"))
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True)
-    )
+# Of the bare key PostgreSQL may look for the largest among those of all queues.
+_LAST: Final = select(func.max(jobs.c.key + literal_column("0"))).where(*_OF_QUEUE)
+_NEXT: Final = (
+    select(jobs.c.key)
+    .where(*_OF_QUEUE, jobs.c.key <= bindparam("last"))
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
 )
 
 
@@ -65,6 +64,7 @@ class Manage:
         self._limiting = limiting
         self._locks = locks
         self._pause = store.dialect.insert_new(paused)
+        self._clear = delete(jobs).where(store.dialect.found_by(jobs.c.key, _NEXT))
         self._resume = delete(paused).where(paused.c.queue == bindparam("name"))
 
     def move(self, moves: Sequence[Move]) -> int:
@@ -118,7 +118,7 @@ class Manage:
     @again_if_undone
     def _clear_some(self, parameters: dict[str, Any]) -> int:
         with self._store.writing() as connection:
-            return connection.execute(_CLEAR, parameters).rowcount
+            return connection.execute(self._clear, parameters).rowcount
 
     def pause(self, queue: str) -> None:
         """See `SupportsPause.pause`."""

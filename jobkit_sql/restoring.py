@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Text, select
+from sqlalchemy import select
 
 from jobkit.adapter import State
 from jobkit.capabilities import StoredJob
@@ -29,8 +29,7 @@ class Restore:
         self._store = store
         self._locks = locks
         self._insert = store.dialect.insert_new(jobs)
-        ids = select(store.dialect.each("ids", Text()).c.value)
-        self._known = select(jobs.c.id).where(jobs.c.id.in_(ids))
+        self._known = select(jobs.c.id).where(store.dialect.one_of(jobs.c.id, "ids"))
 
     @again_if_undone
     def __call__(self, given: Sequence[StoredJob]) -> list[str | None]:

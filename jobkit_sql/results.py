@@ -11,7 +11,7 @@ from jobkit.adapter import Ack, Bury, Settlement
 from jobkit_sql.store import Store
 from jobkit_sql.tables import results
 
-__all__ = ["EXPIRED", "FORGET_EXPIRED", "Results"]
+__all__ = ["EXPIRED", "NEXT_EXPIRED", "Results"]
 
 _ENDS: Final = (Ack, Bury)
 _ENDED: Final = results.c.ends_at <= bindparam("now", type_=Float())
@@ -19,14 +19,12 @@ _FIND: Final = select(results.c.result).where(
     results.c.job == bindparam("of_job", type_=Text()), ~_ENDED
 )
 EXPIRED: Final = select(results.c.job).where(_ENDED).exists()
-FORGET_EXPIRED: Final = delete(results).where(
-    results.c.job.in_(
-        select(results.c.job)
-        .where(_ENDED)
-        .order_by(results.c.ends_at)
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True)
-    )
+NEXT_EXPIRED: Final = (
+    select(results.c.job)
+    .where(_ENDED)
+    .order_by(results.c.ends_at)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
 )
 
 
@@ -35,8 +33,7 @@ class Results:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        ids = select(store.dialect.each("ids", Text()).c.value)
-        self._forget = delete(results).where(results.c.job.in_(ids))
+        self._forget = delete(results).where(store.dialect.one_of(results.c.job, "ids"))
         self._new = store.dialect.insert_new(results)
 
     def keep(self, connection: Connection, settlements: Iterable[Settlement], now: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, update
 
 from jobkit.adapter import (
     Ack,
@@ -86,8 +86,7 @@ class Settle:
         self._limiting = limiting
         self._batches = batches
         self._results = results
-        keys = select(store.dialect.each("keys", BigInteger()).c.value)
-        done = jobs.c.key.in_(keys)
+        done = store.dialect.one_of(jobs.c.key, "keys")
         self._finish = _COMPLETE.where(done) if keep_finished else delete(jobs).where(done)
         self._acks = None if keep_finished else Acks(store)
 

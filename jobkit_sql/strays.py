@@ -22,7 +22,7 @@ from sqlalchemy import (
 from jobkit.batching import ABANDONED, KEPT, KEPT_FAILED
 from jobkit_sql.batching import Batches
 from jobkit_sql.store import Store, again_if_undone
-from jobkit_sql.tables import batches, jobs, members
+from jobkit_sql.tables import batches, has_job, jobs, members
 
 __all__ = ["Strays"]
 
@@ -48,7 +48,7 @@ _SLICE: Final = (
     .limit(_MEMBERS)
     .subquery()
 )
-_HAS_JOB: Final = exists().where(jobs.c.id == _SLICE.c.member)
+_HAS_JOB: Final = has_job(jobs.c.id == _SLICE.c.member)
 _LOST: Final = select(_SLICE.c.batch, _SLICE.c.member).where(
     ~_HAS_JOB, _SLICE.c.member.not_like("batch:%")
 )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     false,
     literal_column,
+    select,
 )
 
 from jobkit.adapter import State
@@ -25,6 +26,7 @@ __all__ = [
     "WRITE_NOTHING",
     "batches",
     "blocked",
+    "has_job",
     "in_state",
     "jobs",
     "limits",
@@ -193,6 +195,15 @@ OVER: Final = (State.DEAD, State.COMPLETED)
 def not_over() -> ColumnElement[bool]:
     """The condition that a job has not ended."""
     return jobs.c.state.not_in([literal_column(f"'{state.value}'", Text) for state in OVER])
+
+
+def has_job(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True where a job is stored that fulfils these conditions, which an index is found by.
+
+    No EXISTS, of which PostgreSQL makes a join: where it takes a backlog for few rows, as it does
+    after the table was analyzed while it was empty, it would walk all of them.
+    """
+    return select(jobs.c.key).where(*conditions).limit(1).scalar_subquery().is_not(None)
 
 
 def in_state(state: State) -> ColumnElement[bool]:

@@ -14,8 +14,10 @@ from sqlalchemy import (
     Double,
     FromClause,
     Insert,
+    Select,
     Table,
     Text,
+    any_,
     bindparam,
     cast,
     column,
@@ -219,6 +221,14 @@ class Postgresql:
         listed = func.unnest(bindparam(parameter, type_=postgresql.ARRAY(type_)))
         named = listed.table_valued(column("value", type_), name=f"each_{parameter}")
         return named.render_derived()
+
+    def one_of(self, column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+        given = bindparam(parameter, type_=postgresql.ARRAY(column.type))
+        return column == any_(given)
+
+    def found_by(self, column: ColumnElement[Any], rows: Select[Any]) -> ColumnElement[bool]:
+        found = func.array(rows.scalar_subquery(), type_=postgresql.ARRAY(column.type))
+        return column == any_(found)
 
     def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
         return func.strpos(column, bindparam(parameter, type_=Text())) > 0

@@ -16,11 +16,13 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Insert,
+    Select,
     Table,
     Text,
     bindparam,
     column,
     func,
+    select,
 )
 from sqlalchemy import Dialect as EngineDialect
 from sqlalchemy.dialects import sqlite
@@ -155,6 +157,12 @@ class Sqlite:
     def each(self, parameter: str, type_: TypeEngine[Any]) -> FromClause:
         listed = func.json_each(bindparam(parameter, type_=_JsonList()))
         return listed.table_valued(column("value", type_), name=f"each_{parameter}")
+
+    def one_of(self, column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+        return column.in_(select(self.each(parameter, column.type).c.value))
+
+    def found_by(self, column: ColumnElement[Any], rows: Select[Any]) -> ColumnElement[bool]:
+        return column.in_(rows)
 
     def contains(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
         return func.instr(column, bindparam(parameter, type_=Text())) > 0
