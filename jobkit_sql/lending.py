@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from jobkit.adapter import Claim, State
 from jobkit.payload import Payload
@@ -40,6 +40,10 @@ def claim_of(key: int, token: str, text: str, loans: int) -> Claim:
     return Claim(Payload(text), f"{key}.{token}", loans)
 
 
+# By their keys, and not found by that: a planner may walk all jobs to have some in this order.
+_BY_KEY: Final = jobs.c.key + literal_column("0")
+
+
 class Lending:
     """What is lent to whom. A receipt is `key.token`, its token new each time a row is lent."""
 
@@ -59,16 +63,14 @@ class Lending:
         self._seen = (
             select(*BORROWED, jobs.c.receipt)
             .where(running, jobs.c.worker == bindparam("borrower"))
-            .order_by(jobs.c.key)
+            .order_by(_BY_KEY)
         )
         self._held = self._seen.with_for_update()
         receipts = select(jobs.c.key, jobs.c.receipt)
         self._receipts_of = receipts.where(running, jobs.c.worker == bindparam("borrower"))
         # Not by state: few running rows would tempt a planner to read them all.
         self._receipts_for = (
-            receipts.where(named, jobs.c.receipt.is_not(None))
-            .order_by(jobs.c.key)
-            .with_for_update()
+            receipts.where(named, jobs.c.receipt.is_not(None)).order_by(_BY_KEY).with_for_update()
         )
         self._give_back = (
             update(jobs)

@@ -39,7 +39,7 @@ from jobkit.limits import Limit, is_limited, limits_of, places_of
 from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.lending import Borrowed, Held
-from jobkit_sql.tables import blocked, has_job, in_state, jobs, limits, places
+from jobkit_sql.tables import blocked, has_job, jobs, limits, places
 
 __all__ = ["LOOK_DUE", "NEXT_LOOK", "Limiting", "Verdict"]
 
@@ -52,9 +52,11 @@ _LOOK_AGAIN: Final = 5.0
 _PLACE: Final = bindparam("of_place", type_=Text())
 _QUEUE: Final = bindparam("of_queue", type_=Text())
 _JOB: Final = bindparam("of_job", type_=BigInteger())
-_HELD: Final = has_job(
-    jobs.c.key == places.c.job, in_state(State.RUNNING), jobs.c.receipt == places.c.receipt
-)
+# By the key alone, as is the state of who waits: with a state beside it the planner may take that
+# state's own index, and walk all of it. Who has a receipt is running.
+_RECEIPT: Final = select(jobs.c.receipt).where(jobs.c.key == places.c.job).scalar_subquery()
+_HELD: Final = func.coalesce(_RECEIPT, "") == places.c.receipt
+_STATE: Final = select(jobs.c.state).where(jobs.c.key == blocked.c.job).scalar_subquery()
 _IS_BLOCKED: Final = jobs.c.state == State.BLOCKED.value
 _IS_RATE: Final = exists().where(limits.c.place == places.c.place, limits.c.per.is_not(None))
 _FORGET_OLD: Final = delete(places).where(
@@ -100,7 +102,7 @@ _CALLED: Final = (
         blocked.c.place == _PLACE,
         blocked.c.queue == _QUEUE,
         blocked.c.called == 1,
-        has_job(jobs.c.key == blocked.c.job, jobs.c.state == State.ENQUEUED.value),
+        _STATE.in_([State.ENQUEUED.value]),
     )
     .order_by(blocked.c.priority, blocked.c.run_at, blocked.c.job)
     .limit(bindparam("room"))
@@ -136,8 +138,7 @@ _DUE: Final = (
 _ALL: Final = select(limits).order_by(limits.c.key, func.coalesce(limits.c.per, 0.0))
 _WAITING: Final = (
     select(blocked.c.place, func.count())
-    .join(jobs, jobs.c.key == blocked.c.job)
-    .where(jobs.c.state.in_([State.BLOCKED.value, State.ENQUEUED.value]))
+    .where(_STATE.in_([State.BLOCKED.value, State.ENQUEUED.value]))
     .group_by(blocked.c.place)
 )
 _TAKEN: Final = (
@@ -184,7 +185,7 @@ class Limiting:
             .order_by(limits.c.place)
             .with_for_update()
         )
-        self._forget_ended = delete(places).where(wanted, ~_IS_RATE, ~_HELD)
+        self._forget_ended = delete(places).where(wanted, ~_HELD)
         self._counts = select(places.c.place, func.count()).where(wanted).group_by(places.c.place)
         self._unblock = delete(blocked).where(waiting)
         self._withdrawn = delete(blocked).where(
@@ -352,7 +353,8 @@ class Limiting:
     def _tidied(self, connection: Connection, rows: Sequence[Row[Any]], now: float) -> Counter[str]:
         """How many places are taken, once what does not count any more is gone."""
         wanted = {"places": [row.place for row in rows]}
-        connection.execute(self._forget_ended, wanted)
+        if held := [row.place for row in rows if row.per is None]:
+            connection.execute(self._forget_ended, {"places": held})
         old = [{"of_place": row.place, "before": now - row.per} for row in rows if row.per]
         if old:
             connection.execute(_FORGET_OLD, old)
@@ -383,7 +385,9 @@ class Limiting:
         then = now + _LOOK_AGAIN if waiting else None
         if row.per is not None and used:
             oldest: float = connection.scalar(_OLDEST, {"of_place": row.place}) or now
-            then = oldest + row.per
+            old = oldest + row.per
+            # While there is room, who was called may have vanished, and others been locked.
+            then = old if then is None or used >= row.most else min(then, old)
         if then != row.look_at:
             connection.execute(_LOOK_AT, {"of_place": row.place, "then": then})
 

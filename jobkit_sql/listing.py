@@ -23,7 +23,7 @@ from jobkit.capabilities import JobFilter, StoredJob, StoredPage
 from jobkit.payload import Payload
 from jobkit_sql.cursor import decoded, encoded
 from jobkit_sql.store import Store
-from jobkit_sql.tables import blocked, in_state, jobs
+from jobkit_sql.tables import blocked, has_job, in_state, jobs
 
 __all__ = ["Listing"]
 
@@ -44,6 +44,10 @@ class _Order:
         here = tuple_(*self.columns)
         there = tuple_(*(bindparam(f"after_{n}", type_=c.type) for n, c in enumerate(self.columns)))
         return here < there if self.newest_first else here > there
+
+    def position(self, row: Row[*tuple[Any, ...]]) -> list[Any]:
+        """Where a row is in the list."""
+        return [getattr(row, column.key) for column in self.columns]
 
     def parameters(self, state: State, after: str | None) -> dict[str, Any]:
         """The position of the cursor, or one before every row.
@@ -84,6 +88,7 @@ class Listing:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._found_by = store.dialect.found_by
         self._conditions = {
             "queue": jobs.c.queue == bindparam("queue"),
             "job": jobs.c.job_class == bindparam("job"),
@@ -112,7 +117,10 @@ class Listing:
         parameters = {**filters, **order.parameters(state, after), "limit": limit + 1}
         statement = self._statement(state, order, tuple(filters))
         with self._store.reading() as connection:
-            return _page(connection.execute(statement, parameters).all(), state, order, limit)
+            rows = connection.execute(statement, parameters).all()
+        if state is State.BLOCKED:
+            rows = sorted(rows, key=order.position)
+        return _page(rows, state, order, limit)
 
     def _statement(
         self, state: State, order: _Order, filters: tuple[str, ...]
@@ -120,22 +128,36 @@ class Listing:
         """Built once for each combination, so that it is also compiled once."""
         known = self._pages.get((state, filters))
         if known is None:
-            conditions = [
-                in_state(state),
-                order.behind(),
-                *(self._conditions[name] for name in filters),
-            ]
-            found = select(*_STORED, *_SORTED).where(*conditions)
-            if state is State.BLOCKED:
-                # By the index of those who wait. + 0, or SQLite might read all jobs first.
-                found = (
-                    found.add_columns(blocked.c.job)
-                    .join_from(blocked, jobs, jobs.c.key == blocked.c.job + literal_column("0"))
-                    .where(blocked.c.called == literal_column("0"))
-                )
-            known = found.order_by(*order.sorting()).limit(bindparam("limit"))
-            self._pages[state, filters] = known
+            own = [self._conditions[name] for name in filters]
+            listed = self._set_aside if state is State.BLOCKED else _in_state
+            known = self._pages[state, filters] = listed(state, order, own)
         return known
+
+    def _set_aside(
+        self, state: State, order: _Order, own: Sequence[ColumnElement[bool]]
+    ) -> Select[*tuple[Any, ...]]:
+        """By the index of those who wait; in no order."""
+        # + "": of a parameter the planner would know which index of a single state it suits.
+        is_blocked = jobs.c.state + literal_column("''") == state.value
+        waiting = (
+            select(blocked.c.job)
+            .where(
+                blocked.c.called == literal_column("0"),
+                order.behind(),
+                has_job(jobs.c.key == blocked.c.job, is_blocked, *own),
+            )
+            .order_by(*order.sorting())
+            .limit(bindparam("limit"))
+        )
+        found = select(*_STORED, *_SORTED, jobs.c.key.label(blocked.c.job.key))
+        return found.where(self._found_by(jobs.c.key, waiting))
+
+
+def _in_state(
+    state: State, order: _Order, own: Sequence[ColumnElement[bool]]
+) -> Select[*tuple[Any, ...]]:
+    found = select(*_STORED, *_SORTED).where(in_state(state), order.behind(), *own)
+    return found.order_by(*order.sorting()).limit(bindparam("limit"))
 
 
 def _order(state: State, where: JobFilter) -> _Order | None:
@@ -151,7 +173,7 @@ def _page(
     if len(rows) <= limit:
         return StoredPage(items, None)
     last = rows[limit - 1]
-    return StoredPage(items, encoded(state, [getattr(last, c.key) for c in order.columns]))
+    return StoredPage(items, encoded(state, order.position(last)))
 
 
 def _stored(row: Row[*tuple[Any, ...]]) -> StoredJob:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Connection, Float, Text, bindparam, delete, select
+from sqlalchemy import Connection, Float, Text, bindparam, delete, literal_column, select
 
 from jobkit.adapter import Ack, Bury, Settlement
 from jobkit_sql.store import Store
@@ -16,7 +16,9 @@ __all__ = ["EXPIRED", "NEXT_EXPIRED", "Results"]
 _ENDS: Final = (Ack, Bury)
 _ENDED: Final = results.c.ends_at <= bindparam("now", type_=Float())
 _FIND: Final = select(results.c.result).where(
-    results.c.job == bindparam("of_job", type_=Text()), ~_ENDED
+    results.c.job == bindparam("of_job", type_=Text()),
+    # + 0: not by the index of the ends, of which most are still to come.
+    results.c.ends_at + literal_column("0") > bindparam("now", type_=Float()),
 )
 EXPIRED: Final = select(results.c.job).where(_ENDED).exists()
 NEXT_EXPIRED: Final = (

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
-    exists,
     literal_column,
     or_,
     select,
@@ -55,7 +54,11 @@ _LOST: Final = select(_SLICE.c.batch, _SLICE.c.member).where(
 _END: Final = select(_SLICE).order_by(_SLICE.c.batch.desc(), _SLICE.c.member.desc()).limit(1)
 _KEPT_BADLY: Final = or_(
     batches.c.cancelled == 1,
-    exists().where(members.c.batch == batches.c.id, members.c.failed == literal_column("1")),
+    select(members.c.batch)
+    .where(members.c.batch == batches.c.id, members.c.failed == literal_column("1"))
+    .limit(1)
+    .scalar_subquery()
+    .is_not(None),
 )
 _OVER: Final = (
     select(batches.c.id)

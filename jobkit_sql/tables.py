@@ -198,8 +198,9 @@ def not_over() -> ColumnElement[bool]:
 
 
 def has_job(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """True where a job is stored that fulfils these conditions, which an index is found by.
+    """True where a job is stored that fulfils these conditions, which one index is made for.
 
+    So not of a key together with `in_state`, whose index may be walked for want of a better guess.
     No EXISTS, of which PostgreSQL makes a join: where it takes a backlog for few rows, as it does
     after the table was analyzed while it was empty, it would walk all of them.
     """

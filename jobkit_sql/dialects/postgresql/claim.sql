@@ -30,9 +30,9 @@ lent AS (
     UPDATE {jobs} AS job
     SET state = 'running', at = $4, worker = $1, receipt = $5
     WHERE job.key = ANY (ARRAY(SELECT next.key FROM next))
-    RETURNING job.key, job.payload, job.deliveries
+    RETURNING job.key, job.payload, job.deliveries, job.queue, job.priority, job.run_at
 )
 SELECT lent.key, lent.payload, lent.deliveries
 FROM me
-LEFT JOIN (lent JOIN next ON next.key = lent.key) ON true
-ORDER BY next.nth, next.priority, next.run_at, next.key
+LEFT JOIN lent ON true -- and not to next by the keys, which would be each with each
+ORDER BY array_position(CAST($2 AS text[]), lent.queue), lent.priority, lent.run_at, lent.key
