@@ -5,7 +5,7 @@ BIN := .venv/bin
 # What `make soak` breaks, and the seed of its die.
 STORES ?= sqlite postgresql redis
 SEED ?= 1
-WORKERS ?= 2
+WORKERS ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
@@ -28,7 +28,8 @@ help:
 demo: .venv/.stamp-run
 	$(BIN)/jobkit demo
 
-# A file to a process at a time: most of the time is spent waiting for something to happen.
+# A file to a process at a time, one more than the cores of a small machine: most of the time is
+# spent waiting for something to happen.
 test: .venv/.stamp-dev
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 

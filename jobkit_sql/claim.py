@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Text, bindparam, exists, select
 from jobkit.adapter import Claim, State
 from jobkit.limits import MARK, is_limited
 from jobkit_sql.lending import BORROWED, Borrowed, Lending, claim_of, key_of, new_token
-from jobkit_sql.limiting import Limiting, Verdict
+from jobkit_sql.limiting import Limiting
 from jobkit_sql.registry import Registry, not_registered
 from jobkit_sql.store import Store, again_if_undone
 from jobkit_sql.tables import has_job, in_state, jobs, paused
+from jobkit_sql.verdict import Verdict
 
 __all__ = ["Take"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -40,8 +39,9 @@ from jobkit.payload import Payload
 from jobkit_sql.dialect import Dialect
 from jobkit_sql.lending import Borrowed, Held
 from jobkit_sql.tables import blocked, has_job, jobs, limits, places
+from jobkit_sql.verdict import Verdict
 
-__all__ = ["LOOK_DUE", "NEXT_LOOK", "Limiting", "Verdict"]
+__all__ = ["LOOK_DUE", "NEXT_LOOK", "Limiting"]
 
 _TRIES: Final = 10
 """Times that a limit nobody uses may be removed between its insert and the lock on it."""
@@ -154,17 +154,6 @@ _TAKEN: Final = (
 )
 
 
-@dataclass(slots=True)
-class Verdict:
-    """Which of the rows may be lent; `full` says which of them are to be discarded, and why."""
-
-    granted: list[Borrowed] = field(default_factory=list)
-    full: dict[int, str] = field(default_factory=dict)
-    blocked: dict[int, str] = field(default_factory=dict)
-    limited: dict[int, tuple[Limit, ...]] = field(default_factory=dict)
-    seen: int = 0
-
-
 class Limiting:
     """Keeps jobs within their limits, as a part of its caller's transaction."""
 
@@ -217,7 +206,7 @@ class Limiting:
             if len(verdict.granted) == most:
                 break
             verdict.seen += 1
-            _weigh_one(verdict, row, limited[row[0]], used)
+            verdict.weigh(row, limited[row[0]], used)
         return verdict
 
     def enter(self, connection: Connection, verdict: Verdict, token: str, now: float) -> int:
@@ -390,15 +379,3 @@ class Limiting:
             then = old if then is None or used >= row.most else min(then, old)
         if then != row.look_at:
             connection.execute(_LOOK_AT, {"of_place": row.place, "then": then})
-
-
-def _weigh_one(verdict: Verdict, row: Borrowed, under: Sequence[Limit], used: Counter[str]) -> None:
-    refusing = next((limit for limit in under if used[limit.place] >= limit.to), None)
-    if refusing is None:
-        used.update(limit.place for limit in under)
-        verdict.granted.append(row)
-    elif refusing.discard:
-        verdict.full[row[0]] = refusing.key
-        verdict.granted.append(row)
-    else:
-        verdict.blocked[row[0]] = refusing.place

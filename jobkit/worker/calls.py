@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 __all__ = ["Calls", "made_bed"]
@@ -43,6 +44,24 @@ class Calls(Generic[T]):
         except IndexError:
             return
         bed.release()
+
+    def hold(self) -> threading.Lock | None:
+        """Have a thread that rests do so, whatever there is, until it is let go; None: none rests.
+
+        It counts as one that was called.
+        """
+        try:
+            return self._resting.pop()
+        except IndexError:
+            return None
+
+    def let_go(self, bed: threading.Lock) -> None:
+        """It can be called again; and is, if a call has found nobody meanwhile."""
+        self._resting.append(bed)
+        # In this order, as in `get`. Who is called in vain rests again.
+        if self._calls:
+            with suppress(IndexError):
+                self._resting.pop().release()
 
     def get(self, bed: threading.Lock, unless: Callable[[], object]) -> T | None:
         """Rest until there is a call; on a bed that nobody else rests on.

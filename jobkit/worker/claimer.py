@@ -47,7 +47,8 @@ class Claimer(Part):
 
     One of the pool's threads does so, which leads by that. A single job that it is lent while all
     are idle it runs itself, and another leads in its place: to call one that does nothing takes a
-    tenth of the way from an enqueue to its job.
+    tenth of the way from an enqueue to its job. Tiny jobs of a quick store it runs and settles
+    itself, by turns, and leads on.
     """
 
     name = "claimer"
@@ -89,11 +90,12 @@ class Claimer(Part):
         """
         while not self.ending.is_set():
             self._return_the_stale()
-            if self._audit.due():
-                self._look_for_the_lost()
             if self._does_all() and self._pool.waiting():
                 self._run_here()
-            elif self._held_back():
+                continue
+            if self._audit.due():
+                self._look_for_the_lost()
+            if self._held_back():
                 self._withdraw()
                 self.ending.wait(PATIENCE)
             elif (room := self._room()) <= 0:
@@ -164,9 +166,9 @@ class Claimer(Part):
         return self.desk.worn.is_set() or (most is not None and self.claimed >= most)
 
     def _does_all(self) -> bool:
-        """True if this thread runs the jobs as well as it claims and settles them.
+        """True if this thread is to run the jobs as well as to claim and to settle them.
 
-        Another rests then, so that never too many run at once.
+        In place of another, which rests.
         """
         pace = self._pace
         return self._quick and pace.one and pace.turn() > 0 and self._pool.resting() > 0
@@ -174,7 +176,9 @@ class Claimer(Part):
     def _run_here(self) -> None:
         """Run what is in hand, and settle it. Raises Relieved if another leads meanwhile."""
         self._pool.run_here(self._settler.keep, self._has_others)
-        self._settler.kept(enough=min(BATCH, self._pace.turn() // 2))
+        self._settler.kept(enough=max(1, min(BATCH, self._pace.turn() // 2)))
+        if self._pool.waiting():  # others run that: nobody could be held, or all are called
+            self._pool.call(self._pace.at_work)
 
     def _has_others(self) -> bool:
         return not self._pace.one or self.ending.is_set()

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from os import getpid
 from sys import maxsize
 from time import perf_counter
 from typing import Final
@@ -66,8 +67,12 @@ class Pool:
         self._leads: int | None = None
         """The slot of the thread that leads; None while the lead waits to be taken."""
         self._lead: Lead = lambda: None
-        self._out: set[int] = set()
-        """Holds the slot of the one that leads while it performs: who takes it out has the lead."""
+        self._out: dict[int, threading.Lock] = {}
+        """The slot of the one that leads while it performs: who takes it out has the lead.
+
+        With the bed of a thread that is held to rest meanwhile, so that never too many perform.
+        """
+        self._pid = 0
         self._room = threading.Event()
         self._low = 0
         self._watched = False
@@ -78,6 +83,7 @@ class Pool:
 
     def start(self) -> None:
         """Begin."""
+        self._pid = getpid()
         for thread in self._threads:
             thread.start()
 
@@ -90,36 +96,35 @@ class Pool:
         self._calls.put(lead)
 
     def run_here(self, keep: Deliver, unless: Callable[[], bool]) -> None:
-        """Perform what waits on the thread that leads, which asks for it.
+        """Perform what waits on the thread that leads, and asks for it, in place of one that rests.
 
-        Returns when nothing waits, and at once if `unless` is true when it can be relieved; then
-        and after that `keep` has each settlement, and the caller is to see to them. Only while
-        another thread rests.
+        Not if none rests, nor if `unless`, asked once it can be relieved, is true. `keep` has each
+        settlement; the caller sees to them when this returns.
 
         Raises Relieved if another thread leads meanwhile; `rested` has been told.
         """
         if (slot := self._leads) is None:
             raise RuntimeError("only the thread that leads performs here")
-        self._out.add(slot)
+        if (rests := self._calls.hold()) is None:
+            return
+        self._out[slot] = rests
         if not unless():  # after that, so that whoever has them all called meanwhile is seen
             while self._leads == slot and (claim := self._next(slot)) is not None:
                 self._run(slot, claim, keep)
-        try:
-            self._out.remove(slot)
-        except KeyError:
+        if self._out.pop(slot, None) is None:
             self._rested()
-            raise Relieved from None
+            raise Relieved
+        self._calls.let_go(rests)
 
     def relieve(self, receipts: Collection[str] | None = None) -> bool:
         """Have another thread lead if the one that does is performing; one of these, if given."""
         slot = self._leads
         if slot is None or not self._performs(slot, receipts):
             return False
-        try:
-            self._out.remove(slot)
-        except KeyError:
+        if (rests := self._out.pop(slot, None)) is None:
             return False
         self._leads = None
+        self._calls.let_go(rests)
         self._calls.put(self._lead)
         self._rested()
         return True
@@ -309,6 +314,8 @@ class Pool:
         self._desk.board.start(slot, claim.receipt)
         began = perf_counter()
         settlement = self._perform(claim)
+        if getpid() != self._pid:  # a fork's child that came back from its job: it has no worker
+            raise Abandoned
         self._slots[slot] = None
         deliver(settlement, perf_counter() - began)
         if self._watched and len(self._waiting) <= self._low:

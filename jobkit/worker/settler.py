@@ -1,4 +1,4 @@
-"""The thread that brings outcomes to the store, many at a time."""
+"""Brings outcomes to the store, many at a time."""
 
 from __future__ import annotations
 
@@ -57,9 +57,10 @@ class Settler(Part):
         self._refusals = Refusals(desk.clock)
         self._failures = 0
         self._turn = threading.Lock()
-        """Held by who settles."""
+        """Held by who settles: this part's thread, or the one that leads. Guards all that follows
+        a batch from `_ready` to the store, `_ready` itself excepted."""
         self._left: list[Settlement] = []
-        """What `settle_now` could not settle."""
+        """What `kept` could not settle."""
         self.settled = 0
         """Jobs settled since the start, given-back ones not counted."""
 
@@ -95,13 +96,10 @@ class Settler(Part):
                 self.wake()
         elif self._ready:
             self._some.set()
-            if len(self._ready) >= BATCH:
-                self._enough.set()
 
     def _settle_once(self) -> None:
-        self._left += self._applied(self._unsettled(self._gathered()))
-        if not self._left:
-            self._patience.worked()
+        if batch := self._unsettled(self._gathered(_MOST - len(self._left))):
+            self._left += self._applied(batch)
 
     def hurry(self) -> None:
         """Nothing runs any more: what was gathered need not wait for others."""
@@ -137,6 +135,8 @@ class Settler(Part):
         batch = [self._ready.popleft() for _ in range(min(len(self._ready), most))]
         if self._ready:
             self._some.set()
+        if self.ending.is_set():  # whoever gathers: the part's thread must hear of its end
+            self.wake()
         return batch
 
     def _settle(self, batch: list[tuple[Settlement | Settled, float]]) -> None:

@@ -133,10 +133,11 @@ class Sizing:
         elif not self._does(last, now):
             self._again, self._pause = now.at + self._pause, min(2 * self._pause, _SELDOM_TRIED)
             self._have_all()
-        elif now.at - self._since.at >= _WINDOW:
-            self._prove(now)
         else:
-            self._have_one(last.running & now.running)
+            if now.at - self._since.at >= _WINDOW:
+                self._prove(now)
+            if self._pace.one:
+                self._have_one(last.running & now.running)
 
     def _does(self, last: _Sight, now: _Sight) -> bool:
         """False when it shows that one thread does not do."""

@@ -9,7 +9,7 @@ import pytest
 from jobkit.adapter import Claim, Release
 from jobkit_sql import SqlAdapter
 from jobkit_sql.claim import Take
-from jobkit_sql.limiting import Verdict
+from jobkit_sql.verdict import Verdict
 from tests.unit.sql.support import claim, enqueue, ids, register
 
 ONE = [{"key": "k", "to": 1}]

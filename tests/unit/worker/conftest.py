@@ -13,6 +13,7 @@ from jobkit.worker import Worker, WorkerOptions
 from jobkit.worker.pace import Waiting
 from jobkit_inline import MemoryAdapter
 from tests.unit.worker.lending import Lender
+from tests.unit.worker.noting import Noting, forgotten
 
 StartWorker = Callable[..., Worker]
 
@@ -32,6 +33,14 @@ def lender(store: MemoryAdapter) -> Iterator[Lender]:
     lender = Lender()
     with backends.override(lender):
         yield lender
+
+
+@pytest.fixture
+def noting(store: MemoryAdapter) -> Iterator[Noting]:
+    del store
+    noting = Noting()
+    with forgotten(), backends.override(noting):
+        yield noting
 
 
 @pytest.fixture
