@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -81,7 +81,7 @@ class Deaf(Job, timeout=0.2, retry=0):
 
 
 @contextmanager
-def forgotten() -> Iterator[None]:
+def forgotten() -> Generator[None]:
     """Nothing is noted of what ran before; what holds is let go at the end."""
     ran.clear()
     gate.clear()
