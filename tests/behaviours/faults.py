@@ -402,9 +402,9 @@ FAULTS: Final = (
     Fault(
         "H6",
         "forgets within a claim what it has lent",
-        "jobkit_sql.limiting",
-        "        used.update(limit.place for limit in under)\n",
-        "        used.update(())\n",
+        "jobkit_sql.verdict",
+        "            used.update(limit.place for limit in under)\n",
+        "            used.update(())\n",
     ),
     Fault(
         "H7",
