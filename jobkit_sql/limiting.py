@@ -22,10 +22,10 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
-    exists,
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     update,
@@ -58,23 +58,18 @@ _RECEIPT: Final = select(jobs.c.receipt).where(jobs.c.key == places.c.job).scala
 _HELD: Final = func.coalesce(_RECEIPT, "") == places.c.receipt
 _STATE: Final = select(jobs.c.state).where(jobs.c.key == blocked.c.job).scalar_subquery()
 _IS_BLOCKED: Final = jobs.c.state == State.BLOCKED.value
-_IS_RATE: Final = exists().where(limits.c.place == places.c.place, limits.c.per.is_not(None))
 _FORGET_OLD: Final = delete(places).where(
     places.c.place == _PLACE, places.c.at <= bindparam("before", type_=Float())
 )
 _OLDEST: Final = select(func.min(places.c.at)).where(places.c.place == _PLACE)
-_UNSTART: Final = delete(places).where(
-    places.c.job == _JOB,
+# By the limit, too, which is the first in the index.
+_THAT: Final = (
     places.c.place == _PLACE,
+    places.c.job == _JOB,
     places.c.receipt == bindparam("of_receipt", type_=Text()),
 )
-_GOES_ON: Final = (
-    update(places)
-    .where(
-        places.c.job == _JOB, places.c.receipt == bindparam("of_receipt", type_=Text()), _IS_RATE
-    )
-    .values(receipt=bindparam("to_receipt", type_=Text()))
-)
+_UNSTART: Final = delete(places).where(*_THAT)
+_GOES_ON: Final = update(places).where(*_THAT).values(receipt=bindparam("to_receipt", type_=Text()))
 _CHANGE: Final = (
     update(limits)
     .where(limits.c.place == _PLACE)
@@ -107,15 +102,16 @@ _CALLED: Final = (
     .order_by(blocked.c.priority, blocked.c.run_at, blocked.c.job)
     .limit(bindparam("room"))
 )
+# Not called = 0: that would do for the index of all that wait in the queue, whatever for.
 _NEXT: Final = (
     select(blocked.c.job)
     .where(
         blocked.c.place == _PLACE,
         blocked.c.queue == _QUEUE,
-        blocked.c.called == 0,
+        blocked.c.called < 1,
         has_job(jobs.c.key == blocked.c.job, _IS_BLOCKED),
     )
-    .order_by(blocked.c.priority, blocked.c.run_at, blocked.c.job)
+    .order_by(blocked.c.called, blocked.c.priority, blocked.c.run_at, blocked.c.job)
     .limit(bindparam("room"))
 )
 _STRAY: Final = delete(blocked).where(
@@ -132,8 +128,11 @@ LOOK_DUE: Final = select(limits.c.place).where(limits.c.look_at <= bindparam("no
 """The limits that upkeep is to look at."""
 NEXT_LOOK: Final = select(func.min(limits.c.look_at)).where(limits.c.per.is_not(None))
 """When starts of one will be old enough."""
+# + "": not by a walk over all limits, of which few are due.
 _DUE: Final = (
-    LOOK_DUE.order_by(limits.c.place).limit(bindparam("limit")).with_for_update(skip_locked=True)
+    LOOK_DUE.order_by(limits.c.place + literal_column("''"))
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
 )
 _ALL: Final = select(limits).order_by(limits.c.key, func.coalesce(limits.c.per, 0.0))
 _WAITING: Final = (
@@ -251,8 +250,14 @@ class Limiting:
         """
         limited = [row for row in rows if is_limited(Payload(row[1]))]
         called = self.freed(connection, (row[1] for row in limited), now)
-        for key, _, _, old in limited:
-            connection.execute(_GOES_ON, {"of_job": key, "of_receipt": old, "to_receipt": token})
+        starts = [
+            {"of_place": limit.place, "of_job": key, "of_receipt": old, "to_receipt": token}
+            for key, text, _, old in limited
+            for limit in limits_of(Payload(text))
+            if limit.per is not None
+        ]
+        if starts:
+            connection.execute(_GOES_ON, starts)
         return called
 
     def unstart(self, connection: Connection, claims: Iterable[tuple[int, str, Payload]]) -> None:

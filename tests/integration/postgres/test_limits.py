@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
+import psycopg
 import pytest
 
 from jobkit.adapter import Claim, Release
+from jobkit.testing import ManualClock
 from jobkit_sql import SqlAdapter
 from jobkit_sql.claim import Take
 from jobkit_sql.verdict import Verdict
@@ -36,3 +39,24 @@ def test_what_others_took_between_the_two_is_not_handed_out(
     # Of what has no limit nothing is known there: it is fenced where it ends.
     assert ids(claim(adapter, worker)) == [plain.id]
     assert ids(claim(other, "other")) == [limited.id, plain.id]
+
+
+def test_who_waits_for_a_rate_behind_one_that_is_locked_is_looked_after_soon(
+    url: str, other: psycopg.Connection
+) -> None:
+    """The bug: once the next start was old enough, which may be an hour, with a place free."""
+    clock = ManualClock()
+    with closing(SqlAdapter(url, clock=clock)) as adapter:
+        register(adapter, "worker")
+        jobs = [enqueue(adapter, limits=[{"key": "k", "to": 2, "per": 3600}]) for _ in range(4)]
+        for _ in range(2):
+            assert len(claim(adapter, "worker", limit=1)) == 1
+            clock.advance(1000)
+        assert claim(adapter, "worker") == []
+        clock.advance(1600)  # the first start is old enough, the second one in 1000 seconds
+        with other.transaction(force_rollback=True):
+            other.execute("SELECT FROM jobkit_jobs WHERE id = %s FOR UPDATE", [jobs[2].id])
+            assert adapter.maintain(limit=10).due_in == 5.0
+        clock.advance(5)
+        adapter.maintain(limit=10)
+        assert ids(claim(adapter, "worker")) == [jobs[2].id]

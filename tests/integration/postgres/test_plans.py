@@ -10,6 +10,7 @@ import pytest
 
 from jobkit_sql import SqlAdapter
 from jobkit_sql.dialects.postgresql.session import Session, array, statement_of
+from tests.integration.postgres.reading import nodes
 from tests.soak import SOAK
 from tests.unit.sql.support import payload
 
@@ -68,10 +69,6 @@ def explained(adapter: SqlAdapter, queues: list[str], most: int = LIMIT) -> dict
     found = database._hand.do(undone)
     root: dict[str, Any] = json.loads("\n".join(line or "" for (line,) in found))[0]["Plan"]
     return root
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", ()) for node in nodes(child))]
 
 
 def reading_jobs(plan: dict[str, Any]) -> list[dict[str, Any]]:

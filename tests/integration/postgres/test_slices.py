@@ -13,17 +13,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from jobkit.adapter import Ack, Bury, Claim, Release, Requeue, Retention, State
-from jobkit.batching import Event, NewBatch
-from jobkit.payload import new_id
-from jobkit.results import Result
+from jobkit.adapter import Retention
 from jobkit_sql import SqlAdapter, locking, manage
-from tests.integration.postgres.test_plans import nodes
-from tests.unit.sql.support import claim, payload, register, statements
+from tests.integration.postgres.backlog import forget_all, never_analyzed
+from tests.unit.sql.support import payload
 
 ROWS = 300
 LIMIT = 7
-TABLES = ("jobs", "locks", "results", "limits", "places", "blocked", "batches", "members")
 
 JOBS = """
 INSERT INTO jobkit_jobs (run_at, at, priority, deliveries, id, state, queue, class, payload)
@@ -31,8 +27,6 @@ SELECT n, n, 0, 0, 'id' || n, %s, 'a', 'Job', '{}' FROM generate_series(1, %s) A
 """
 RESULTS = "INSERT INTO jobkit_results SELECT 'id' || n, '1', n FROM generate_series(1, %s) AS n"
 LOCKS = "INSERT INTO jobkit_locks SELECT 'name' || n, 'id', n FROM generate_series(1, %s) AS n"
-
-WIDE = {"jobkit_jobs_pkey", "jobkit_jobs_id_key", "jobkit_jobs_enqueued"}
 
 Keeping = Callable[[Retention], SqlAdapter]
 
@@ -44,22 +38,12 @@ def keeping(url: str) -> Iterator[Keeping]:
 
 
 @pytest.fixture
-def empty(adapter: SqlAdapter, other: psycopg.Connection) -> psycopg.Connection:
+def empty(adapter: SqlAdapter, other: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """A connection to a store whose tables were analyzed when all in them had been deleted."""
     adapter.stats()
-    other.execute(JOBS, ["dead", LIMIT])
-    other.execute(RESULTS, [LIMIT])
-    other.execute(LOCKS, [LIMIT])
-    forget_all(other)
-    return other
-
-
-def forget_all(connection: psycopg.Connection) -> None:
-    """Delete what is there, and have that analyzed, for good."""
-    for table in TABLES:
-        connection.execute(f"ALTER TABLE jobkit_{table} SET (autovacuum_enabled = off)".encode())
-        connection.execute(f"DELETE FROM jobkit_{table}".encode())
-        connection.execute(f"ANALYZE jobkit_{table}".encode())
+    with never_analyzed(other):
+        forget_all(other)
+        yield other
 
 
 # The bug: the next slice was looked for once for each row that was met, and so all were taken. With
@@ -76,7 +60,6 @@ def test_what_fell_due_is_promoted_in_slices(
     ("state", "retention"),
     [
         ("dead", Retention(dead_days=1)),
-        ("dead", Retention(dead_max=1, dead_days=1e5)),
         ("completed", Retention(keep_finished=60)),
     ],
 )
@@ -122,62 +105,6 @@ def left(connection: psycopg.Connection, table: str) -> int:
     found = connection.execute(f"SELECT count(*) FROM jobkit_{table}".encode()).fetchone()
     assert found is not None
     return int(found[0])
-
-
-@pytest.mark.parametrize("keep", [0, 60])
-def test_no_statement_walks_over_all_jobs(
-    keeping: Keeping, empty: psycopg.Connection, keep: int
-) -> None:
-    """The bug: so did settlements, upkeep, and clearing, 60 to 700 ms beside 200,000 jobs."""
-    adapter = keeping(Retention(keep_finished=keep))
-    live(adapter)
-    forget_all(empty)
-    empty.execute(JOBS, ["enqueued", 20 * ROWS])
-    with statements(adapter) as seen:
-        live(adapter)
-    empty.execute("SET enable_seqscan = off")
-    empty.execute("SET enable_bitmapscan = off")
-    walks = {sql: walked(empty, sql, given) for _, sql, given in seen if isinstance(given, dict)}
-    assert len(walks) > 40
-    assert [sql for sql, found in walks.items() if found] == []
-
-
-def live(adapter: SqlAdapter) -> None:
-    """Jobs of all kinds come to all ends, beside others that wait."""
-    worker = register(adapter, "worker")
-    batch = NewBatch(new_id(), callbacks={Event.FINISH: payload(queue="callbacks")})
-    members = [payload(bid=batch.id) for _ in range(5)]
-    adapter.enqueue([payload(limits=[{"key": "k", "to": 2}]) for _ in range(5)])
-    adapter.enqueue_batch(batch.id, members, opens=batch, closes=True)
-    adapter.enqueue_unique([payload(unique=lock(new_id(), "executed")) for _ in range(5)])
-    while held := claim(adapter, worker, limit=15):
-        adapter.settle([end(nth, each) for nth, each in enumerate(held)])
-    adapter.enqueue_unique([payload(unique=lock(new_id(), "executed"))])
-    adapter.find([each.payload.id for each in claim(adapter, worker)])
-    adapter.maintain(limit=LIMIT)
-    adapter.retire(worker)
-    adapter.clear("default")
-
-
-def end(nth: int, claim: Claim) -> Ack | Bury | Release | Requeue:
-    first = claim.deliveries == 1
-    if first and nth % 5 == 1:
-        return Release(claim)
-    if first and nth % 5 == 2:
-        return Requeue(claim, claim.payload, State.ENQUEUED)
-    if nth % 5 == 3:
-        return Bury(claim, claim.payload)
-    return Ack(claim, result=Result("1", 60.0) if nth % 5 == 4 else None)
-
-
-def walked(connection: psycopg.Connection, sql: str, given: dict[str, Any]) -> bool:
-    """Whether the planner would read an index of all jobs, or all that wait, from end to end."""
-    found = connection.execute(f"EXPLAIN (FORMAT JSON) {sql}".encode(), given).fetchone()
-    assert found is not None
-    return any(
-        node.get("Index Name") in WIDE and "Index Cond" not in node
-        for node in nodes(found[0][0]["Plan"])
-    )
 
 
 def lock(key: str, until: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobkit.adapter import Ack, State
+from jobkit.adapter import Ack, Release, State
 from jobkit.capabilities import JobFilter
 from jobkit.testing import ManualClock
 from jobkit_sql import SqlAdapter
@@ -34,12 +34,15 @@ def plans_of(adapter: SqlAdapter, raw: sqlite3.Connection, act: Callable[[], obj
     return [step for step in steps if "jobkit_jobs" in step or "TEMP B-TREE" in step]
 
 
-@pytest.fixture(params=["fresh", "analyzed"])
+@pytest.fixture(params=["fresh", "analyzed", "analyzed while there was one"])
 def filled(
     request: pytest.FixtureRequest, adapter: SqlAdapter, raw: sqlite3.Connection, clock: ManualClock
 ) -> SqlAdapter:
-    """A store with jobs in every state, its statistics unknown or known to the planner."""
+    """A store with jobs in every state, its statistics unknown, known, or out of date."""
     register(adapter, "worker")
+    if request.param == "analyzed while there was one":
+        enqueue(adapter)
+        raw.execute("ANALYZE")
     for queue in ("a", "b"):
         for _ in range(20):
             enqueue(adapter, queue=queue)
@@ -57,6 +60,11 @@ def work(adapter: SqlAdapter, clock: ManualClock) -> None:
     claims = claim(adapter, "worker", "a", "b", limit=25)
     assert len(claims) == 25
     assert adapter.settle([Ack(each) for each in claims]) == []
+
+
+def give_back(adapter: SqlAdapter, clock: ManualClock) -> None:
+    claims = claim(adapter, "worker", "a", "b", limit=25)
+    assert adapter.settle([Release(each) for each in claims]) == []
 
 
 def upkeep(adapter: SqlAdapter, clock: ManualClock) -> None:
@@ -103,16 +111,17 @@ def compete(adapter: SqlAdapter, clock: ManualClock) -> None:
     assert adapter.enqueue_unique(replacing) == [None] * 3
 
 
-@pytest.mark.parametrize("act", [work, upkeep, leave, look, manage, compete])
+@pytest.mark.parametrize("act", [work, give_back, upkeep, leave, look, manage, compete])
 def test_every_step_uses_the_index_of_its_state(
     filled: SqlAdapter, raw: sqlite3.Connection, clock: ManualClock, act: Act
 ) -> None:
     steps = plans_of(filled, raw, lambda: act(filled, clock))
     assert steps
-    if act is leave:  # what one worker holds is sorted, and is little
+    if act in (leave, give_back):  # what one worker holds is sorted, and is little
         steps = [step for step in steps if "TEMP B-TREE" not in step]
     for step in steps:
         assert "USING" in step, step
+        assert act is look or "SCAN" not in step, step
 
 
 def test_a_claim_reads_only_enqueued_rows_of_its_queue(
