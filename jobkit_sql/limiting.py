@@ -87,8 +87,12 @@ _BLOCK: Final = insert(blocked).from_select(
     ).where(jobs.c.key == _JOB),
 )
 # One step of a walk over the queues: a DISTINCT would read everybody who waits.
-_NEXT_QUEUE: Final = select(func.min(blocked.c.queue)).where(
-    blocked.c.place == _PLACE, blocked.c.queue > _QUEUE
+# Nor min(), for which PostgreSQL 15 may do so, too.
+_NEXT_QUEUE: Final = (
+    select(blocked.c.queue)
+    .where(blocked.c.place == _PLACE, blocked.c.queue > _QUEUE)
+    .order_by(blocked.c.queue)
+    .limit(1)
 )
 # No count, which SQLite 3.53 would make by reading all that wait, where most wait in one place.
 _CALLED: Final = (

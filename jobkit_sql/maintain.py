@@ -14,10 +14,8 @@ from sqlalchemy import (
     Update,
     bindparam,
     delete,
-    func,
     or_,
     select,
-    union_all,
     update,
 )
 
@@ -151,8 +149,16 @@ _LOOK: Final = select(
     select(batches.c.id).exists(),
     EXPIRED,
 )
-_NEXT_DUE: Final = union_all(
-    *(select(func.min(jobs.c.run_at)).where(in_state(state)) for state in _WAITING), NEXT_LOOK
+
+
+def _first_due(state: State) -> Select[float]:
+    # No min(), for which PostgreSQL 15 may read all of them. With a range, see above, for SQLite.
+    waiting = select(jobs.c.run_at).where(in_state(state), jobs.c.run_at >= 0.0)
+    return waiting.order_by(jobs.c.run_at, jobs.c.key).limit(1)
+
+
+_NEXT_DUE: Final = select(
+    *(_first_due(state).scalar_subquery() for state in _WAITING), NEXT_LOOK.scalar_subquery()
 )
 
 
@@ -172,5 +178,5 @@ def _run(
 
 
 def _due_in(connection: Connection, now: float) -> float | None:
-    moments = [moment for moment in connection.scalars(_NEXT_DUE) if moment is not None]
+    moments = [moment for moment in connection.execute(_NEXT_DUE).one() if moment is not None]
     return max(0.0, min(moments) - now) if moments else None
