@@ -57,8 +57,7 @@ class Settler(Part):
         self._refusals = Refusals(desk.clock)
         self._failures = 0
         self._turn = threading.Lock()
-        """Held by who settles: this part's thread, or the one that leads. Guards all that follows
-        a batch from `_ready` to the store, `_ready` itself excepted."""
+        """Held by who settles: this part's thread, or the one that leads."""
         self._left: list[Settlement] = []
         """What `kept` could not settle."""
         self.settled = 0

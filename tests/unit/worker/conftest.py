@@ -13,7 +13,7 @@ from jobkit.worker import Worker, WorkerOptions
 from jobkit.worker.pace import Waiting
 from jobkit_inline import MemoryAdapter
 from tests.unit.worker.lending import Lender
-from tests.unit.worker.noting import Noting, forgotten
+from tests.unit.worker.noting import Noting, forgotten, one_does_all
 
 StartWorker = Callable[..., Worker]
 
@@ -68,3 +68,15 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     On a busy machine that happens, and is in order: for tests that count what is settled.
     """
     monkeypatch.setattr(Waiting, "age", lambda *_: 0.0)
+
+
+@pytest.fixture
+def one_at_work(noting: Noting, start_worker: StartWorker, unhurried: None) -> StartWorker:
+    """Starts workers in which the thread that leads does all, as long as nobody says otherwise."""
+
+    def start(**options: object) -> Worker:
+        worker = start_worker(noting, **options)
+        one_does_all(worker)
+        return worker
+
+    return start

@@ -26,7 +26,6 @@ from tests.unit.worker.noting import (
     gate,
     let_go,
     numbers,
-    one_does_all,
     ran,
     threads_of,
 )
@@ -34,10 +33,9 @@ from tests.unit.worker.noting import (
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_the_thread_that_leads_claims_runs_and_settles(
-    noting: Noting, start_worker: StartWorker, unhurried: None, concurrency: int
+    noting: Noting, one_at_work: StartWorker, concurrency: int
 ) -> None:
-    worker = start_worker(noting, concurrency=concurrency)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=concurrency)
     noting.add(Tiny, *range(3_000))
     until(lambda: noting.stats().processed == 3_000)
     assert numbers() == [*range(3_000)]
@@ -49,10 +47,9 @@ def test_the_thread_that_leads_claims_runs_and_settles(
 
 
 def test_another_thread_takes_over_from_one_in_a_long_job(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     noting.add(Tiny, 0, 1, 2)
     noting.add(Hold, 3)
     noting.add(Tiny, 4, 5)
@@ -73,11 +70,10 @@ def test_another_thread_takes_over_from_one_in_a_long_job(
 
 
 def test_what_it_did_before_is_settled_when_another_takes_over(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
     """And with no more jobs there is nobody else to settle it."""
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     noting.add(Tiny, *range(20))
     noting.add(Hold, 20)
     until(lambda: 20 in numbers())
@@ -86,10 +82,9 @@ def test_what_it_did_before_is_settled_when_another_takes_over(
 
 
 def test_what_it_does_at_the_moment_is_settled_when_another_has_taken_over(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     noting.add(Hold, 0)
     until(lambda: numbers() == [0])
     assert worker._pool.relieve()
@@ -99,10 +94,9 @@ def test_what_it_does_at_the_moment_is_settled_when_another_has_taken_over(
 
 
 def test_nor_does_that_wait_for_the_long_job_of_who_leads_now(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=3)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=3)
     noting.add(Apart, 0)
     noting.add(Hold, 1)
     until(lambda: numbers() == [0])
@@ -114,10 +108,9 @@ def test_nor_does_that_wait_for_the_long_job_of_who_leads_now(
 
 
 def test_with_all_threads_in_long_jobs_nobody_runs_one_more(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     noting.add(Hold, 0, 1, 2)
     for number in range(2):
         until(lambda number=number: len(ran) == number + 1)  # type: ignore[misc]
@@ -131,10 +124,9 @@ def test_with_all_threads_in_long_jobs_nobody_runs_one_more(
 
 
 def test_a_stop_waits_for_its_job_and_gives_back_the_rest(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     noting.add(Tiny, 0)
     noting.add(Hold, 1)
     noting.add(Tiny, 2, 3)
@@ -153,10 +145,9 @@ def test_a_stop_waits_for_its_job_and_gives_back_the_rest(
 
 
 def test_what_the_store_does_not_take_from_it_is_settled_later(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     noting.away = True
     noting.add(Tiny, *range(400))
     until(lambda: worker._settler.behind)
@@ -170,10 +161,9 @@ def test_what_the_store_does_not_take_from_it_is_settled_later(
 
 
 def test_what_the_store_did_not_take_is_tried_once_more_at_the_end(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     noting.away = True
     noting.add(Tiny, *range(400))
     until(lambda: worker._settler.behind)
@@ -182,11 +172,8 @@ def test_what_the_store_did_not_take_is_tried_once_more_at_the_end(
     assert noting.stats().processed == 400
 
 
-def test_it_settles_what_others_deliver_beside_it(
-    noting: Noting, start_worker: StartWorker, unhurried: None
-) -> None:
-    worker = start_worker(noting, concurrency=3)
-    one_does_all(worker)
+def test_it_settles_what_others_deliver_beside_it(noting: Noting, one_at_work: StartWorker) -> None:
+    worker = one_at_work(concurrency=3)
     noting.add(Hold, 0)
     until(lambda: numbers() == [0])
     assert worker._pool.relieve()
@@ -197,14 +184,13 @@ def test_it_settles_what_others_deliver_beside_it(
 
 
 def test_a_thread_that_does_not_come_back_is_replaced_and_another_leads(
-    noting: Noting, start_worker: StartWorker, unhurried: None, monkeypatch: pytest.MonkeyPatch
+    noting: Noting, one_at_work: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = Timer.__init__
     monkeypatch.setattr(
         Timer, "__init__", lambda self, desk, off: plain(self, desk, off, grace=0.2)
     )
-    worker = start_worker(noting, concurrency=2, shutdown_timeout=0.2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2, shutdown_timeout=0.2)
     noting.add(Deaf, 0)
     until(lambda: numbers() == [0])
     noting.add(Tiny, 1, 2)
@@ -221,10 +207,9 @@ def test_a_thread_that_does_not_come_back_is_replaced_and_another_leads(
 
 
 def test_an_error_of_its_own_is_told(
-    noting: Noting, start_worker: StartWorker, unhurried: None, monkeypatch: pytest.MonkeyPatch
+    noting: Noting, one_at_work: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
 
     def breaks(*_: Any) -> None:
         raise ZeroDivisionError
@@ -236,23 +221,17 @@ def test_an_error_of_its_own_is_told(
     assert message.part == "claimer"
 
 
-def test_a_burst_comes_to_its_end(
-    noting: Noting, start_worker: StartWorker, unhurried: None
-) -> None:
+def test_a_burst_comes_to_its_end(noting: Noting, one_at_work: StartWorker) -> None:
     noting.add(Tiny, *range(1_000))
-    worker = start_worker(noting, concurrency=2, burst=True)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2, burst=True)
     assert worker.desk.inbox.get(timeout=30) == "done"
     assert worker.stop(30)
     assert (noting.stats().processed, noting.jobs(State.RUNNING).items) == (1_000, ())
 
 
-def test_it_takes_no_more_than_it_may(
-    noting: Noting, start_worker: StartWorker, unhurried: None
-) -> None:
+def test_it_takes_no_more_than_it_may(noting: Noting, one_at_work: StartWorker) -> None:
     noting.add(Tiny, *range(1_000))
-    worker = start_worker(noting, concurrency=2, max_jobs=700)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2, max_jobs=700)
     assert worker.desk.inbox.get(timeout=30) == "done"
     assert worker.stop(30)
     assert noting.stats().processed == 700
@@ -290,10 +269,9 @@ def hasty() -> Iterator[None]:
 
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
 def test_whoever_leads_each_job_runs_once_and_not_too_many_at_once(
-    noting: Noting, start_worker: StartWorker, unhurried: None, hasty: None, concurrency: int
+    noting: Noting, one_at_work: StartWorker, hasty: None, concurrency: int
 ) -> None:
-    worker = start_worker(noting, concurrency=concurrency)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=concurrency)
     for start in range(0, 1_200, 60):
         noting.add(Brief, *range(start, start + 60))
         for _ in range(4):

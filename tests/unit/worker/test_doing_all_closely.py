@@ -81,10 +81,9 @@ def test_a_thread_that_lies_down_runs_nothing_beside_the_one_in_its_place(
 
 
 def test_all_that_are_called_as_it_begins_run_the_jobs_and_it_goes_on_to_lead(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=3)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=3)
     worker._pool._out = Before(worker._sizing._have_all)
     noting.add(Hold, 0, 1)
     until(lambda: numbers() == [0, 1])
@@ -105,10 +104,9 @@ def test_what_is_to_end_as_it_begins_starts_nothing(
 
 
 def test_with_nobody_to_hold_others_run_it(
-    noting: Noting, start_worker: StartWorker, unhurried: None, monkeypatch: pytest.MonkeyPatch
+    noting: Noting, one_at_work: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=2)
     monkeypatch.setattr(worker._pool._calls, "hold", lambda: None)
     monkeypatch.setattr(worker._claimer, "_await_room", lambda: sleep(0.01))
     noting.add(Tiny, 0)
@@ -117,10 +115,9 @@ def test_with_nobody_to_hold_others_run_it(
 
 
 def test_who_rests_is_called_when_it_is_let_go_and_not_before(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
-    worker = start_worker(noting, concurrency=1)
-    one_does_all(worker)
+    worker = one_at_work(concurrency=1)
     noting.add(Hold, 0)
     until(lambda: numbers() == [0])
     pool = worker._pool
@@ -182,11 +179,10 @@ children: list[int] = []
 
 
 def test_a_forks_child_that_comes_back_from_its_job_is_no_worker(
-    noting: Noting, start_worker: StartWorker, unhurried: None
+    noting: Noting, one_at_work: StartWorker
 ) -> None:
     """The bug: it led on in the child, and took jobs under the name of its parent."""
-    worker = start_worker(noting, concurrency=2)
-    one_does_all(worker)
+    one_at_work(concurrency=2)
     told, tell = os.pipe()
     with os.fdopen(told) as pids:
         noting.add(Forks, 1)
